@@ -1,0 +1,1 @@
+"""Find tumor in mass spectrometry images."""

@@ -1,0 +1,1 @@
+"""The knowledge: what the expert said about which pixel."""

@@ -1,0 +1,57 @@
+"""A label image at one moment, with the number of that moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, ClassScheme
+from napari_ims_tumor.errors import LabelsError
+from napari_ims_tumor.msi.arrays import LabelArray, frozen
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
+
+
+@dataclass(frozen=True, eq=False)
+class Annotation:
+    """What the expert painted.
+
+    Attributes
+    ----------
+    labels
+        Shape of the slide's images, uint8: 0 unlabelled, else a class value.
+    scheme
+        The classes.
+    revision
+        Raised with every change: a prediction made at another revision is out of date.
+    """
+
+    labels: LabelArray
+    scheme: ClassScheme = TUMOR_SCHEME
+    revision: int = 0
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.labels)
+        if values.dtype.kind not in "iub":
+            raise LabelsError(f"labels are whole numbers, these are {values.dtype}")
+        unknown = sorted(set(np.unique(values).tolist()) - {0, *self.scheme.values})
+        if unknown:
+            known = ", ".join(f"{c.value} {c.name}" for c in self.scheme.classes)
+            raise LabelsError(
+                f"labels hold the unknown value {unknown[0]}: use 0 unlabelled, {known}"
+            )
+        object.__setattr__(self, "labels", frozen(values, np.uint8))
+
+    @classmethod
+    def empty(cls, pixels: PixelGrid, scheme: ClassScheme = TUMOR_SCHEME) -> Annotation:
+        """Nothing painted yet."""
+        return cls(np.zeros(pixels.image_shape, np.uint8), scheme)
+
+    def changed_to(self, labels: LabelArray) -> Annotation:
+        """The next revision, holding ``labels``."""
+        return Annotation(labels, self.scheme, self.revision + 1)
+
+    def counts(self, pixels: PixelGrid) -> dict[str, int]:
+        """Labelled *measured* pixels per class name: strokes beside the tissue do not count."""
+        under = np.where(pixels.measured, self.labels, 0)
+        return {c.name: int((under == c.value).sum()) for c in self.scheme.classes}

@@ -1,0 +1,1 @@
+"""The data: what a mass spectrometry image is. No file formats, no window, no classifier."""

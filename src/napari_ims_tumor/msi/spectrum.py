@@ -1,0 +1,77 @@
+"""One spectrum, and blocks of many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray, frozen
+
+Mode = Literal["profile", "centroid"]
+Layout = Literal["continuous", "processed"]
+
+
+@dataclass(frozen=True, eq=False)
+class Spectrum:
+    """Intensity over m/z.
+
+    Attributes
+    ----------
+    mz
+        Shape (n,), float64, ascending.
+    intensity
+        Shape (n,), floating, in the file's own units.
+    mode
+        ``"profile"`` (a sampled curve) or ``"centroid"`` (one value per peak).
+    """
+
+    mz: Float64Array
+    intensity: FloatArray
+    mode: Mode = "centroid"
+
+    def __post_init__(self) -> None:
+        intensity = np.asarray(self.intensity)
+        kind = intensity.dtype if intensity.dtype.kind == "f" else np.dtype(np.float64)
+        object.__setattr__(self, "mz", frozen(self.mz, np.float64))
+        object.__setattr__(self, "intensity", frozen(intensity, kind))
+
+    def __len__(self) -> int:
+        return int(self.mz.size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SharedAxisBlock:
+    """Consecutive spectra of a continuous dataset: one axis, a dense matrix.
+
+    Attributes
+    ----------
+    indices
+        Shape (k,): which spectra.
+    mz
+        Shape (n,), float64.
+    intensity
+        Shape (k, n), the file's dtype. A buffer may be reused by the next block: copy to keep.
+    """
+
+    indices: IntArray
+    mz: Float64Array
+    intensity: FloatArray
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RaggedBlock:
+    """Spectra of a processed dataset, end to end.
+
+    Spectrum ``indices[j]`` holds ``mz[bounds[j]:bounds[j + 1]]`` (ascending) and the intensities of
+    the same slice. A buffer may be reused by the next block: copy to keep.
+    """
+
+    indices: IntArray
+    mz: Float64Array
+    intensity: FloatArray
+    bounds: IntArray
+
+
+SpectrumBlock = SharedAxisBlock | RaggedBlock
