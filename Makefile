@@ -1,0 +1,66 @@
+# Everything a contributor runs. Each target works from a fresh clone; `make` alone lists them.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+DOCS_INSTALLED := $(VENV)/.docs-installed
+
+# Two processes, one thread each: torch and BLAS on more threads than cores slow each other down.
+WORKERS ?= 2
+TESTS ?= tests
+
+.DEFAULT_GOAL := help
+.PHONY: help setup libraries demo test check format bench docs clean
+
+help:  ## list the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
+
+setup: libraries $(INSTALLED)  ## make .venv with the known good versions, and install missing system libraries (Debian)
+	@echo "Ready. Try 'make demo', or $(BIN)/ims-tumor --help"
+
+libraries:
+	@scripts/system-libraries.sh
+
+$(INSTALLED): pyproject.toml constraints.txt scripts/find-python.sh
+	@set -e; if [ ! -x $(BIN)/python ]; then \
+	    python=$$(scripts/find-python.sh); \
+	    echo "Making $(VENV) with $$python"; \
+	    "$$python" -m venv $(VENV); \
+	fi
+	@echo "Installing napari-ims-tumor and its tools (a few minutes the first time)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
+	@touch $@
+
+$(DOCS_INSTALLED): $(INSTALLED)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[docs]"
+	@touch $@
+
+demo: setup  ## play the whole story on a simulated slide: in a window, or off-screen without a display
+	$(BIN)/ims-tumor demo -o demo-output
+
+test: setup  ## run all tests on a virtual display (TESTS=tests/msi for one room)
+	OMP_NUM_THREADS=1 scripts/with-display.sh $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(TESTS)
+
+check: $(INSTALLED)  ## lint, format, types and import floors, in under a minute
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(INSTALLED)  ## put the code into its format, and fix what ruff can fix
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+bench: $(INSTALLED)  ## run the benchmarks; each prints a table against its peers
+	@set -e; for bench in benchmarks/[a-z]*.py; do \
+	    [ -e "$$bench" ] || { echo "no benchmarks yet"; break; }; \
+	    echo "== $$bench"; $(BIN)/python "$$bench"; \
+	done
+
+docs: $(DOCS_INSTALLED)  ## build the documentation into site/, warnings are errors
+	$(BIN)/mkdocs build --strict --quiet
+	@echo "Open site/index.html"
+
+clean:  ## remove what was built; .venv stays (rm -r .venv to make it anew)
+	rm -rf build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find src tests benchmarks examples scripts -type d -name __pycache__ -prune -exec rm -rf {} +
