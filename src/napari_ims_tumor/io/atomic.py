@@ -1,0 +1,72 @@
+"""Write a file whole or not at all: a crash, a full disk or a stop leaves the old one intact."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from napari_ims_tumor.errors import ImsTumorError
+
+
+@contextlib.contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Lend a temporary path beside ``path``; what was written there takes its name at the end.
+
+    Parameters
+    ----------
+    path
+        The file to replace. A symbolic link is followed, so the link stays a link.
+
+    Yields
+    ------
+    Path
+        A name in the same folder with the same ending, which the caller writes.
+
+    Raises
+    ------
+    ImsTumorError
+        The folder is missing or read-only, or the disk is full. The old file is untouched.
+    """
+    target = Path(path).resolve()
+    # The same folder, as a rename is atomic on one file system only; the same ending, as writers
+    # of arrays and pictures look at it.
+    temporary = target.with_name(f".{secrets.token_hex(4)}-{target.name[-40:]}")
+    try:
+        yield temporary
+        _flush_to_disk(temporary)
+        temporary.replace(target)
+        _flush_folder(target.parent)
+    except OSError as error:
+        raise ImsTumorError(_why(target, error)) from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Make sure the content is on the disk before it takes the old file's name."""
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _flush_folder(folder: Path) -> None:
+    """Make the renaming itself survive a power cut, where the system can flush a folder."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def _why(target: Path, error: OSError) -> str:
+    if not target.parent.is_dir():
+        return f"{target} cannot be written: the folder {target.parent} does not exist"
+    reason = error.strerror or str(error)
+    return (
+        f"{target} cannot be written ({reason}): check the free space and whether you may write "
+        f"to {target.parent}"
+    )

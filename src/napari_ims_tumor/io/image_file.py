@@ -1,0 +1,166 @@
+"""Images computed from a slide, on disk: planes with names, a place and a scale."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tifffile
+from numpy.typing import ArrayLike, NDArray
+
+from napari_ims_tumor.errors import ImsTumorError
+from napari_ims_tumor.io.atomic import atomic_write
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
+
+FORMAT = "napari-ims-tumor planes"
+VERSION = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """Named images of one slide, as read back from a file.
+
+    Attributes
+    ----------
+    values
+        Shape (k, *image_shape), floating; NaN where nothing was measured.
+    names
+        One per plane: ``("healthy", "tumor")``.
+    origin
+        (row, column) of the first pixel in the slide's own 0-based coordinates.
+    pixel_size_um
+        (row, column) pixel size in µm; ``None`` where the slide does not say.
+    about
+        Plain facts: the slide, the model, the normalization.
+    """
+
+    values: NDArray[Any]
+    names: tuple[str, ...]
+    origin: tuple[int, int] = (0, 0)
+    pixel_size_um: tuple[float, float] | None = None
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_planes(
+    path: str | os.PathLike[str],
+    planes: ArrayLike,
+    names: Sequence[str],
+    pixels: PixelGrid,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write images as ``.npy`` (with a ``.json`` beside) or ``.ome.tif``.
+
+    Parameters
+    ----------
+    path
+        Its ending chooses the format.
+    planes
+        Shape (k, *image_shape).
+    names
+        One name per plane.
+    pixels
+        The slide's grid: gives origin and pixel size.
+    about
+        Plain facts to keep with the picture (JSON-able).
+
+    Raises
+    ------
+    ImsTumorError
+        Another ending, a shape that is not the slide's, or a place that cannot be written.
+    """
+    file, values = Path(path), np.asarray(planes)
+    if values.shape != (len(names), *pixels.image_shape):
+        raise ImsTumorError(
+            f"images of shape {values.shape} do not fit {len(names)} names on a slide of "
+            f"{pixels.image_shape}"
+        )
+    facts = _facts(values.shape, names, pixels, about or {})
+    if file.suffix.lower() == ".npy":
+        _write_npy(file, values, facts)
+    elif file.suffix.lower() in (".tif", ".tiff"):
+        _write_ome(file, values, facts)
+    else:
+        raise ImsTumorError(f"{file.name}: images are written as .npy or .ome.tif")
+
+
+def read_planes(path: str | os.PathLike[str]) -> Planes:
+    """Read what :func:`write_planes` wrote."""
+    file = Path(path)
+    try:
+        if file.suffix.lower() == ".npy":
+            values = np.load(file, allow_pickle=False)
+            facts = json.loads(_beside(file).read_text(encoding="utf-8"))
+        else:
+            values, facts = _read_ome(file)
+        return _as_planes(values, facts)
+    except (OSError, ValueError, KeyError, TypeError, EOFError, tifffile.TiffFileError) as error:
+        raise ImsTumorError(
+            f"{file} cannot be read as an image of this program ({error}): is it complete?"
+        ) from error
+
+
+def _facts(
+    shape: tuple[int, ...], names: Sequence[str], pixels: PixelGrid, about: Mapping[str, Any]
+) -> dict[str, Any]:
+    return {
+        "format": FORMAT,
+        "version": VERSION,
+        "shape": list(shape),
+        "names": list(names),
+        "origin": list(pixels.origin),
+        "pixel_size_um": None if pixels.pixel_size_um is None else list(pixels.pixel_size_um),
+        "about": dict(about),
+    }
+
+
+def _as_planes(values: NDArray[Any], facts: Mapping[str, Any]) -> Planes:
+    if facts["format"] != FORMAT:
+        raise ValueError(f"its format is {facts['format']!r}")
+    names = tuple(str(name) for name in facts["names"])
+    # TIFF readers drop axes of length one: the written shape brings them back.
+    planes = values.reshape(facts["shape"])
+    top, left = facts["origin"]
+    size = facts["pixel_size_um"]
+    return Planes(planes, names, (top, left), None if size is None else tuple(size), facts["about"])
+
+
+def _beside(path: Path) -> Path:
+    return path.with_suffix(".json")
+
+
+def _write_npy(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> None:
+    text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
+    with atomic_write(path) as image, atomic_write(_beside(path)) as note:
+        np.save(image, values)
+        note.write_text(text + "\n", encoding="utf-8")
+
+
+def _write_ome(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> None:
+    """Write one channel per plane; sections of a stack become z."""
+    metadata: dict[str, Any] = {
+        "axes": "CYX" if values.ndim == 3 else "CZYX",
+        "Channel": {"Name": list(facts["names"])},
+        "Description": json.dumps(facts, sort_keys=True, ensure_ascii=True),
+    }
+    if facts["pixel_size_um"] is not None:
+        height, width = facts["pixel_size_um"]
+        metadata |= {"PhysicalSizeY": height, "PhysicalSizeYUnit": "µm"}
+        metadata |= {"PhysicalSizeX": width, "PhysicalSizeXUnit": "µm"}
+    with atomic_write(path) as temporary:
+        tifffile.imwrite(
+            temporary, values, ome=True, photometric="minisblack", compression="zlib",
+            metadata=metadata,
+        )  # fmt: skip
+
+
+def _read_ome(path: Path) -> tuple[NDArray[Any], dict[str, Any]]:
+    with tifffile.TiffFile(path) as tiff:
+        values = tiff.series[0].asarray()
+        description = tifffile.xml2dict(tiff.ome_metadata or "")["OME"]["Image"]["Description"]
+    facts: dict[str, Any] = json.loads(description)
+    return values, facts
