@@ -1,0 +1,85 @@
+"""What is shown of a slide the moment it opens: its TIC, its mean spectrum, its strongest peaks."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.msi.arrays import FloatArray, frozen
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
+from napari_ims_tumor.msi.peaks import Peak, pick_peaks, strongest_tissue_peaks
+from napari_ims_tumor.msi.spectrum import Spectrum
+
+N_COLORED_PEAKS = 3
+MAX_CHANNELS = 2000
+
+
+@dataclass(frozen=True, eq=False)
+class SlideOverview:
+    """The first picture of a slide.
+
+    Attributes
+    ----------
+    tic
+        Total ion current, shape of the slide's images, NaN where nothing was measured.
+    mean
+        Mean spectrum over all pixels.
+    channels
+        The m/z windows of the lazy stack: every bin of a continuous slide, the picked peaks of a
+        processed one.
+    strongest
+        The three strongest tissue peaks.
+    strongest_images
+        Their ion images, shape (len(strongest), *image_shape).
+    """
+
+    tic: FloatArray
+    mean: Spectrum
+    channels: tuple[MassWindow, ...]
+    strongest: tuple[Peak, ...]
+    strongest_images: FloatArray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tic", frozen(self.tic, np.float64))
+        object.__setattr__(self, "strongest_images", frozen(self.strongest_images, np.float64))
+
+
+def survey(dataset: MsiDataset) -> Job[Progress, SlideOverview]:
+    """Make the overview of a slide, as a job: one pass for each thing shown.
+
+    Parameters
+    ----------
+    dataset
+        The slide.
+
+    Returns
+    -------
+    SlideOverview
+        Returned by the generator; it yields a report before each step.
+    """
+    steps = 3
+    yield Progress("Summing intensities", 0, steps)
+    tic = dataset.pixels.as_image(dataset.total_ion_current())
+    yield Progress("Averaging spectra", 1, steps)
+    mean = dataset.mean_spectrum()
+    yield Progress("Finding the strongest peaks", 2, steps)
+    strongest = strongest_tissue_peaks(dataset, N_COLORED_PEAKS)
+    images = dataset.ion_images([peak.window for peak in strongest])
+    return SlideOverview(tic, mean, channel_windows(dataset, mean), strongest, images)
+
+
+def channel_windows(dataset: MsiDataset, mean: Spectrum) -> tuple[MassWindow, ...]:
+    """List the m/z windows that a slider steps through.
+
+    A continuous slide steps through its own bins, so that no number is rounded; a processed one has
+    no bins, so it steps through the picked peaks of its mean spectrum.
+    """
+    axis = dataset.mass_axis
+    if axis is not None:
+        exact = MassTolerance(0.0)
+        return tuple(MassWindow(float(mz), exact) for mz in axis.mz)
+    peaks = pick_peaks(mean, MAX_CHANNELS)
+    return tuple(peak.window for peak in sorted(peaks, key=lambda peak: peak.mz))

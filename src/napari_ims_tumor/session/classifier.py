@@ -1,0 +1,121 @@
+"""The model's part of the story: why not, fit, stop, predict."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, TypeAlias
+from uuid import UUID
+
+from napari_ims_tumor.job import Job
+from napari_ims_tumor.session.requests import FitRequest
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.model.config import FitConfig
+    from napari_ims_tumor.model.fitted_model import FittedModel
+    from napari_ims_tumor.model.fitting import EpochReport
+    from napari_ims_tumor.model.prediction import Prediction
+    from napari_ims_tumor.session.session import Session
+
+Revisions: TypeAlias = Mapping[UUID, int]
+"""The annotation revision of each slide that a model was fitted to."""
+
+
+class Classifier:
+    """Holds the session's model; the old one stays until a new one is complete.
+
+    Attributes
+    ----------
+    model
+        What predictions are made with; ``None`` before the first fit or load.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self.model: FittedModel | None = None
+        self._fitted_to: Revisions = {}
+
+    # ---- fit --------------------------------------------------------------------------------
+
+    def why_not_fit(self) -> str | None:
+        """Say in one sentence why *Fit* cannot be pressed; ``None`` when it can."""
+        from napari_ims_tumor.model.samples import why_not_fit
+
+        if not self._session.slides:
+            return "Open a slide first."
+        if self._session.runner.is_busy("fit"):
+            return "A fit is running: wait for it or stop it."
+        counts: dict[str, int] = {}
+        for slide in self._session.slides:
+            for name, n in slide.annotation.counts(slide.dataset.pixels).items():
+                counts[name] = counts.get(name, 0) + n
+        return why_not_fit(counts)
+
+    def fit(self, config: FitConfig, base: FittedModel | None = None) -> None:
+        """Fit a model to all strokes on all open slides, then predict the active one."""
+        reason = self.why_not_fit()
+        if reason is not None:
+            self._session.failed.emit(reason)
+            return
+        painted = tuple(s for s in self._session.slides if s.annotation.labels.any())
+        slides = tuple((s.dataset, s.annotation) for s in painted)
+        request = FitRequest(slides, config, base)
+        revisions = {s.key: s.annotation.revision for s in painted}
+
+        def reported(report: EpochReport) -> None:
+            self._session.fit_reported.emit(report)
+            if report.preview is not None:
+                self._predict_with(report.preview, revisions)
+
+        def fitted(model: FittedModel) -> None:
+            self.take(model, revisions)
+            self._predict_with(model, revisions)
+
+        self._session.run("fit", fit_job(request), fitted, reported)
+
+    def stop(self) -> None:
+        """End a running fit with its best model so far."""
+        self._session.runner.stop("fit")
+
+    def take(self, model: FittedModel, fitted_to: Revisions | None = None) -> None:
+        """Make a complete model the session's."""
+        self.model, self._fitted_to = model, fitted_to or {}
+        self._session.fitted.emit(model)
+
+    # ---- predict ----------------------------------------------------------------------------
+
+    def why_not_predict(self) -> str | None:
+        """Say in one sentence why *Predict* cannot be pressed; ``None`` when it can."""
+        if self._session.active is None:
+            return "Open a slide first."
+        if self.model is None:
+            return "Fit a model or open one first."
+        return None
+
+    def predict(self) -> None:
+        """Predict every pixel of the active slide with the model."""
+        reason = self.why_not_predict()
+        if reason is not None:
+            self._session.failed.emit(reason)
+            return
+        assert self.model is not None  # noqa: S101 - why_not_predict has just said so
+        self._predict_with(self.model, self._fitted_to)
+
+    def _predict_with(self, model: FittedModel, fitted_to: Revisions) -> None:
+        from napari_ims_tumor.model.prediction import predict
+
+        slide = self._session.active
+        if slide is None:
+            return
+        revision = fitted_to.get(slide.key)
+
+        def predicted(made: Prediction) -> None:
+            changed = self._session.update(slide, prediction=made, prediction_revision=revision)
+            if changed is not None:
+                self._session.predicted.emit(changed)
+
+        self._session.run("predict", predict(model, slide.dataset), predicted)
+
+
+def fit_job(request: FitRequest) -> Job[EpochReport, FittedModel]:
+    """Gather the labelled spectra of a request and fit a model to them."""
+    raise AssertionError(request)

@@ -1,0 +1,157 @@
+"""What the session puts on disk and takes from there: labels, models, unsaved strokes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.io.annotation_file import read_labels, write_labels
+from napari_ims_tumor.io.image_file import write_planes
+from napari_ims_tumor.session.autosave import Autosave, RecoveredStrokes
+from napari_ims_tumor.session.jobs import one_step
+from napari_ims_tumor.session.slide_state import SlideState
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.model.fitted_model import FittedModel
+    from napari_ims_tumor.session.session import Session
+
+
+class SessionFiles:
+    """Reads and writes for a session; values are built first and swapped in last."""
+
+    def __init__(self, session: Session, autosave: Autosave) -> None:
+        self._session = session
+        self._autosave = autosave
+        self._kept: dict[object, int] = {}
+
+    # ---- labels -----------------------------------------------------------------------------
+
+    def save_labels(self, path: Path) -> None:
+        """Write the active slide's labels as .npy or .tif."""
+        slide = self._session.active
+        if slide is None:
+            return
+
+        def write() -> Path:
+            write_labels(path, slide.annotation, slide.dataset.pixels)
+            return path
+
+        self._session.run("file", one_step("Saving labels", write), lambda p: self._saved(slide, p))
+
+    def load_labels(self, path: Path) -> None:
+        """Read labels onto the active slide; refused with both shapes when they do not fit."""
+        slide = self._session.active
+        if slide is None:
+            return
+        pixels = slide.dataset.pixels
+
+        def loaded(read: tuple[Annotation, tuple[str, ...]]) -> None:
+            annotation, notices = read
+            self._session.annotate(annotation.labels, slide)
+            for notice in notices:
+                self._session.noticed.emit(notice)
+
+        job = one_step("Reading labels", lambda: read_labels(path, pixels))
+        self._session.run("file", job, loaded)
+
+    # ---- models and predictions -------------------------------------------------------------
+
+    def save_model(self, path: Path) -> None:
+        """Write the model as one safetensors file."""
+        from napari_ims_tumor.model.checkpoint import write_model
+
+        model = self._session.classifier.model
+        if model is None:
+            self._session.failed.emit("There is no model to save: fit one first.")
+            return
+
+        def write() -> Path:
+            write_model(path, model)
+            return path
+
+        self._session.run("file", one_step("Saving the model", write), self._say_saved)
+
+    def load_model(self, path: Path) -> None:
+        """Read a model and make it the session's."""
+        from napari_ims_tumor.model.checkpoint import read_model
+
+        def loaded(model: FittedModel) -> None:
+            self._session.classifier.take(model)
+            self._session.noticed.emit(f"Opened the model {path.name}.")
+
+        job = one_step("Reading the model", lambda: read_model(path))
+        self._session.run("file", job, loaded)
+
+    def save_prediction(self, path: Path) -> None:
+        """Write the active slide's class probabilities as .npy or .ome.tif."""
+        slide = self._session.active
+        if slide is None or slide.prediction is None:
+            self._session.failed.emit("There is no prediction to save: predict first.")
+            return
+        prediction, pixels = slide.prediction, slide.dataset.pixels
+
+        def write() -> Path:
+            about = prediction.about()
+            write_planes(path, prediction.probabilities, prediction.class_names, pixels, about)
+            return path
+
+        self._session.run("file", one_step("Saving the prediction", write), self._say_saved)
+
+    # ---- unsaved strokes --------------------------------------------------------------------
+
+    def look_for_strokes(self, slide: SlideState) -> None:
+        """Offer strokes back that an earlier window left unsaved."""
+        found = self._autosave.find(slide.dataset)
+        if found is not None:
+            self._session.strokes_found.emit(slide, found)
+
+    def recover(self, slide: SlideState, found: RecoveredStrokes) -> None:
+        """Paint found strokes onto the slide again; its own strokes win where both painted."""
+        current = self._session.current(slide)
+        if current is None:
+            return
+        labels = found.annotation.labels.copy()
+        painted = current.annotation.labels > 0
+        labels[painted] = current.annotation.labels[painted]
+        self._session.annotate(labels, current)
+        self.autosave_now()
+        self._autosave.discard(found)
+
+    def discard(self, found: RecoveredStrokes) -> None:
+        """Throw found strokes away, as the user decided."""
+        self._autosave.discard(found)
+
+    def autosave_now(self) -> None:
+        """Keep a copy of every slide's unsaved strokes; call it every few seconds."""
+        for slide in self._session.slides:
+            revision = slide.annotation.revision
+            if revision == self._kept.get(slide.key, 0):
+                continue
+            try:
+                self._keep(slide)
+            except OSError as error:
+                self._session.failed.emit(
+                    f"The strokes on {slide.name} could not be autosaved ({error}). "
+                    "Save the labels to a place of your own now."
+                )
+            self._kept[slide.key] = revision
+
+    def _keep(self, slide: SlideState) -> None:
+        saved = slide.saved_revision == slide.annotation.revision
+        if saved or not slide.annotation.labels.any():
+            self._autosave.forget(slide.dataset)
+        else:
+            self._autosave.write(slide.dataset, slide.annotation)
+
+    def _saved(self, slide: SlideState, path: Path) -> None:
+        revision = slide.annotation.revision
+        self._session.update(slide, labels_path=path, saved_revision=revision)
+        current = self._session.current(slide)
+        if current is not None and current.annotation.revision == revision:
+            self._autosave.forget(slide.dataset)
+            self._kept[slide.key] = revision
+        self._say_saved(path)
+
+    def _say_saved(self, path: Path) -> None:
+        self._session.noticed.emit(f"Saved {path.name} in {path.parent}.")

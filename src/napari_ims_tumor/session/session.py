@@ -1,0 +1,237 @@
+"""The session: the only object that changes, and it says so by signals.
+
+It is driven by whoever tells the story (the window, a script, a test) and never asks who that is.
+Looking and painting are here; the model's part of the story is in :mod:`.classifier`, what goes to
+disk in :mod:`.files`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import ClassVar
+from uuid import UUID
+
+from psygnal import Signal, SignalInstance
+
+from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.errors import ImsTumorError, LabelsError
+from napari_ims_tumor.io.imzml import open_imzml_job
+from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.msi.arrays import LabelArray
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.mass_axis import MassWindow
+from napari_ims_tumor.msi.overview import SlideOverview, survey
+from napari_ims_tumor.session.autosave import Autosave, RecoveredStrokes
+from napari_ims_tumor.session.classifier import Classifier
+from napari_ims_tumor.session.files import SessionFiles
+from napari_ims_tumor.session.jobs import JobListener, JobRunner, Lane, Report, Result
+from napari_ims_tumor.session.slide_state import IonImage, PickedSpectrum, SlideState
+
+
+class Session:
+    """Open slides, what was painted on them, and one model.
+
+    Parameters
+    ----------
+    runner
+        Who drives long work.
+    autosave
+        Where strokes are kept; the user's own data folder by default.
+    """
+
+    slide_opened = Signal(SlideState)
+    slide_closed = Signal(SlideState)
+    slide_surveyed = Signal(SlideState)
+    active_changed = Signal(object)
+    """The new active slide, or ``None``."""
+    spectrum_picked = Signal(PickedSpectrum)
+    nothing_picked = Signal(str)
+    """Why a click showed no spectrum."""
+    ion_shown = Signal(IonImage)
+    annotation_changed = Signal(SlideState)
+    strokes_found = Signal(SlideState, RecoveredStrokes)
+    fit_reported = Signal(object)
+    fitted = Signal(object)
+    """The new model: a ``FittedModel``."""
+    predicted = Signal(SlideState)
+    job_reported = Signal(str, object)
+    """(lane, report) of any job."""
+    job_started = Signal(str)
+    job_ended = Signal(str)
+    noticed = Signal(str)
+    """Something worth knowing; nothing is wrong."""
+    failed = Signal(str)
+    """What went wrong, in one message made for the user."""
+
+    signals: ClassVar[tuple[str, ...]] = (
+        "slide_opened", "slide_closed", "slide_surveyed", "active_changed", "spectrum_picked",
+        "nothing_picked", "ion_shown", "annotation_changed", "strokes_found", "fit_reported",
+        "fitted", "predicted", "job_reported", "job_started", "job_ended", "noticed", "failed",
+    )  # fmt: skip
+
+    def __init__(self, runner: JobRunner, autosave: Autosave | None = None) -> None:
+        self.runner = runner
+        self.slides: tuple[SlideState, ...] = ()
+        self._active: UUID | None = None
+        self.classifier = Classifier(self)
+        self.files = SessionFiles(self, autosave or Autosave())
+
+    # ---- slides -----------------------------------------------------------------------------
+
+    @property
+    def active(self) -> SlideState | None:
+        """The slide that verbs act on; ``None`` when none is open."""
+        return next((slide for slide in self.slides if slide.key == self._active), None)
+
+    def open(self, path: Path) -> None:
+        """Open an imzML slide; one that is open already becomes the active one."""
+        known = self._slide_of(path)
+        if known is not None:
+            self.activate(known)
+            return
+        self.run("open", open_imzml_job(path), self.adopt)
+
+    def adopt(self, dataset: MsiDataset, overview: SlideOverview | None = None) -> SlideState:
+        """Take in a slide that somebody has opened: a napari reader, a simulation, a job."""
+        known = next((s for s in self.slides if s.dataset is dataset), None)
+        if known is not None:
+            self.activate(known)
+            return known
+        slide = SlideState(dataset, Annotation.empty(dataset.pixels), overview)
+        self.slides = (*self.slides, slide)
+        self._active = slide.key
+        self.slide_opened.emit(slide)
+        self.active_changed.emit(slide)
+        for warning in dataset.warnings:
+            self.noticed.emit(f"{dataset.name}: {warning}")
+        self.files.look_for_strokes(slide)
+        if overview is None:
+            self.run("survey", survey(dataset), lambda found: self._surveyed(slide.key, found))
+        return slide
+
+    def activate(self, slide: SlideState) -> None:
+        """Make an open slide the active one."""
+        if slide.key != self._active:
+            self._active = slide.key
+            self.active_changed.emit(self.active)
+
+    def close_slide(self, slide: SlideState) -> None:
+        """Let a slide go; its unsaved strokes stay in the autosave folder."""
+        current = self.current(slide)
+        if current is None:
+            return
+        self.slides = tuple(s for s in self.slides if s.key != slide.key)
+        if self._active == slide.key:
+            self._active = self.slides[-1].key if self.slides else None
+            self.active_changed.emit(self.active)
+        self.slide_closed.emit(current)
+
+    def current(self, slide: SlideState) -> SlideState | None:
+        """Return the newest record of a slide; ``None`` once it is closed."""
+        return next((s for s in self.slides if s.key == slide.key), None)
+
+    def update(self, slide: SlideState, **changes: object) -> SlideState | None:
+        """Replace a slide's record; ``None`` if it was closed meanwhile."""
+        current = self.current(slide)
+        if current is None:
+            return None
+        changed = current.with_(**changes)
+        self.slides = tuple(changed if s.key == slide.key else s for s in self.slides)
+        return changed
+
+    # ---- look -------------------------------------------------------------------------------
+
+    def pick(self, row: int, column: int, plane: int = 0) -> None:
+        """Show the spectrum of one pixel of the active slide."""
+        slide = self.active
+        if slide is None:
+            return
+        index = slide.dataset.pixels.index_at(row, column, plane)
+        if index is None:
+            self.nothing_picked.emit(f"Row {row}, column {column} was not measured.")
+            return
+        try:
+            spectrum = slide.dataset.spectrum(index)
+        except ImsTumorError as error:
+            self.failed.emit(str(error))
+            return
+        self.spectrum_picked.emit(PickedSpectrum(slide, index, row, column, plane, spectrum))
+
+    def show_ion(self, window: MassWindow) -> None:
+        """Make the ion image of one m/z window of the active slide."""
+        slide = self.active
+        if slide is None:
+            return
+
+        def image() -> Job[Progress, IonImage]:
+            yield Progress(f"Ion image {window}")
+            return IonImage(slide, window, slide.dataset.ion_images([window])[0])
+
+        self.run("ion", image(), self._ion_made)
+
+    # ---- paint ------------------------------------------------------------------------------
+
+    def annotate(self, labels: LabelArray, slide: SlideState | None = None) -> None:
+        """Take over what was painted; the same labels again change nothing."""
+        current = self.active if slide is None else self.current(slide)
+        if current is None:
+            return
+        if labels.shape != current.dataset.pixels.image_shape:
+            raise LabelsError(
+                f"labels of shape {labels.shape} do not fit the slide {current.name} of shape "
+                f"{current.dataset.pixels.image_shape}: make them with the Annotate button"
+            )
+        if (labels == current.annotation.labels).all():
+            return
+        changed = self.update(current, annotation=current.annotation.changed_to(labels))
+        if changed is not None:
+            self.annotation_changed.emit(changed)
+
+    # ---- jobs -------------------------------------------------------------------------------
+
+    def run(
+        self,
+        lane: Lane,
+        job: Job[Report, Result],
+        on_result: Callable[[Result], object],
+        on_report: Callable[[Report], object] | None = None,
+    ) -> None:
+        """Start a job whose reports and failures everybody may hear."""
+
+        def report(value: Report) -> None:
+            self.job_reported.emit(lane, value)
+            if on_report is not None:
+                on_report(value)
+
+        def end() -> None:
+            self.job_ended.emit(lane)
+
+        self.job_started.emit(lane)
+        self.runner.start(lane, job, JobListener(on_result, self.failed.emit, report, end))
+
+    def close(self) -> None:
+        """End all work and let the slides go; strokes stay in the autosave folder."""
+        self.files.autosave_now()
+        self.runner.close()
+        for name in self.signals:
+            signal: SignalInstance = getattr(self, name)
+            signal.disconnect()
+        self.slides, self._active = (), None
+
+    # ---- inside -----------------------------------------------------------------------------
+
+    def _slide_of(self, path: Path) -> SlideState | None:
+        wanted = path.resolve().with_suffix("")
+        sources = ((s, s.dataset.source) for s in self.slides)
+        return next((s for s, p in sources if p and p.resolve().with_suffix("") == wanted), None)
+
+    def _surveyed(self, key: UUID, overview: SlideOverview) -> None:
+        slide = next((s for s in self.slides if s.key == key), None)
+        changed = self.update(slide, overview=overview) if slide else None
+        if changed is not None:
+            self.slide_surveyed.emit(changed)
+
+    def _ion_made(self, shown: IonImage) -> None:
+        if self.current(shown.slide) is not None:
+            self.ion_shown.emit(shown)
