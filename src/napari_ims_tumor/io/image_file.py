@@ -73,13 +73,44 @@ def write_planes(
     ImsTumorError
         Another ending, a shape that is not the slide's, or a place that cannot be written.
     """
-    file, values = Path(path), np.asarray(planes)
+    values = np.asarray(planes)
     if values.shape != (len(names), *pixels.image_shape):
         raise ImsTumorError(
             f"images of shape {values.shape} do not fit {len(names)} names on a slide of "
             f"{pixels.image_shape}"
         )
-    facts = _facts(values.shape, names, pixels, about or {})
+    _write(Path(path), values, _facts(values.shape, names, pixels, about or {}))
+
+
+def write_image(
+    path: str | os.PathLike[str],
+    image: ArrayLike,
+    name: str,
+    pixels: PixelGrid,
+    about: Mapping[str, Any] | None = None,
+) -> None:
+    """Write one image like :func:`write_planes`; a ``.npy`` has the slide's shape, no plane axis.
+
+    Parameters
+    ----------
+    path, pixels, about
+        As for :func:`write_planes`.
+    image
+        Shape ``pixels.image_shape``.
+    name
+        The image's name.
+    """
+    values = np.asarray(image)
+    if values.shape != pixels.image_shape:
+        raise ImsTumorError(
+            f"an image of shape {values.shape} does not fit a slide of {pixels.image_shape}"
+        )
+    file = Path(path)
+    facts = _facts((1, *values.shape), (name,), pixels, about or {})
+    _write(file, values if file.suffix.lower() == ".npy" else values[None], facts)
+
+
+def _write(file: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> None:
     if file.suffix.lower() == ".npy":
         _write_npy(file, values, facts)
     elif file.suffix.lower() in (".tif", ".tiff"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
@@ -44,11 +45,12 @@ class Classifier:
             return "Open a slide first."
         if self._session.runner.is_busy("fit"):
             return "A fit is running: wait for it or stop it."
-        counts: dict[str, int] = {}
-        for slide in self._session.slides:
-            for name, n in slide.annotation.counts(slide.dataset.pixels).items():
-                counts[name] = counts.get(name, 0) + n
-        return why_not_fit(counts)
+        slides = self._session.slides
+        counts = Counter[str]()
+        for slide in slides:
+            counts.update(slide.annotation.counts(slide.dataset.pixels))
+        names = slides[0].annotation.scheme.names
+        return why_not_fit([counts[name] for name in names], names)
 
     def fit(self, config: FitConfig, base: FittedModel | None = None) -> None:
         """Fit a model to all strokes on all open slides, then predict the active one."""
@@ -118,4 +120,8 @@ class Classifier:
 
 def fit_job(request: FitRequest) -> Job[EpochReport, FittedModel]:
     """Gather the labelled spectra of a request and fit a model to them."""
-    raise AssertionError(request)
+    from napari_ims_tumor.cohort.fitting import fit_cohort
+    from napari_ims_tumor.cohort.table import CohortSlide
+
+    slides = tuple(CohortSlide(dataset, annotation, None) for dataset, annotation in request.slides)
+    return fit_cohort(slides, request.config, request.base)

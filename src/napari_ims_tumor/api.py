@@ -1,0 +1,220 @@
+"""The same nouns in Python: open a slide, fit, predict, evaluate, simulate.
+
+``import napari_ims_tumor as ims`` exports these lazily. They block until done; the jobs behind them
+(:mod:`napari_ims_tumor.job`) are for whoever wants progress and a stop.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.errors import FitRefused
+from napari_ims_tumor.io.imzml import open_imzml
+from napari_ims_tumor.job import run_inline
+from napari_ims_tumor.msi.arrays import FloatArray
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
+from napari_ims_tumor.msi.normalization import Normalization, scale_factors
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.cohort.report import EvaluationReport
+    from napari_ims_tumor.io.simulated_files import SimulatedFiles
+    from napari_ims_tumor.model.config import FitConfig
+    from napari_ims_tumor.model.fitted_model import FittedModel
+    from napari_ims_tumor.model.prediction import Prediction
+
+PathLike: TypeAlias = str | os.PathLike[str]
+Labels: TypeAlias = PathLike | Annotation | NDArray[Any]
+
+__all__ = [
+    "evaluate",
+    "fit",
+    "fit_config",
+    "ion_images",
+    "open_imzml",
+    "predict",
+    "read_model",
+    "simulate",
+    "write_model",
+]
+
+
+def ion_images(
+    slide: MsiDataset, windows: Sequence[MassWindow], normalize: Normalization = "none"
+) -> FloatArray:
+    """Sum the intensity inside m/z windows.
+
+    Parameters
+    ----------
+    slide
+        An open slide.
+    windows
+        Bounds are inclusive.
+    normalize
+        ``"tic"``, ``"rms"`` or ``"median"`` multiply each spectrum by the slide's mean reference
+        over its own (see :mod:`napari_ims_tumor.msi.normalization`).
+
+    Returns
+    -------
+    ndarray
+        (windows, *image_shape); NaN where nothing was measured, 0 where no peak lies inside.
+    """
+    images = slide.ion_images(windows)
+    if normalize == "none":
+        return images
+    scaled: FloatArray = images * slide.pixels.as_image(scale_factors(slide, normalize))
+    return scaled
+
+
+def fit_config(**options: Any) -> FitConfig:
+    """Build a :class:`FitConfig`; an option that is ``None`` keeps its default."""
+    from napari_ims_tumor.model.config import FitConfig
+
+    config = replace(FitConfig(), **{k: v for k, v in options.items() if v is not None})
+    if config.network not in ("default", "linear"):
+        raise FitRefused(f"there is no network {config.network!r}: use default or linear")
+    return config
+
+
+def fit(
+    slide: PathLike | MsiDataset,
+    labels: Labels,
+    groups: PathLike | NDArray[Any] | None = None,
+    base: PathLike | FittedModel | None = None,
+    **options: Any,
+) -> FittedModel:
+    """Fit a model to the labelled pixels of one slide.
+
+    Parameters
+    ----------
+    slide
+        An open slide, or the path of its .imzML.
+    labels
+        A label file, an image of whole numbers in the slide's shape, or an Annotation.
+    groups
+        One whole number per pixel (patient, core); pixels of one group are never divided by the
+        validation. Without it, strokes and tissue regions are the groups.
+    base
+        A model to fine-tune, or its file.
+    **options
+        Fields of :class:`~napari_ims_tumor.model.config.FitConfig`: ``network``, ``epochs``,
+        ``seed``, ``device``, ``tune``, ``time_limit_s``.
+
+    Returns
+    -------
+    FittedModel
+
+    Raises
+    ------
+    ImsTumorError
+        One sentence: a file that cannot be read, labels that do not fit, too little to fit.
+    """
+    from napari_ims_tumor.cohort.fitting import fit_cohort
+    from napari_ims_tumor.cohort.table import CohortSlide
+
+    config = fit_config(**options)
+    start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
+    one = CohortSlide(_slide(slide), _labels(labels), _groups(groups))
+    return run_inline(fit_cohort((one,), config, start))
+
+
+def predict(
+    model: PathLike | FittedModel, slide: PathLike | MsiDataset, device: str = "auto"
+) -> Prediction:
+    """Predict the class probabilities of every measured pixel of a slide.
+
+    Returns
+    -------
+    Prediction
+        ``probabilities`` is (classes, *image_shape), float32, NaN where nothing was measured.
+    """
+    from napari_ims_tumor.model import prediction
+
+    fitted = read_model(model) if isinstance(model, (str, os.PathLike)) else model
+    dataset = open_imzml(slide) if isinstance(slide, (str, os.PathLike)) else slide
+    return run_inline(prediction.predict(fitted, dataset, device))
+
+
+def evaluate(
+    cohort: PathLike,
+    networks: Sequence[str] = ("default", "linear"),
+    folds: int = 5,
+    permute_labels: int | None = None,
+    **options: Any,
+) -> EvaluationReport:
+    """Judge networks by cross-validation with whole groups held out.
+
+    Parameters
+    ----------
+    cohort
+        A table with the columns slide, labels and optionally groups.
+    networks
+        Which presets to compare.
+    folds
+        Number of folds; no group is on both sides of one.
+    permute_labels
+        A seed: labels are shuffled among the labelled pixels, so that nothing can be learned.
+    **options
+        As for :func:`fit`.
+    """
+    from napari_ims_tumor.cohort.cross_validation import evaluate as cross_validate
+    from napari_ims_tumor.cohort.table import read_cohort
+
+    slides = read_cohort(cohort)
+    config = fit_config(**options)
+    return run_inline(cross_validate(slides, tuple(networks), config, folds, permute_labels))
+
+
+def simulate(
+    folder: PathLike,
+    layout: str = "continuous-profile",
+    rows: int = 96,
+    columns: int = 128,
+    channels: int = 2000,
+    slides: int = 1,
+    seed: int = 0,
+) -> list[SimulatedFiles]:
+    """Write simulated slides with labels, patients and a cohort table into a folder."""
+    from napari_ims_tumor.io.simulated_files import write_cohort
+    from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
+
+    recipe = SlideRecipe(rows=rows, columns=columns, channels=channels, layout=layout, seed=seed)
+    return write_cohort(Path(folder), recipe, slides)
+
+
+def read_model(path: PathLike) -> FittedModel:
+    """Read a model file; nothing in it is ever executed."""
+    from napari_ims_tumor.model.checkpoint import read_model as read
+
+    return read(Path(path))
+
+
+def write_model(path: PathLike, model: FittedModel) -> None:
+    """Write a model as one safetensors file, the same bytes for the same model."""
+    from napari_ims_tumor.model.checkpoint import write_model as write
+
+    write(Path(path), model)
+
+
+def _slide(slide: PathLike | MsiDataset) -> Path | MsiDataset:
+    return Path(slide) if isinstance(slide, (str, os.PathLike)) else slide
+
+
+def _labels(labels: Labels) -> Path | Annotation:
+    if isinstance(labels, Annotation):
+        return labels
+    return Path(labels) if isinstance(labels, (str, os.PathLike)) else Annotation(labels)
+
+
+def _groups(groups: PathLike | NDArray[Any] | None) -> Path | NDArray[Any] | None:
+    if groups is None:
+        return None
+    return np.asarray(groups) if isinstance(groups, np.ndarray) else Path(groups)

@@ -1,0 +1,108 @@
+"""``fit`` and ``predict``: make a model from labels, and use it on a slide."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ims_tumor.cli.terminal import drive, say
+from napari_ims_tumor.errors import CohortError
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.job import Job
+    from napari_ims_tumor.model.config import FitConfig
+    from napari_ims_tumor.model.fitted_model import FittedModel
+
+Commands = Any
+TUNE = {"all": "all", "last-blocks": "last blocks", "head": "head"}
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands to the parser."""
+    fit = commands.add_parser("fit", help="fit a model to labelled pixels")
+    fit.add_argument("slide", type=Path, nargs="?", help="the .imzML file")
+    fit.add_argument("labels", type=Path, nargs="?", help=".npy, .png or .tif: 1 healthy, 2 tumor")
+    fit.add_argument("--cohort", type=Path, help="instead of one slide: a table of many")
+    fit.add_argument("--groups", type=Path, help="one whole number per pixel: patient, core")
+    fit.add_argument("-o", "--output", type=Path, required=True, help="the model, .safetensors")
+    fit.add_argument("--from", dest="base", type=Path, help="fine-tune this model")
+    fit.add_argument("--tune", choices=list(TUNE), default="all", help="what --from may change")
+    add_fit_options(fit)
+    fit.add_argument("--network", choices=["default", "linear"], default="default")
+    fit.set_defaults(run=_fit)
+
+    predict = commands.add_parser("predict", help="write class probabilities per pixel")
+    predict.add_argument("model", type=Path)
+    predict.add_argument("slide", type=Path)
+    predict.add_argument("-o", "--output", type=Path, required=True, help=".npy or .ome.tif")
+    predict.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    predict.set_defaults(run=_predict)
+
+
+def add_fit_options(command: argparse.ArgumentParser) -> None:
+    """Add what every command that fits understands."""
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    command.add_argument("--epochs", type=_at_least_one, help="most passes over the labels")
+
+
+def fit_config(given: argparse.Namespace, network: str) -> FitConfig:
+    """Translate arguments into the frozen config of a fit."""
+    from napari_ims_tumor.api import fit_config as config
+
+    tune = TUNE[getattr(given, "tune", "all")]
+    return config(
+        network=network, seed=given.seed, device=given.device, epochs=given.epochs, tune=tune
+    )
+
+
+def _at_least_one(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("give 1 or more")
+    return number
+
+
+def _fit(given: argparse.Namespace) -> int:
+    from napari_ims_tumor.model.checkpoint import read_model, write_model
+
+    base = read_model(given.base) if given.base else None
+    model: FittedModel = drive(_fit_job(given, fit_config(given, given.network), base))
+    write_model(given.output, model)
+    for line in model.summary():
+        say(line)
+    say(f"wrote {given.output}")
+    return 0
+
+
+def _fit_job(
+    given: argparse.Namespace, config: FitConfig, base: FittedModel | None
+) -> Job[Any, FittedModel]:
+    from napari_ims_tumor.cohort.fitting import fit_cohort
+    from napari_ims_tumor.cohort.table import CohortSlide, read_cohort
+
+    if given.cohort is not None:
+        if given.slide is not None or given.groups is not None:
+            raise CohortError("give either SLIDE LABELS or --cohort COHORT.csv, not both")
+        return fit_cohort(read_cohort(given.cohort), config, base)
+    if given.slide is None or given.labels is None:
+        raise CohortError("give SLIDE and LABELS, or --cohort COHORT.csv")
+    return fit_cohort((CohortSlide(given.slide, given.labels, given.groups),), config, base)
+
+
+def _predict(given: argparse.Namespace) -> int:
+    from napari_ims_tumor.io.image_file import write_planes
+    from napari_ims_tumor.io.imzml import open_imzml_job
+    from napari_ims_tumor.model.checkpoint import read_model
+    from napari_ims_tumor.model.prediction import predict
+
+    model = read_model(given.model)
+    with drive(open_imzml_job(given.slide)) as slide:
+        made = drive(predict(model, slide, given.device))
+        about = {**made.about(), "slide": slide.name}
+        write_planes(given.output, made.probabilities, made.class_names, slide.pixels, about)
+    if not made.calibrated:
+        say("the probabilities are uncalibrated: there were too few groups to calibrate on")
+    say(f"wrote {given.output}")
+    return 0

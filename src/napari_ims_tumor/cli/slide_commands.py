@@ -1,0 +1,122 @@
+"""``info``, ``check``, ``ion-image``: look at one slide."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ims_tumor.cli.terminal import drive, print_facts, say
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.io.imzml import ImzmlDataset, SlideCheck
+
+Commands = Any
+"""argparse keeps the type of its subparsers private."""
+
+
+def add_to(commands: Commands) -> None:
+    """Add the commands to the parser."""
+    info = commands.add_parser("info", help="say what a slide is")
+    info.add_argument("slide", type=Path)
+    info.add_argument("--json", action="store_true")
+    info.set_defaults(run=_info)
+
+    check = commands.add_parser(
+        "check", help="look for faults: exit 0 fine, 1 warnings, 2 unreadable"
+    )
+    check.add_argument("slide", type=Path)
+    check.add_argument("--json", action="store_true")
+    check.set_defaults(run=_check)
+
+    image = commands.add_parser("ion-image", help="write the summed intensity of an m/z window")
+    image.add_argument("slide", type=Path)
+    image.add_argument("--mz", type=float, required=True, action="append", help="may be repeated")
+    image.add_argument("--tolerance", default="0.1Da", help="half-width: 0.3Da or 20ppm")
+    image.add_argument("--normalize", choices=["none", "tic", "rms", "median"], default="none")
+    image.add_argument("-o", "--output", type=Path, required=True, help=".npy or .ome.tif")
+    image.set_defaults(run=_ion_image)
+
+
+def slide_facts(slide: ImzmlDataset) -> dict[str, Any]:
+    """Collect what ``info`` prints.
+
+    Parameters
+    ----------
+    slide
+        An open slide.
+
+    Returns
+    -------
+    dict
+        JSON-able, in reading order.
+    """
+    pixels = slide.pixels
+    size = pixels.pixel_size_um
+    return {
+        "name": slide.name,
+        "layout": slide.layout,
+        "mode": slide.mode,
+        "n_spectra": slide.n_spectra,
+        "shape": list(pixels.image_shape),
+        "origin": list(pixels.origin),
+        "pixel_size_um": None if size is None else list(size),
+        "n_bins": None if slide.mass_axis is None else len(slide.mass_axis),
+        "mz_range": list(slide.mass_range),
+        **{name: value for name, value in slide.metadata.items() if value},
+        "warnings": list(slide.warnings),
+    }
+
+
+def _info(given: argparse.Namespace) -> int:
+    from napari_ims_tumor.io.imzml import open_imzml_job
+
+    with drive(open_imzml_job(given.slide)) as slide:
+        facts = slide_facts(slide)
+    if given.json:
+        print_facts(facts, as_json=True)
+        return 0
+    warnings = facts.pop("warnings")
+    print_facts(facts, as_json=False)
+    for warning in warnings:
+        say(f"warning: {warning}")
+    return 0
+
+
+def _check(given: argparse.Namespace) -> int:
+    from napari_ims_tumor.io.imzml import check_imzml
+
+    found: SlideCheck = drive(check_imzml(given.slide))
+    findings = [{"severity": f.severity, "text": f.text} for f in found.findings]
+    if given.json:
+        facts = {"slide": str(given.slide), "status": found.status, "findings": findings}
+        print_facts({**facts, "facts": dict(found.facts)}, as_json=True)
+    elif found.status != "unreadable":
+        print_facts({"status": found.status, **found.facts}, as_json=False)
+    for finding in findings:
+        say(f"{finding['severity']}: {finding['text']}")
+    return {"fine": 0, "warnings": 1, "unreadable": 2}[found.status]
+
+
+def _ion_image(given: argparse.Namespace) -> int:
+    from napari_ims_tumor.api import ion_images
+    from napari_ims_tumor.io.image_file import write_image, write_planes
+    from napari_ims_tumor.io.imzml import open_imzml_job
+    from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
+
+    tolerance = MassTolerance.parse(given.tolerance)
+    windows = [MassWindow(mz, tolerance) for mz in given.mz]
+    names = [str(window) for window in windows]
+    with drive(open_imzml_job(given.slide)) as slide:
+        images = ion_images(slide, windows, given.normalize)
+        about = {
+            "slide": slide.name,
+            "windows": [[window.low, window.high] for window in windows],
+            "normalization": given.normalize,
+        }
+        if len(names) == 1:
+            write_image(given.output, images[0], names[0], slide.pixels, about)
+        else:
+            write_planes(given.output, images, names, slide.pixels, about)
+    say(f"wrote {given.output}")
+    return 0
