@@ -21,7 +21,7 @@ from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.msi.arrays import FloatArray
 from napari_ims_tumor.msi.dataset import MsiDataset
-from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
+from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.normalization import Normalization, scale_factors
 
 if TYPE_CHECKING:
