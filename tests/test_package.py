@@ -1,0 +1,70 @@
+"""The package as a whole: its version, what importing it costs, what the wheel's manifest is."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+import napari_ims_tumor
+
+ROOT = Path(__file__).parents[1]
+HEAVY = ("torch", "napari", "qtpy", "PyQt6", "PySide6", "magicgui", "superqt", "pyqtgraph", "sklearn")
+
+
+def modules_after(code: str) -> set[str]:
+    """Top-level modules that a fresh process holds after running ``code``."""
+    probe = f"{code}\nimport sys\nprint(*{{name.partition('.')[0] for name in sys.modules}})"
+    done = subprocess.run(
+        [sys.executable, "-c", probe], capture_output=True, text=True, check=True, timeout=120
+    )
+    return set(done.stdout.split())
+
+
+def test_version_is_the_installed_one() -> None:
+    assert napari_ims_tumor.__version__ == metadata.version("napari-ims-tumor")
+
+
+def test_importing_the_package_loads_nothing_heavy() -> None:
+    loaded = modules_after("import napari_ims_tumor")
+    assert "napari_ims_tumor" in loaded
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_asking_for_help_loads_no_torch_and_no_window() -> None:
+    loaded = modules_after(
+        "from napari_ims_tumor.cli import main\n"
+        "import contextlib, io\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    main(['--help'])"
+    )
+    assert loaded.isdisjoint(HEAVY)
+
+
+def test_public_names_exist() -> None:
+    assert set(napari_ims_tumor.__all__) <= set(dir(napari_ims_tumor))
+    for name in napari_ims_tumor.__all__:
+        assert getattr(napari_ims_tumor, name) is not None
+
+
+def test_an_unknown_name_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no_such_name"):
+        _ = napari_ims_tumor.no_such_name  # type: ignore[attr-defined]
+
+
+def test_command_and_manifest_are_registered() -> None:
+    entries = metadata.distribution("napari-ims-tumor").entry_points
+    found = {(e.group, e.name): e.value for e in entries}
+    assert found["console_scripts", "ims-tumor"] == "napari_ims_tumor.cli:main"
+    assert found["napari.manifest", "napari-ims-tumor"] == "napari_ims_tumor:napari.yaml"
+
+
+def test_top_level_manifest_is_the_packaged_one() -> None:
+    packaged = ROOT / "src" / "napari_ims_tumor" / "napari.yaml"
+    link = ROOT / "napari.yaml"
+    # git on Windows without symlinks checks the link out as a file that holds its target.
+    text = link.read_text(encoding="utf-8")
+    assert text in (packaged.read_text(encoding="utf-8"), "src/napari_ims_tumor/napari.yaml")
