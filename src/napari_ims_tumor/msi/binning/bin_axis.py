@@ -1,0 +1,133 @@
+"""Choose the m/z axis on which a model shall see a slide, without asking the user."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+from scipy.signal import find_peaks
+
+from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.msi.arrays import Float64Array, IntArray
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.spectrum import RaggedBlock, SharedAxisBlock
+
+MAX_PEAKS: Final = 4000
+MAX_BINS: Final = 20_000
+LOOKED_AT: Final = 200
+SEGMENTS: Final = 64
+CELLS_PER_STEP: Final = 8
+MAX_CELLS: Final = 4_000_000
+
+
+def bin_axis(dataset: MsiDataset) -> MassAxis:
+    """Return the axis that fits a slide.
+
+    A continuous slide has its own. Centroids of a processed slide are gathered into at most
+    :data:`MAX_PEAKS` peaks of the whole slide. A processed profile gets an axis with its own
+    sampling, of at most :data:`MAX_BINS` bins.
+
+    Raises
+    ------
+    SlideError
+        The slide holds no peak at all.
+    """
+    if dataset.mass_axis is not None:
+        return dataset.mass_axis
+    mz, step = _sampled_steps(dataset)
+    if mz.size == 0:
+        return _axis_without_steps(dataset)
+    if dataset.mode == "profile":
+        return _profile_axis(dataset.mass_range, mz, step)
+    return _peak_axis(dataset, float(np.quantile(step / mz, 0.02)))
+
+
+def _sampled_steps(dataset: MsiDataset) -> tuple[Float64Array, Float64Array]:
+    """Return m/z and distance to the next value, in spectra spread over the slide."""
+    n = dataset.n_spectra
+    looked_at: IntArray = np.unique(np.linspace(0, max(n - 1, 0), min(n, LOOKED_AT)).astype(int))
+    found_mz, found_step = [np.zeros(0)], [np.zeros(0)]
+    for block in dataset.blocks(looked_at):
+        step = np.diff(block.mz)
+        keep = step > 0
+        if isinstance(block, RaggedBlock):
+            inner = block.bounds[1:-1]
+            keep[inner[(inner > 0) & (inner < block.mz.size)] - 1] = False
+        found_mz.append(block.mz[:-1][keep])
+        found_step.append(step[keep])
+    return np.concatenate(found_mz), np.concatenate(found_step)
+
+
+def _axis_without_steps(dataset: MsiDataset) -> MassAxis:
+    """Handle slides whose spectra hold one peak each, or none."""
+    peaks = [np.unique(block.mz) for block in dataset.blocks()]
+    every = np.unique(np.concatenate(peaks)) if peaks else np.zeros(0)
+    if every.size == 0:
+        raise SlideError(f"{dataset.name} holds no peak: every spectrum is empty")
+    return MassAxis(every[:: -(-every.size // MAX_PEAKS)])
+
+
+def _profile_axis(
+    mass_range: tuple[float, float], mz: Float64Array, step: Float64Array
+) -> MassAxis:
+    """Lay bins as densely as the samples lie, however that changes along the axis."""
+    low, high = mass_range
+    edges = np.linspace(low, high, SEGMENTS + 1)
+    segment = np.clip(np.searchsorted(edges, mz, side="right") - 1, 0, SEGMENTS - 1)
+    # The lower quartile is the sampling even where most zeros were left out of the file.
+    usual = [np.quantile(step[segment == s], 0.25) for s in np.unique(segment)]
+    centers = (edges[:-1] + edges[1:])[np.unique(segment)] / 2
+    fine = np.linspace(low, high, 4096)
+    density = 1.0 / np.interp(fine, centers, usual)
+    steps_so_far = np.append(0, np.cumsum((density[1:] + density[:-1]) / 2 * np.diff(fine)))
+    n_bins = int(np.clip(round(steps_so_far[-1]) + 1, 2, MAX_BINS))
+    wanted = np.linspace(0, steps_so_far[-1], n_bins)
+    return MassAxis(np.interp(wanted, steps_so_far, fine))
+
+
+def _peak_axis(dataset: MsiDataset, spacing: float) -> MassAxis:
+    """Pick the slide's peaks from the sum of all its centroids.
+
+    Parameters
+    ----------
+    dataset
+        A processed centroid slide.
+    spacing
+        The closest that two peaks of one spectrum usually lie, as a share of their m/z: what the
+        instrument resolved, and so the grain at which peaks of different pixels are one.
+    """
+    low, high = (np.log(m) for m in dataset.mass_range)
+    cell = max(spacing / CELLS_PER_STEP, (high - low) / MAX_CELLS)
+    heights = _summed_on_log_grid(dataset, float(low), cell, int((high - low) / cell) + 2)
+    smooth = gaussian_filter1d(heights, max(spacing / cell / 8, 0.5), mode="constant")
+    padded = np.pad(smooth, 1)
+    tops, _ = find_peaks(padded, distance=max(1, round(0.5 * spacing / cell)))
+    strongest = tops[np.argsort(padded[tops], kind="stable")[::-1][:MAX_PEAKS]] - 1
+    half = max(1, round(spacing / cell / 4))
+    return MassAxis(np.exp(low + cell * _centers(heights, np.sort(strongest), half)))
+
+
+def _summed_on_log_grid(dataset: MsiDataset, low: float, cell: float, n: int) -> Float64Array:
+    """Add all spectra, each with the same total, on a grid of equal relative steps."""
+    summed = np.zeros(n, np.float64)
+    for block in dataset.blocks():
+        if isinstance(block, SharedAxisBlock):
+            continue
+        values = np.where(np.isfinite(block.intensity), np.maximum(block.intensity, 0), 0.0)
+        owner = np.repeat(np.arange(block.indices.size), np.diff(block.bounds))
+        totals = np.bincount(owner, values, block.indices.size)
+        share = values / np.where(totals > 0, totals, 1.0)[owner]
+        place = np.rint((np.log(block.mz) - low) / cell).astype(np.int64)
+        summed += np.bincount(np.clip(place, 0, n - 1), share, n)
+    return summed
+
+
+def _centers(heights: Float64Array, tops: IntArray, half: int) -> Float64Array:
+    """Return the intensity-weighted middle of each peak, in cells, strictly increasing."""
+    window = np.clip(tops[:, None] + np.arange(-half, half + 1), 0, heights.size - 1)
+    weights = heights[window]
+    total = weights.sum(axis=1)
+    mean = (weights * window).sum(axis=1) / np.where(total > 0, total, 1.0)
+    return np.unique(np.where(total > 0, mean, tops))

@@ -1,0 +1,78 @@
+"""Normalization: one rule for everybody, and never NaN."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from napari_ims_tumor.errors import QueryError
+from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.normalization import (
+    NORMALIZATIONS,
+    normalized_rows,
+    references,
+    scale_factors,
+)
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.spectrum import Spectrum
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
+
+anything = arrays(np.float64, (4, 7), elements=st.floats(allow_nan=True, allow_infinity=True))
+ordinary = arrays(
+    np.float64, (4, 7), elements=st.floats(0, 1e6).map(lambda v: v if v > 1e-3 else 0)
+)
+
+
+def dataset_of(matrix: np.ndarray) -> InMemoryDataset:
+    pixels = PixelGrid(np.zeros(len(matrix)), np.arange(len(matrix)), (1, len(matrix)))
+    return InMemoryDataset.from_matrix(MassAxis(np.arange(500.0, 507)), matrix, pixels)
+
+
+@given(anything, st.sampled_from(NORMALIZATIONS))
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_factors_are_finite_whatever_comes_in(matrix, kind):
+    factors = scale_factors(dataset_of(matrix), kind)
+    assert factors.shape == (4,)
+    assert np.isfinite(factors).all()
+    assert (factors >= 0).all()
+
+
+@given(ordinary)
+def test_tic_brings_every_spectrum_to_the_mean_tic_of_the_slide(matrix):
+    tic = matrix.sum(axis=1)
+    scaled = (matrix * scale_factors(dataset_of(matrix), "tic")[:, None]).sum(axis=1)
+    expected = np.where(tic > 0, tic[tic > 0].mean() if tic.any() else 0, 0)
+    assert np.allclose(scaled, expected, rtol=1e-9)
+
+
+@given(ordinary, st.sampled_from(NORMALIZATIONS))
+def test_a_dataset_and_its_references_give_the_same_factors(matrix, kind):
+    dataset = dataset_of(matrix)
+    vector = references(dataset, kind) if kind != "none" else matrix[:, 0]
+    assert np.array_equal(scale_factors(dataset, kind), scale_factors(vector, kind))
+
+
+@given(ordinary, st.sampled_from(["tic", "rms", "median"]), st.floats(0.01, 100))
+def test_gain_does_not_change_a_normalized_row(matrix, kind, gain):
+    one, two = normalized_rows(matrix, kind), normalized_rows(matrix * gain, kind)
+    assert np.allclose(one, two, rtol=1e-9, atol=1e-12)
+    assert np.array_equal(normalized_rows(matrix[:1], kind), one[:1])
+
+
+@pytest.mark.parametrize(
+    ("kind", "reference"), [("tic", 9.0), ("rms", np.sqrt(29 / 4)), ("median", 3.0)]
+)
+def test_references_of_a_known_spectrum(kind, reference):
+    spectrum = Spectrum(np.arange(4.0) + 500, np.array([0, 2.0, 3.0, 4.0]))
+    pixels = PixelGrid(np.zeros(2), np.arange(2), (1, 2))
+    empty = Spectrum(np.zeros(0), np.zeros(0))
+    found = references(InMemoryDataset.from_spectra([spectrum, empty], pixels), kind)
+    assert found == pytest.approx([reference, 0])
+
+
+def test_an_unknown_kind_is_refused():
+    with pytest.raises(QueryError, match="none, tic, rms, median"):
+        scale_factors(np.ones(3), "z-score")  # type: ignore[arg-type]
