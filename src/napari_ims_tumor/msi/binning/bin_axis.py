@@ -18,7 +18,7 @@ MAX_PEAKS: Final = 4000
 MAX_BINS: Final = 20_000
 LOOKED_AT: Final = 200
 SEGMENTS: Final = 64
-CELLS_PER_STEP: Final = 8
+CELLS_PER_STEP: Final = 16
 MAX_CELLS: Final = 4_000_000
 
 
@@ -98,20 +98,29 @@ def _peak_axis(dataset: MsiDataset, spacing: float) -> MassAxis:
         The closest that two peaks of one spectrum usually lie, as a share of their m/z: what the
         instrument resolved, and so the grain at which peaks of different pixels are one.
     """
-    low, high = (np.log(m) for m in dataset.mass_range)
+    low, high = (float(np.log(m)) for m in dataset.mass_range)
     cell = max(spacing / CELLS_PER_STEP, (high - low) / MAX_CELLS)
-    heights = _summed_on_log_grid(dataset, float(low), cell, int((high - low) / cell) + 2)
-    smooth = gaussian_filter1d(heights, max(spacing / cell / 8, 0.5), mode="constant")
-    padded = np.pad(smooth, 1)
-    tops, _ = find_peaks(padded, distance=max(1, round(0.5 * spacing / cell)))
-    strongest = tops[np.argsort(padded[tops], kind="stable")[::-1][:MAX_PEAKS]] - 1
+    heights, places = _summed_on_log_grid(dataset, low, cell, int((high - low) / cell) + 2)
+    smooth = np.pad(gaussian_filter1d(heights, max(spacing / cell / 8, 0.5), mode="constant"), 1)
+    tops, _ = find_peaks(smooth, distance=max(1, round(0.5 * spacing / cell)))
+    strongest = tops[np.argsort(-smooth[tops], kind="stable")[:MAX_PEAKS]] - 1
     half = max(1, round(spacing / cell / 4))
-    return MassAxis(np.exp(low + cell * _centers(heights, np.sort(strongest), half)))
+    window = np.clip(strongest[:, None] + np.arange(-half, half + 1), 0, heights.size - 1)
+    return MassAxis(np.unique(np.exp(low + places[window].sum(1) / heights[window].sum(1))))
 
 
-def _summed_on_log_grid(dataset: MsiDataset, low: float, cell: float, n: int) -> Float64Array:
-    """Add all spectra, each with the same total, on a grid of equal relative steps."""
-    summed = np.zeros(n, np.float64)
+def _summed_on_log_grid(
+    dataset: MsiDataset, low: float, cell: float, n: int
+) -> tuple[Float64Array, Float64Array]:
+    """Add all spectra, each with the same total, on a grid of equal relative steps.
+
+    Returns
+    -------
+    heights, places
+        Shape (n,): summed intensity, and summed intensity times log m/z (above ``low``), so that
+        the middle of a peak is known more finely than the grid.
+    """
+    heights, places = np.zeros(n, np.float64), np.zeros(n, np.float64)
     for block in dataset.blocks():
         if isinstance(block, SharedAxisBlock):
             continue
@@ -119,15 +128,8 @@ def _summed_on_log_grid(dataset: MsiDataset, low: float, cell: float, n: int) ->
         owner = np.repeat(np.arange(block.indices.size), np.diff(block.bounds))
         totals = np.bincount(owner, values, block.indices.size)
         share = values / np.where(totals > 0, totals, 1.0)[owner]
-        place = np.rint((np.log(block.mz) - low) / cell).astype(np.int64)
-        summed += np.bincount(np.clip(place, 0, n - 1), share, n)
-    return summed
-
-
-def _centers(heights: Float64Array, tops: IntArray, half: int) -> Float64Array:
-    """Return the intensity-weighted middle of each peak, in cells, strictly increasing."""
-    window = np.clip(tops[:, None] + np.arange(-half, half + 1), 0, heights.size - 1)
-    weights = heights[window]
-    total = weights.sum(axis=1)
-    mean = (weights * window).sum(axis=1) / np.where(total > 0, total, 1.0)
-    return np.unique(np.where(total > 0, mean, tops))
+        above = np.log(block.mz) - low
+        place = np.clip(np.rint(above / cell).astype(np.int64), 0, n - 1)
+        heights += np.bincount(place, share, n)
+        places += np.bincount(place, share * above, n)
+    return heights, places
