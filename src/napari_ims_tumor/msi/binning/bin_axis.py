@@ -19,6 +19,7 @@ MAX_BINS: Final = 20_000
 LOOKED_AT: Final = 200
 SEGMENTS: Final = 64
 CELLS_PER_STEP: Final = 16
+HALF_ISOTOPE_STEP_DA: Final = 0.5
 MAX_CELLS: Final = 4_000_000
 
 
@@ -41,7 +42,9 @@ def bin_axis(dataset: MsiDataset) -> MassAxis:
         return _axis_without_steps(dataset)
     if dataset.mode == "profile":
         return _profile_axis(dataset.mass_range, mz, step)
-    return _peak_axis(dataset, float(np.quantile(step / mz, 0.02)))
+    resolved = float(np.quantile(step / mz, 0.05))
+    # In sparse spectra no two peaks lie close: the grain then stays below the step of isotopes.
+    return _peak_axis(dataset, min(resolved, HALF_ISOTOPE_STEP_DA / dataset.mass_range[1]))
 
 
 def _sampled_steps(dataset: MsiDataset) -> tuple[Float64Array, Float64Array]:
@@ -101,10 +104,10 @@ def _peak_axis(dataset: MsiDataset, spacing: float) -> MassAxis:
     low, high = (float(np.log(m)) for m in dataset.mass_range)
     cell = max(spacing / CELLS_PER_STEP, (high - low) / MAX_CELLS)
     heights, places = _summed_on_log_grid(dataset, low, cell, int((high - low) / cell) + 2)
-    smooth = np.pad(gaussian_filter1d(heights, max(spacing / cell / 8, 0.5), mode="constant"), 1)
-    tops, _ = find_peaks(smooth, distance=max(1, round(0.5 * spacing / cell)))
+    smooth = np.pad(gaussian_filter1d(heights, max(spacing / cell / 4, 0.5), mode="constant"), 1)
+    tops, _ = find_peaks(smooth, distance=max(1, round(0.7 * spacing / cell)))
     strongest = tops[np.argsort(-smooth[tops], kind="stable")[:MAX_PEAKS]] - 1
-    half = max(1, round(spacing / cell / 4))
+    half = max(1, round(spacing / cell / 2))
     window = np.clip(strongest[:, None] + np.arange(-half, half + 1), 0, heights.size - 1)
     return MassAxis(np.unique(np.exp(low + places[window].sum(1) / heights[window].sum(1))))
 
