@@ -58,7 +58,7 @@ bench: $(INSTALLED)  ## run the benchmarks; each prints a table against its peer
 	done
 
 docs: $(DOCS_INSTALLED)  ## build the documentation into site/, warnings are errors
-	$(BIN)/mkdocs build --strict --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html"
 
 clean:  ## remove what was built; .venv stays (rm -r .venv to make it anew)
