@@ -1,0 +1,7 @@
+"""The imzML reader: safe XML, exact arrays, every fault named."""
+
+from napari_ims_tumor.io.imzml.dataset import ImzmlDataset
+from napari_ims_tumor.io.imzml.opening import open_imzml, open_imzml_job
+from napari_ims_tumor.io.imzml.pair import pair_of
+
+__all__ = ["ImzmlDataset", "open_imzml", "open_imzml_job", "pair_of"]

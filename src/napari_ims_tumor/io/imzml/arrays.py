@@ -1,0 +1,172 @@
+"""Reads arrays out of the .ibd file: from many threads at once, and never past its end.
+
+The file is read by ``pread`` and not mapped: a mapped file that shrinks while open (a lost network
+drive, an interrupted copy) kills the process, a short read is an ordinary error.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.imzml.vocabulary import Compression
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """How the values of an array are written.
+
+    Attributes
+    ----------
+    dtype
+        Little-endian type of a value.
+    compression
+        ``"none"``, ``"zlib"`` or ``"xz"``, for the array as a whole.
+    """
+
+    dtype: np.dtype[Any]
+    compression: Compression = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """Where one array lies: ``length`` values in ``nbytes`` bytes from ``offset`` on."""
+
+    offset: int
+    length: int
+    nbytes: int
+    encoding: Encoding
+
+
+class IbdFile:
+    """The open .ibd file of a slide. Every method may be called from several threads."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        try:
+            self._descriptor = os.open(path, flags)
+        except OSError as error:
+            raise SlideError(f"{path.name} cannot be opened: {error.strerror}") from None
+        self._lock = threading.Lock()
+        self._position_lock = threading.Lock()
+        self._readers = 0
+        self._closed = False
+        state = os.fstat(self._descriptor)
+        self.size = state.st_size
+        self._written = state.st_mtime_ns
+
+    def read(self, offset: int, nbytes: int) -> bytearray:
+        """Return ``nbytes`` bytes from ``offset`` on, or raise a :class:`SlideError`."""
+        buffer = bytearray(nbytes)
+        self.read_into(memoryview(buffer), offset)
+        return buffer
+
+    def read_into(self, buffer: memoryview, offset: int) -> None:
+        """Fill ``buffer`` from ``offset`` on, or raise a :class:`SlideError`."""
+        done, wanted = 0, len(buffer)
+        with self._in_use() as descriptor:
+            while done < wanted:
+                got = self._read_some(descriptor, buffer[done:], offset + done)
+                if got == 0:
+                    raise SlideError(
+                        f"{self.path.name} ends at byte {offset + done}, but {offset + wanted} "
+                        f"were expected: it got shorter while open. Copy it again and reopen it."
+                    )
+                done += got
+            self._refuse_changed(descriptor)
+
+    def close(self) -> None:
+        """Close the file once the last read is done; later reads raise."""
+        with self._lock:
+            if self._closed:
+                return
+            self._closed = True
+            idle = self._readers == 0
+        if idle:
+            os.close(self._descriptor)
+
+    @contextmanager
+    def _in_use(self) -> Iterator[int]:
+        """Keep the file open during a read, so that closing never pulls it from under one."""
+        with self._lock:
+            if self._closed:
+                raise SlideError(f"{self.path.name} was closed; open the slide again")
+            self._readers += 1
+        try:
+            yield self._descriptor
+        finally:
+            with self._lock:
+                self._readers -= 1
+                last = self._closed and self._readers == 0
+            if last:
+                os.close(self._descriptor)
+
+    def _read_some(self, descriptor: int, buffer: memoryview, offset: int) -> int:
+        try:
+            if hasattr(os, "preadv"):
+                return os.preadv(descriptor, [buffer[: 1 << 30]], offset)
+            return self._seek_and_read(descriptor, buffer[: 1 << 30], offset)
+        except OSError as error:
+            raise SlideError(
+                f"{self.path.name} cannot be read any more ({error.strerror}): was its drive "
+                "disconnected? Reconnect it and reopen the slide."
+            ) from None
+
+    def _seek_and_read(self, descriptor: int, buffer: memoryview, offset: int) -> int:
+        """Read where there is no positioned read (Windows): one thread at a time."""
+        with self._position_lock:
+            os.lseek(descriptor, offset, os.SEEK_SET)
+            data = os.read(descriptor, len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def _refuse_changed(self, descriptor: int) -> None:
+        state = os.fstat(descriptor)
+        if (state.st_size, state.st_mtime_ns) != (self.size, self._written):
+            raise SlideError(
+                f"{self.path.name} was changed by another program while it was open; "
+                "reopen the slide to see what it holds now"
+            )
+
+
+def decode(data: bytes | bytearray | memoryview, span: Span, what: str) -> NDArray[Any]:
+    """Turn the bytes of one array into values, or say which array is damaged."""
+    if span.encoding.compression != "none":
+        data = _unpacked(data, span, what)
+    return np.frombuffer(data, span.encoding.dtype, span.length)
+
+
+def _unpacked(data: bytes | bytearray | memoryview, span: Span, what: str) -> bytes:
+    """Decompress, never producing more than the length that the file states plus one byte."""
+    expected = span.length * span.encoding.dtype.itemsize
+    if span.nbytes == 0 and expected == 0:
+        return b""
+    try:
+        if span.encoding.compression == "zlib":
+            unpacked = zlib.decompressobj().decompress(data, expected + 1)
+        else:
+            unpacked = lzma.LZMADecompressor().decompress(bytes(data), expected + 1)
+    except (zlib.error, lzma.LZMAError, EOFError) as error:
+        raise SlideError(
+            f"{what} is damaged: its compressed data cannot be unpacked ({error}). "
+            "Copy the .ibd file again."
+        ) from None
+    if len(unpacked) != expected:
+        got = f"more than {expected}" if len(unpacked) > expected else str(len(unpacked))
+        raise SlideError(
+            f"{what} unpacks to {got} bytes instead of {expected}: the .ibd file is damaged or "
+            "belongs to another .imzML"
+        )
+    return unpacked

@@ -1,0 +1,102 @@
+"""Finds out whether the spectra of a slide share one m/z axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ims_tumor.io.imzml import vocabulary as cv
+from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
+from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
+from napari_ims_tumor.io.imzml.terms import Header
+from napari_ims_tumor.msi.arrays import Float64Array, IntArray
+from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.spectrum import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class SharedAxis:
+    """The m/z axis of a continuous slide.
+
+    Attributes
+    ----------
+    axis
+        Ascending m/z.
+    order
+        Shape (channels,): which value of the file belongs to each; ``None`` = as written.
+    """
+
+    axis: MassAxis
+    order: IntArray | None = None
+
+    def in_order(self, intensity: NDArray[Any]) -> NDArray[Any]:
+        """Bring intensities, shape (..., channels in the file), into the order of the axis."""
+        return intensity if self.order is None else intensity[..., self.order]
+
+
+def find_layout(
+    header: Header, index: SpectrumIndex, ibd: IbdFile
+) -> tuple[Layout, SharedAxis | None, list[str]]:
+    """Decide between continuous and processed: what the arrays are counts, not what is claimed.
+
+    Returns
+    -------
+    tuple
+        Layout, the shared axis of a continuous slide, and notes.
+    """
+    claims = {term.accession for term in header.expanded(header.file_content)}
+    continuous, processed = cv.CONTINUOUS in claims, cv.PROCESSED in claims
+    notes = []
+    if continuous == processed:
+        said = "both continuous and processed" if continuous else "neither continuous nor processed"
+        notes.append(f"the file says it is {said}; its arrays decided")
+        continuous = len(index) > 1 and _same_place(index.mz)
+    if not continuous:
+        return "processed", None, notes
+    mz = _shared_mz(index, ibd)
+    if mz is None:
+        notes.append(
+            "the file says it is continuous, but its spectra have different m/z axes; "
+            "it is read as processed"
+        )
+        return "processed", None, notes
+    axis, more = _axis(mz)
+    return ("processed" if axis is None else "continuous"), axis, notes + more
+
+
+def _same_place(table: ArrayTable) -> bool:
+    return all(np.unique(column).size == 1 for column in (table.offsets, table.nbytes, table.kinds))
+
+
+def _shared_mz(index: SpectrumIndex, ibd: IbdFile) -> Float64Array | None:
+    """The one m/z array; ``None`` where arrays differ in length or value."""
+    lengths = index.mz.lengths
+    if lengths[0] == 0 or (lengths != lengths[0]).any():
+        return None
+    first = read_mz(index, ibd, 0)
+    places = np.stack([index.mz.offsets, index.mz.nbytes, index.mz.kinds])
+    for i in np.unique(places, axis=1, return_index=True)[1].tolist():
+        if i and not np.array_equal(read_mz(index, ibd, i), first, equal_nan=True):
+            return None
+    return first
+
+
+def read_mz(index: SpectrumIndex, ibd: IbdFile, i: int) -> Float64Array:
+    """Read the m/z array of one spectrum as it is written, shape (n,)."""
+    span = index.mz.span(i)
+    values = decode(ibd.read(span.offset, span.nbytes), span, f"the m/z array of spectrum {i}")
+    return values.astype(np.float64)
+
+
+def _axis(mz: Float64Array) -> tuple[SharedAxis | None, list[str]]:
+    order = np.argsort(mz, kind="stable")
+    order = order[np.isfinite(mz[order])]
+    values = mz[order]
+    if values.size == 0 or (np.diff(values) == 0).any():
+        return None, ["the shared m/z axis repeats values; it is read as processed"]
+    if np.array_equal(order, np.arange(mz.size)):
+        return SharedAxis(MassAxis(values)), []
+    return SharedAxis(MassAxis(values), order), ["the m/z axis was not ascending; it was sorted"]

@@ -1,0 +1,173 @@
+"""An open imzML slide."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+
+import numpy as np
+
+from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
+from napari_ims_tumor.io.imzml.axis import SharedAxis, read_mz
+from napari_ims_tumor.io.imzml.dense import dense_blocks
+from napari_ims_tumor.io.imzml.index import SpectrumIndex
+from napari_ims_tumor.io.imzml.ragged import ragged_blocks, tidy_pair
+from napari_ims_tumor.io.imzml.runs import float_dtype
+from napari_ims_tumor.io.imzml.summary import Summary, summarize
+from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
+from napari_ims_tumor.msi.ion_image import ion_images
+from napari_ims_tumor.msi.mass_axis import MassAxis, MassWindow
+from napari_ims_tumor.msi.mean_spectrum import mean_spectrum
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.spectrum import Layout, Mode, Spectrum, SpectrumBlock
+
+
+@dataclass(frozen=True, slots=True)
+class SlideParts:
+    """All that opening a slide finds out."""
+
+    path: Path
+    ibd: IbdFile
+    index: SpectrumIndex
+    pixels: PixelGrid
+    layout: Layout
+    mode: Mode
+    axis: SharedAxis | None
+    metadata: dict[str, str]
+    warnings: tuple[str, ...]
+
+
+class ImzmlDataset:
+    """A slide in an .imzML and .ibd file: an :class:`~napari_ims_tumor.msi.dataset.MsiDataset`.
+
+    Reading is thread-safe and never changes the files. Use it as a context manager, or call
+    :meth:`close`.
+    """
+
+    def __init__(self, parts: SlideParts) -> None:
+        self._parts = parts
+        self._lock = threading.Lock()
+        self._summary: Summary | None = None
+
+    @property
+    def name(self) -> str:
+        """The file's stem."""
+        return self._parts.path.stem
+
+    @property
+    def source(self) -> Path:
+        """The .imzML file."""
+        return self._parts.path
+
+    @property
+    def layout(self) -> Layout:
+        """``"continuous"`` (one shared axis) or ``"processed"`` (an axis per spectrum)."""
+        return self._parts.layout
+
+    @property
+    def mode(self) -> Mode:
+        """``"profile"`` or ``"centroid"``."""
+        return self._parts.mode
+
+    @property
+    def pixels(self) -> PixelGrid:
+        """Where the spectra lie."""
+        return self._parts.pixels
+
+    @property
+    def n_spectra(self) -> int:
+        """How many spectra there are."""
+        return len(self._parts.index)
+
+    @property
+    def metadata(self) -> Mapping[str, str]:
+        """What the file says about itself, in words."""
+        return MappingProxyType(self._parts.metadata)
+
+    @property
+    def mass_axis(self) -> MassAxis | None:
+        """The shared axis of a continuous slide; ``None`` for a processed one."""
+        return None if self._parts.axis is None else self._parts.axis.axis
+
+    @property
+    def mass_range(self) -> tuple[float, float]:
+        """Lowest and highest m/z of any spectrum; the first call reads a processed slide once."""
+        axis = self.mass_axis
+        return (axis.low, axis.high) if axis is not None else self._summarized().mass_range
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What is off but unambiguous; spectra out of order are noted once all were read."""
+        notes = () if self._summary is None else self._summary.notes
+        return tuple(dict.fromkeys((*self._parts.warnings, *notes)))
+
+    def spectrum(self, i: int) -> Spectrum:
+        """Spectrum ``i`` in file order, ascending in m/z, exact."""
+        i = self._checked(i)
+        parts, index = self._parts, self._parts.index
+        span = index.intensity.span(i)
+        what = f"the intensity array of spectrum {i}"
+        raw = decode(parts.ibd.read(span.offset, span.nbytes), span, what)
+        intensity = raw.astype(float_dtype(index.intensity))
+        if parts.axis is not None:
+            return Spectrum(parts.axis.axis.mz, parts.axis.in_order(intensity), parts.mode)
+        mz, intensity = tidy_pair(read_mz(index, parts.ibd, i), intensity)
+        return Spectrum(mz, intensity, parts.mode)
+
+    def blocks(self, indices: IntArray | None = None) -> Iterator[SpectrumBlock]:
+        """Read spectra (all, or those given) in blocks of bounded memory, in the given order."""
+        chosen = np.arange(self.n_spectra) if indices is None else np.asarray(indices, np.int64)
+        if chosen.size and not (0 <= chosen.min() and chosen.max() < self.n_spectra):
+            raise SlideError(
+                f"{self.name} has spectra 0 to {self.n_spectra - 1}, not all asked for"
+            )
+        parts = self._parts
+        if parts.axis is not None:
+            return dense_blocks(parts.ibd, parts.index, parts.axis, chosen)
+        return ragged_blocks(parts.ibd, parts.index, chosen)
+
+    def ion_images(self, windows: Sequence[MassWindow]) -> FloatArray:
+        """Summed raw intensity inside each window, (windows, *image_shape); NaN = unmeasured."""
+        return ion_images(self, windows)
+
+    def total_ion_current(self) -> Float64Array:
+        """Sum of each spectrum's finite intensities, shape (n_spectra,)."""
+        return self._summarized().tic
+
+    def mean_spectrum(self) -> Spectrum:
+        """Mean over all spectra."""
+        return mean_spectrum(self)
+
+    def close(self) -> None:
+        """Close the .ibd file; reads that are under way finish first."""
+        self._parts.ibd.close()
+
+    def __enter__(self) -> ImzmlDataset:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<ImzmlDataset {self.name}: {self.n_spectra} spectra, {self.layout} {self.mode}>"
+
+    def _checked(self, i: int) -> int:
+        if not 0 <= i < self.n_spectra:
+            raise SlideError(f"{self.name} has spectra 0 to {self.n_spectra - 1}, not {i}")
+        return int(i)
+
+    def _summarized(self) -> Summary:
+        """Read all spectra once, for what needs all of them; later calls cost nothing."""
+        with self._lock:
+            if self._summary is None:
+                self._summary = summarize(self)
+            return self._summary

@@ -1,0 +1,57 @@
+"""Reads spectra that share one m/z axis, as matrices of bounded size."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ims_tumor.io.imzml.arrays import IbdFile
+from napari_ims_tumor.io.imzml.axis import SharedAxis
+from napari_ims_tumor.io.imzml.index import SpectrumIndex
+from napari_ims_tumor.io.imzml.runs import Runs, batches, float_dtype, take_apart
+from napari_ims_tumor.msi.arrays import FloatArray, IntArray
+from napari_ims_tumor.msi.spectrum import SharedAxisBlock
+
+
+def dense_blocks(
+    ibd: IbdFile, index: SpectrumIndex, axis: SharedAxis, indices: IntArray
+) -> Iterator[SharedAxisBlock]:
+    """Yield spectra in the given order as (spectra, channels) matrices."""
+    runs = Runs(ibd)
+    for batch in batches(index.intensity.nbytes[indices]):
+        chosen = indices[batch]
+        matrix = axis.in_order(_matrix(runs, index, chosen))
+        yield SharedAxisBlock(chosen, axis.axis.mz, matrix)
+
+
+def _matrix(runs: Runs, index: SpectrumIndex, indices: IntArray) -> FloatArray:
+    table = index.intensity
+    fetched = runs.fetch(table.offsets[indices], table.nbytes[indices])
+    kind = float_dtype(table)
+    plain = _strided(index, indices, fetched)
+    if plain is not None:
+        return plain.astype(kind, copy=False)
+    out = np.empty((indices.size, int(table.lengths[indices[0]])), kind)
+    for row, values in zip(out, take_apart(table, indices, fetched, "intensity"), strict=True):
+        row[:] = values
+    return out
+
+
+def _strided(
+    index: SpectrumIndex, indices: IntArray, fetched: tuple[memoryview, IntArray]
+) -> NDArray[Any] | None:
+    """View uncompressed arrays at even distances as a matrix, without copying them."""
+    encoding = index.intensity.uniform_encoding
+    if encoding is None or encoding.compression != "none":
+        return None
+    view, places = fetched
+    length, size = int(index.intensity.lengths[indices[0]]), encoding.dtype.itemsize
+    steps = np.unique(np.diff(places))
+    if steps.size > 1 or (steps.size == 1 and steps[0] < length * size):
+        return None
+    stride = int(steps[0]) if steps.size else length * size
+    shape, strides = (indices.size, length), (stride, size)
+    return np.ndarray(shape, encoding.dtype, view, int(places[0]), strides)

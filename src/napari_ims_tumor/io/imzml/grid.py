@@ -1,0 +1,73 @@
+"""Turns x, y and z of the file into rows, columns and planes: the only place that knows x and y."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.imzml.index import MISSING, SpectrumIndex
+from napari_ims_tumor.msi.arrays import IntArray
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
+
+MOST_PIXELS = 1 << 28
+"""Images above this size are refused when the slide fills almost none of it."""
+
+
+def pixel_grid(
+    index: SpectrumIndex, pixel_size_um: tuple[float, float] | None
+) -> tuple[PixelGrid, list[str]]:
+    """Lay the spectra out in the bounding box of what was measured.
+
+    Parameters
+    ----------
+    index
+        Positions of all spectra.
+    pixel_size_um
+        (row, column) pixel size in µm, or ``None``.
+
+    Returns
+    -------
+    tuple
+        The grid, and notes on what was off.
+    """
+    planes, notes = _planes(index.z)
+    left, top = int(index.x.min()), int(index.y.min())
+    shape = (int(index.y.max()) - top + 1, int(index.x.max()) - left + 1)
+    _refuse_scattered(shape, int(planes.max()) + 1, len(index))
+    # Positions count from 1; files that start at 0 or below count from 0.
+    base = 1 if min(left, top) > 0 else 0
+    grid = PixelGrid(
+        rows=index.y - top,
+        columns=index.x - left,
+        shape=shape,
+        pixel_size_um=pixel_size_um,
+        origin=(top - base, left - base),
+        planes=planes,
+    )
+    if grid.n_duplicates:
+        notes.append(
+            f"{grid.n_duplicates} spectra lie at a position that another spectrum already has; "
+            "images show the first one"
+        )
+    return grid, notes
+
+
+def _planes(z: IntArray) -> tuple[IntArray, list[str]]:
+    """Number the sections from 0; spectra without z lie in the first."""
+    absent = z == MISSING
+    if absent.all():
+        return np.zeros(z.size, np.int64), []
+    first = int(z[~absent].min())
+    notes = [f"{int(absent.sum())} spectra have no z position; section {first} is assumed"]
+    _, planes = np.unique(np.where(absent, first, z), return_inverse=True)
+    return planes.astype(np.int64), notes if absent.any() else []
+
+
+def _refuse_scattered(shape: tuple[int, int], n_planes: int, n_spectra: int) -> None:
+    pixels = shape[0] * shape[1] * n_planes
+    if pixels > MOST_PIXELS and pixels > 100 * n_spectra:
+        raise SlideError(
+            f"the {n_spectra} positions are scattered over {shape[0]} rows and {shape[1]} columns "
+            f"in {n_planes} planes: one of them is wrong, or they are distances instead of pixel "
+            "numbers. Export it again."
+        )

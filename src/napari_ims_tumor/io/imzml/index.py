@@ -1,0 +1,169 @@
+"""The table of a slide: for each spectrum its position, and where its two arrays lie."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.imzml.arrays import Encoding, Span
+from napari_ims_tumor.io.imzml.body import Document, whole_number
+from napari_ims_tumor.io.imzml.encoding import encoding_of
+from napari_ims_tumor.io.imzml.shape import ArrayShape, Column, Source, SpectrumShape, interpret
+from napari_ims_tumor.msi.arrays import IntArray
+
+MISSING: Final = np.iinfo(np.int64).min
+"""Stands where a file gives no number; no real offset or position has this value."""
+
+
+@dataclass(slots=True)
+class ArrayTable:
+    """One array (m/z or intensity) of every spectrum.
+
+    Attributes
+    ----------
+    offsets, lengths, nbytes
+        Shape (n_spectra,): first byte, number of values, bytes on disk.
+    kinds
+        Shape (n_spectra,): index into ``encodings``.
+    """
+
+    offsets: IntArray
+    lengths: IntArray
+    nbytes: IntArray
+    kinds: IntArray
+    encodings: list[Encoding] = field(default_factory=list)
+
+    @property
+    def ends(self) -> IntArray:
+        """First byte after each array."""
+        return self.offsets + self.nbytes
+
+    def span(self, i: int) -> Span:
+        """Where the array of spectrum ``i`` lies."""
+        encoding = self.encodings[int(self.kinds[i])]
+        return Span(int(self.offsets[i]), int(self.lengths[i]), int(self.nbytes[i]), encoding)
+
+    @property
+    def uniform_encoding(self) -> Encoding | None:
+        """The encoding of all arrays, where there is only one."""
+        return self.encodings[0] if len(self.encodings) == 1 else None
+
+
+@dataclass(slots=True)
+class SpectrumIndex:
+    """Positions and arrays of all spectra, in file order."""
+
+    x: IntArray
+    y: IntArray
+    z: IntArray
+    mz: ArrayTable
+    intensity: ArrayTable
+    shapes: list[SpectrumShape]
+    kinds: IntArray
+    notes: list[str] = field(default_factory=list)
+
+    def __len__(self) -> int:
+        return int(self.x.size)
+
+
+def build_index(document: Document) -> SpectrumIndex:
+    """Interpret a document's columns.
+
+    Raises
+    ------
+    SlideError
+        Where there is no spectrum, or one lacks a number that is needed.
+    """
+    n = document.kinds.size
+    if n == 0:
+        raise SlideError("the file holds no spectra, only a header: incomplete export?")
+    shapes = [interpret(structure, document.header.groups) for structure in document.structures]
+    index = SpectrumIndex(
+        *(np.full(n, MISSING, np.int64) for _ in range(3)),
+        mz=_empty_table(n),
+        intensity=_empty_table(n),
+        shapes=shapes,
+        kinds=document.kinds,
+    )
+    for kind, rows, values in _by_structure(document):
+        _fill(index, shapes[kind], rows, values)
+    index.notes.extend(dict.fromkeys(note for shape in shapes for note in shape.notes))
+    return index
+
+
+def _empty_table(n: int) -> ArrayTable:
+    return ArrayTable(*(np.zeros(n, np.int64) for _ in range(4)))
+
+
+def _by_structure(document: Document) -> Iterator[tuple[int, IntArray, IntArray]]:
+    """Yield (structure, spectra of it, their numbers as (spectra, numbers))."""
+    counts = np.array([_n_numbers(s) for s in document.structures], np.int64)[document.kinds]
+    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
+    for kind, structure in enumerate(document.structures):
+        rows = np.flatnonzero(document.kinds == kind)
+        width = _n_numbers(structure)
+        if rows.size == document.kinds.size:
+            yield kind, rows, document.numbers.reshape(-1, width)
+        else:
+            yield kind, rows, document.numbers[starts[rows, None] + np.arange(width)]
+
+
+def _n_numbers(structure: tuple[object, ...]) -> int:
+    terms, scans, arrays = structure
+    parts = [terms, *scans, *arrays]  # type: ignore[misc]
+    return sum(getattr(slot, "ordinal", -1) >= 0 for part in parts for slot in part)
+
+
+def _fill(index: SpectrumIndex, shape: SpectrumShape, rows: IntArray, values: IntArray) -> None:
+    index.x[rows] = _required(shape.x, values, rows, "position x")
+    index.y[rows] = _required(shape.y, values, rows, "position y")
+    index.z[rows] = _numbers(shape.z, values)
+    _fill_table(index, index.mz, shape.mz, (rows, values, "m/z array"))
+    _fill_table(index, index.intensity, shape.intensity, (rows, values, "intensity array"))
+
+
+def _fill_table(
+    index: SpectrumIndex,
+    table: ArrayTable,
+    shape: ArrayShape,
+    where: tuple[IntArray, IntArray, str],
+) -> None:
+    rows, values, what = where
+    lengths = _numbers(shape.length, values)
+    encoded = _numbers(shape.encoded, values)
+    encoding, lengths, nbytes, notes = encoding_of(shape, lengths, encoded, (rows, what))
+    index.notes.extend(note for note in notes if note not in index.notes)
+    offsets = _numbers(shape.offset, values)
+    offsets = np.where((offsets == MISSING) & (nbytes == 0), 0, offsets)
+    _refuse_missing(offsets, rows, f"external offset of the {what}")
+    table.offsets[rows], table.lengths[rows], table.nbytes[rows] = offsets, lengths, nbytes
+    if encoding not in table.encodings:
+        table.encodings.append(encoding)
+    table.kinds[rows] = table.encodings.index(encoding)
+
+
+def _numbers(source: Source, values: IntArray) -> IntArray:
+    """Numbers of a source, shape (spectra,), :data:`MISSING` where there are none."""
+    if isinstance(source, Column):
+        return values[:, source.ordinal]
+    number = MISSING if source is None else whole_number(source.text, "a parameter group")
+    return np.full(values.shape[0], number, np.int64)
+
+
+def _required(source: Source, values: IntArray, rows: IntArray, what: str) -> IntArray:
+    numbers = _numbers(source, values)
+    _refuse_missing(numbers, rows, what)
+    return numbers
+
+
+def _refuse_missing(numbers: IntArray, rows: IntArray, what: str) -> None:
+    absent = rows[numbers == MISSING]
+    if absent.size:
+        raise SlideError(
+            f"spectrum {int(absent.min())} has no {what} ({absent.size} spectra lack it): "
+            "the file is incomplete; export it again"
+        )

@@ -1,0 +1,97 @@
+"""Opens a slide: both files found, the XML read, every array checked, only then a dataset."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+
+from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.imzml.arrays import IbdFile
+from napari_ims_tumor.io.imzml.axis import find_layout
+from napari_ims_tumor.io.imzml.body import Document, read_document
+from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
+from napari_ims_tumor.io.imzml.description import describe, find_mode, uuid_note
+from napari_ims_tumor.io.imzml.grid import pixel_grid
+from napari_ims_tumor.io.imzml.index import build_index
+from napari_ims_tumor.io.imzml.pair import pair_of
+from napari_ims_tumor.io.imzml.pixel_size import pixel_size_um
+from napari_ims_tumor.io.imzml.validation import validate
+from napari_ims_tumor.job import Job, Progress, run_inline
+
+
+def open_imzml(
+    path: str | os.PathLike[str], on_progress: Callable[[Progress], object] | None = None
+) -> ImzmlDataset:
+    """Open a mass spectrometry image.
+
+    Parameters
+    ----------
+    path
+        The .imzML file, or the .ibd file beside it.
+    on_progress
+        Called now and then while the file is read.
+
+    Returns
+    -------
+    ImzmlDataset
+        Stays open until closed.
+
+    Raises
+    ------
+    SlideError
+        Where anything could make a number wrong; the message says what, where and what to do.
+    """
+    return run_inline(open_imzml_job(path), on_progress)
+
+
+def open_imzml_job(path: str | os.PathLike[str]) -> Job[Progress, ImzmlDataset]:
+    """Open a slide as a job that reports its progress and can be stopped."""
+    imzml, ibd_path = pair_of(path)
+    document = yield from read_document(imzml)
+    ibd = IbdFile(ibd_path)
+    try:
+        return _assemble(document, ibd, imzml.name, os.fspath(imzml))
+    except BaseException:
+        ibd.close()
+        raise
+
+
+def _assemble(document: Document, ibd: IbdFile, name: str, path: str) -> ImzmlDataset:
+    try:
+        return ImzmlDataset(_parts(document, ibd, path))
+    except SlideError as error:
+        if name in str(error) or ibd.path.name in str(error):
+            raise
+        raise SlideError(f"{name}: {error}") from None
+
+
+def _parts(document: Document, ibd: IbdFile, path: str) -> SlideParts:
+    from pathlib import Path
+
+    header = document.header
+    index = build_index(document)
+    validate(index, ibd.path, ibd.size)
+    size, size_notes = pixel_size_um(header)
+    grid, grid_notes = pixel_grid(index, size)
+    layout, axis, layout_notes = find_layout(header, index, ibd)
+    mode, mode_notes = find_mode(header, index, ibd)
+    notes = [
+        *document.notes,
+        *index.notes,
+        *uuid_note(header, ibd),
+        *layout_notes,
+        *mode_notes,
+        *size_notes,
+        *grid_notes,
+    ]
+    return SlideParts(
+        path=Path(path),
+        ibd=ibd,
+        index=index,
+        pixels=grid,
+        layout=layout,
+        mode=mode,
+        axis=axis,
+        metadata=describe(header, index),
+        warnings=tuple(dict.fromkeys(notes)),
+    )

@@ -1,0 +1,128 @@
+"""Reads many arrays at once: neighbors in the file are fetched together, then taken apart."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
+from napari_ims_tumor.io.imzml.index import ArrayTable
+from napari_ims_tumor.msi.arrays import FloatArray, IntArray
+
+BLOCK_BYTES: Final = 32 << 20
+"""Bytes on disk that one block of spectra takes."""
+
+_GAP: Final = 1 << 16
+"""Arrays closer than this are read together: cheaper than a second read."""
+
+
+class Runs:
+    """Arrays fetched into one buffer that the next fetch reuses."""
+
+    def __init__(self, ibd: IbdFile) -> None:
+        self._ibd = ibd
+        self._buffer = bytearray()
+
+    def fetch(self, offsets: IntArray, nbytes: IntArray) -> tuple[memoryview, IntArray]:
+        """Read arrays.
+
+        Parameters
+        ----------
+        offsets, nbytes
+            Shape (k,): where they lie in the file.
+
+        Returns
+        -------
+        tuple
+            The buffer, and the place of each array in it, shape (k,).
+        """
+        order = np.argsort(offsets, kind="stable")
+        starts = offsets[order]
+        ends = np.maximum.accumulate(starts + nbytes[order])
+        first = np.ones(starts.size, bool)
+        first[1:] = starts[1:] > ends[:-1] + _GAP
+        heads = np.flatnonzero(first)
+        run_starts = starts[heads]
+        run_sizes = ends[np.append(heads[1:], starts.size) - 1] - run_starts
+        homes = np.concatenate([[0], np.cumsum(run_sizes)])
+        view = self._room(int(homes[-1]))
+        for start, size, home in zip(
+            run_starts.tolist(), run_sizes.tolist(), homes.tolist(), strict=False
+        ):
+            self._ibd.read_into(view[home : home + size], start)
+        run = np.cumsum(first) - 1
+        places = np.empty(starts.size, np.int64)
+        places[order] = homes[run] + starts - run_starts[run]
+        return view, places
+
+    def _room(self, nbytes: int) -> memoryview:
+        if len(self._buffer) < nbytes:
+            self._buffer = bytearray(nbytes)
+        return memoryview(self._buffer)[:nbytes]
+
+
+def batches(nbytes: IntArray) -> Iterator[slice]:
+    """Cut spectra, given the bytes of each, shape (k,), into slices of about a block."""
+    ends = np.cumsum(nbytes)
+    start = 0
+    while start < nbytes.size:
+        before = int(ends[start - 1]) if start else 0
+        stop = max(int(np.searchsorted(ends, before + BLOCK_BYTES, "right")), start + 1)
+        yield slice(start, stop)
+        start = stop
+
+
+def float_dtype(table: ArrayTable) -> np.dtype[Any]:
+    """The floating type that holds every array of a table exactly, as far as float64 can."""
+    kinds = {encoding.dtype for encoding in table.encodings}
+    if all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in kinds):
+        return np.dtype(np.float32)
+    return np.dtype(np.float64)
+
+
+def take_apart(
+    table: ArrayTable,
+    indices: IntArray,
+    fetched: tuple[memoryview, IntArray],
+    what: str,
+) -> Iterator[NDArray[Any]]:
+    """Yield the values of each array, in the type they were written in."""
+    view, places = fetched
+    for i, place in zip(indices.tolist(), places.tolist(), strict=True):
+        span = table.span(i)
+        yield decode(view[place : place + span.nbytes], span, f"the {what} array of spectrum {i}")
+
+
+def end_to_end(
+    table: ArrayTable,
+    indices: IntArray,
+    fetched: tuple[memoryview, IntArray],
+    target: tuple[np.dtype[Any], str],
+) -> FloatArray:
+    """Return the values of many arrays end to end, in the floating type asked for."""
+    lengths = table.lengths[indices]
+    out = np.empty(int(lengths.sum()), target[0])
+    encoding = table.uniform_encoding
+    if encoding is not None and encoding.compression == "none":
+        _copy_plain(out, lengths, fetched, encoding.dtype)
+        return out
+    start = 0
+    for values in take_apart(table, indices, fetched, target[1]):
+        out[start : start + values.size] = values
+        start += values.size
+    return out
+
+
+def _copy_plain(
+    out: FloatArray, lengths: IntArray, fetched: tuple[memoryview, IntArray], dtype: np.dtype[Any]
+) -> None:
+    """Copy uncompressed arrays of one type: the common case, without an object per array."""
+    view, places = fetched
+    start = 0
+    for length, place in zip(lengths.tolist(), places.tolist(), strict=True):
+        if length:
+            out[start : start + length] = np.frombuffer(view, dtype, length, place)
+        start += length

@@ -1,0 +1,142 @@
+"""Refuses an index that could show wrong numbers: arrays of unequal length, outside, overlapping."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
+from napari_ims_tumor.msi.arrays import IntArray
+
+_WRAP: Final = 1 << 32
+_LARGEST: Final = 1 << 62
+
+
+def validate(index: SpectrumIndex, ibd: Path, size: int) -> None:
+    """Check every array of a slide against the .ibd file, repairing wrapped offsets.
+
+    Raises
+    ------
+    SlideError
+        Naming the first spectrum that is wrong, and how many are.
+    """
+    _refuse_unequal_lengths(index)
+    _refuse_impossible(index)
+    if _looks_wrapped(index, size):
+        _repair_wrapped(index, size)
+    _refuse_outside(index, ibd, size)
+    overlapping = _first_overlap(index)
+    if overlapping is not None:
+        raise SlideError(
+            f"the arrays of spectrum {overlapping[0]} overlap those of another spectrum in "
+            f"{ibd.name} ({overlapping[1]} overlaps): the offsets are wrong. Export it again."
+        )
+
+
+def _refuse_unequal_lengths(index: SpectrumIndex) -> None:
+    wrong = np.flatnonzero(index.mz.lengths != index.intensity.lengths)
+    if wrong.size:
+        i = int(wrong[0])
+        raise SlideError(
+            f"spectrum {i} has {int(index.mz.lengths[i])} m/z values but "
+            f"{int(index.intensity.lengths[i])} intensities ({wrong.size} spectra are like this): "
+            "the file is damaged; export it again"
+        )
+
+
+def _refuse_impossible(index: SpectrumIndex) -> None:
+    for table in (index.mz, index.intensity):
+        huge = np.flatnonzero((table.nbytes > _LARGEST) | (np.abs(table.offsets) > _LARGEST))
+        if huge.size:
+            raise SlideError(
+                f"spectrum {int(huge[0])} states an impossible array position or length "
+                f"({huge.size} spectra): the .imzML is damaged; export it again"
+            )
+
+
+def _looks_wrapped(index: SpectrumIndex, size: int) -> bool:
+    """Whether offsets are negative, or stop below 2³² in a file that is larger and repeat."""
+    if min(index.mz.offsets.min(), index.intensity.offsets.min()) < 0:
+        return True
+    last = max(int(index.mz.ends.max()), int(index.intensity.ends.max()))
+    short = size > _WRAP and last <= _WRAP + max(int(index.mz.nbytes.max()), 0)
+    return short and _first_overlap(index) is not None
+
+
+def _repair_wrapped(index: SpectrumIndex, size: int) -> None:
+    """Undo the wrap of 32-bit offsets, if arrays written one after the other explain them all."""
+    tables = (index.mz, index.intensity)
+    kept = [table.offsets.copy() for table in tables]
+    for table in tables:
+        table.offsets = _unwrapped(table.offsets, table.nbytes)
+    last = max(int(table.ends.max()) for table in tables)
+    fits = last <= size and size - last < _WRAP and _first_overlap(index) is None
+    if fits:
+        index.notes.append(
+            "array offsets had wrapped around at 4 GB (written by 32-bit software); repaired"
+        )
+        return
+    index.mz.offsets, index.intensity.offsets = kept
+    bad = np.flatnonzero((kept[0] < 0) | (kept[1] < 0))
+    first = f"spectrum {int(bad[0])} has a negative offset" if bad.size else "offsets repeat"
+    raise SlideError(
+        f"{first} ({bad.size} spectra) and cannot be repaired for certain: the .imzML is damaged "
+        "or was written by faulty 32-bit software. Export it again."
+    )
+
+
+def _unwrapped(offsets: IntArray, nbytes: IntArray) -> IntArray:
+    """Add 2³² each time the offsets step back far; a shared array does not step."""
+    low = offsets % _WRAP
+    steps_back = np.diff(low, prepend=low[:1]) < -(_WRAP // 2)
+    return np.where(nbytes > 0, low + _WRAP * np.cumsum(steps_back), low).astype(np.int64)
+
+
+def _refuse_outside(index: SpectrumIndex, ibd: Path, size: int) -> None:
+    ends = np.maximum(
+        np.where(index.mz.nbytes > 0, index.mz.ends, 0),
+        np.where(index.intensity.nbytes > 0, index.intensity.ends, 0),
+    )
+    outside = np.flatnonzero(ends > size)
+    if outside.size:
+        i = int(outside[0])
+        raise SlideError(
+            f"{ibd.name}: spectrum {i} ends at byte {int(ends[i])}, the file has {size}: "
+            f"incomplete copy? ({outside.size} of {len(index)} spectra are cut off.) Copy it again."
+        )
+
+
+def _first_overlap(index: SpectrumIndex) -> tuple[int, int] | None:
+    """First spectrum of a partial overlap and the number of overlaps; ``None`` if there is none.
+
+    Spectra may share an m/z array, so identical ranges of the same kind are legal.
+    """
+    starts, ends, spectra = _distinct_ranges(index)
+    clash = starts[1:] < np.maximum.accumulate(ends)[:-1]
+    if not clash.any():
+        return None
+    where = np.flatnonzero(clash)
+    return int(np.maximum(spectra[where], spectra[where + 1]).min()), int(where.size)
+
+
+def _distinct_ranges(index: SpectrumIndex) -> tuple[IntArray, IntArray, IntArray]:
+    """Sorted (starts, ends, spectrum) of all arrays that hold bytes, each range once per kind."""
+    parts = [_once(table) for table in (index.mz, index.intensity)]
+    starts, ends, spectra = (np.concatenate(column) for column in zip(*parts, strict=True))
+    order = np.lexsort((ends, starts)) if (np.diff(starts) < 0).any() else np.arange(starts.size)
+    return starts[order], ends[order], spectra[order]
+
+
+def _once(table: ArrayTable) -> tuple[IntArray, IntArray, IntArray]:
+    rows = np.flatnonzero(table.nbytes > 0)
+    starts, ends = table.offsets[rows], table.ends[rows]
+    if (np.diff(starts) > 0).all():
+        return starts, ends, rows
+    order = np.lexsort((ends, starts))
+    starts, ends, rows = starts[order], ends[order], rows[order]
+    new = np.ones(rows.size, bool)
+    new[1:] = (np.diff(starts) != 0) | (np.diff(ends) != 0)
+    return starts[new], ends[new], rows[new]

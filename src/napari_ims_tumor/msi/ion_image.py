@@ -1,0 +1,140 @@
+"""Ion images: where on the slide an m/z window is bright."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.mass_axis import MassWindow
+from napari_ims_tumor.msi.spectrum import RaggedBlock, SharedAxisBlock, SpectrumBlock
+
+
+def ion_images(dataset: MsiDataset, windows: Sequence[MassWindow]) -> Float64Array:
+    """Sum the raw intensity inside each m/z window at every pixel.
+
+    Parameters
+    ----------
+    dataset
+        The slide.
+    windows
+        Bounds are inclusive.
+
+    Returns
+    -------
+    ndarray
+        Shape (windows, *image_shape), float64. NaN where nothing was measured, 0 where nothing
+        was found. Intensities that are not finite count as 0.
+    """
+    return dataset.pixels.as_image(ion_vectors(dataset, windows))
+
+
+def ion_vectors(dataset: MsiDataset, windows: Sequence[MassWindow]) -> Float64Array:
+    """Sum the raw intensity inside each m/z window of every spectrum, all in one pass.
+
+    Returns
+    -------
+    ndarray
+        Shape (windows, n_spectra), float64, accumulated in float64.
+    """
+    sums = np.zeros((len(windows), dataset.n_spectra))
+    if len(windows) == 0:
+        return sums
+    bounds = np.array([[w.low for w in windows], [w.high for w in windows]])
+    for block in dataset.blocks():
+        sums[:, block.indices] = block_sums(block, bounds)
+    return sums
+
+
+def block_sums(block: SpectrumBlock, bounds: Float64Array) -> Float64Array:
+    """Sum the finite intensities of a block between m/z bounds.
+
+    Parameters
+    ----------
+    block
+        Spectra.
+    bounds
+        Shape (2, windows): lowest and highest m/z of each, inclusive.
+
+    Returns
+    -------
+    ndarray
+        Shape (windows, spectra of the block), float64.
+    """
+    if isinstance(block, SharedAxisBlock):
+        return _shared_sums(block, bounds)
+    return _ragged_sums(block, bounds)
+
+
+def _shared_sums(block: SharedAxisBlock, bounds: Float64Array) -> Float64Array:
+    first = np.searchsorted(block.mz, bounds[0], "left")
+    last = np.searchsorted(block.mz, bounds[1], "right")
+    pairs = zip(first.tolist(), last.tolist(), strict=True)
+    return np.stack([finite_row_sums(block.intensity[:, a:b]) for a, b in pairs])
+
+
+def _ragged_sums(block: RaggedBlock, bounds: Float64Array) -> Float64Array:
+    sums = np.empty((bounds.shape[1], block.indices.size))
+    for w, (low, high) in enumerate(bounds.T.tolist()):
+        first = positions_in_spectra(block, low, "left")
+        last = positions_in_spectra(block, high, "right")
+        sums[w] = _sums_of_ranges(block.intensity, first, last)
+    return sums
+
+
+def positions_in_spectra(block: RaggedBlock, mz: float, side: str) -> IntArray:
+    """Bisect all spectra of a block at once: where ``mz`` would be inserted in each.
+
+    Returns
+    -------
+    ndarray
+        Shape (spectra,), positions in the block's flat arrays.
+    """
+    low, high = block.bounds[:-1].copy(), block.bounds[1:].copy()
+    if block.mz.size == 0:
+        return low
+    top = block.mz.size - 1
+    for _ in range(int((high - low).max(initial=0)).bit_length()):
+        middle = (low + high) >> 1
+        values = block.mz[np.minimum(middle, top)]
+        right = (values < mz) if side == "left" else (values <= mz)
+        right &= low < high
+        low = np.where(right, middle + 1, low)
+        high = np.where(right, high, middle)
+    return low
+
+
+def _sums_of_ranges(intensity: FloatArray, first: IntArray, last: IntArray) -> Float64Array:
+    """Sum ``intensity[first[j]:last[j]]`` for each j; only the points inside are touched."""
+    counts = np.maximum(last - first, 0)
+    ends = np.cumsum(counts)
+    points = np.arange(int(ends[-1]) if ends.size else 0)
+    picked = intensity[points + np.repeat(first - (ends - counts), counts)]
+    return finite_sums_between(picked, np.concatenate([[0], ends]))
+
+
+def finite_row_sums(matrix: NDArray[Any]) -> Float64Array:
+    """Sum the finite values of each row of (rows, columns), in float64."""
+    sums: Float64Array = matrix.sum(axis=1, dtype=np.float64)
+    odd = np.flatnonzero(~np.isfinite(sums))
+    if odd.size:
+        rows = matrix[odd].astype(np.float64)
+        sums[odd] = np.where(np.isfinite(rows), rows, 0).sum(axis=1)
+    return sums
+
+
+def finite_sums_between(values: NDArray[Any], bounds: IntArray) -> Float64Array:
+    """Sum the finite values of each slice ``values[bounds[j]:bounds[j + 1]]``, in float64."""
+    sums = np.zeros(bounds.size - 1)
+    filled = np.flatnonzero(np.diff(bounds) > 0)
+    if filled.size == 0:
+        return sums
+    exact = values.astype(np.float64)
+    if not np.isfinite(exact).all():
+        exact = np.where(np.isfinite(exact), exact, 0)
+    sums[filled] = np.add.reduceat(exact[: int(bounds[-1])], bounds[:-1][filled])
+    return sums
