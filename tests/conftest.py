@@ -16,6 +16,7 @@ NO_DISPLAY = sys.platform == "linux" and not (
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Skip tests on real slides where there are none, and windows where there is no display."""
     no_data = pytest.mark.skip(reason=f"no real data at {REAL_DATA}")

@@ -52,7 +52,11 @@ print(f"balanced accuracy {{score:.3f}}")
 def test_fit_predict_and_evaluate_need_neither_napari_nor_qt(tmp_path: Path) -> None:
     story = STORY.format(blocked=set(BLOCKED))
     done = subprocess.run(
-        [sys.executable, "-c", story, str(tmp_path)], capture_output=True, text=True, timeout=240
+        [sys.executable, "-c", story, str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
     )
     assert done.returncode == 0, done.stderr
     assert "balanced accuracy" in done.stdout

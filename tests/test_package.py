@@ -12,7 +12,17 @@ import pytest
 import napari_ims_tumor
 
 ROOT = Path(__file__).parents[1]
-HEAVY = ("torch", "napari", "qtpy", "PyQt6", "PySide6", "magicgui", "superqt", "pyqtgraph", "sklearn")
+HEAVY = (
+    "torch",
+    "napari",
+    "qtpy",
+    "PyQt6",
+    "PySide6",
+    "magicgui",
+    "superqt",
+    "pyqtgraph",
+    "sklearn",
+)
 
 
 def modules_after(code: str) -> set[str]:
