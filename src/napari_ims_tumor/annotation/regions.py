@@ -1,0 +1,91 @@
+"""Strokes and tissue regions: the pieces of a label image that validation must not split."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from skimage.measure import label as connected_components
+
+from napari_ims_tumor.errors import LabelsError
+from napari_ims_tumor.msi.arrays import BoolArray, IntArray, frozen
+
+GroupKind = Literal["stroke", "region", "group"]
+
+
+@dataclass(frozen=True, eq=False)
+class AnnotationGroups:
+    """Which labelled pixels belong together.
+
+    Attributes
+    ----------
+    image
+        Shape of the slide's images, int64: 1, 2, … per group, 0 where nothing is labelled.
+    kind
+        ``"stroke"``, ``"region"`` (piece of tissue) or ``"group"`` (given by the user).
+    """
+
+    image: IntArray
+    kind: GroupKind
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "image", frozen(self.image, np.int64))
+
+
+def strokes(labels: NDArray[Any]) -> IntArray:
+    """Number the strokes: 8-connected pixels of one class.
+
+    Parameters
+    ----------
+    labels
+        Shape (rows, columns) or (planes, rows, columns), integer, 0 unlabelled. A stroke never
+        reaches into another plane: sections of one stack need not be neighbors.
+
+    Returns
+    -------
+    ndarray
+        The same shape, int64: 0 unlabelled, else 1, 2, … in reading order.
+    """
+    return _components(np.asarray(labels).astype(np.int64))
+
+
+def tissue_regions(measured: BoolArray) -> IntArray:
+    """Number the pieces of tissue: 8-connected measured pixels, 0 where nothing was measured."""
+    return _components(np.asarray(measured, bool).astype(np.int64))
+
+
+def annotation_groups(labels: NDArray[Any], measured: BoolArray) -> AnnotationGroups:
+    """Group labelled pixels so that no piece of tissue is on both sides of a validation.
+
+    Pieces of tissue are the groups where labels lie in more than one of them (the cores of a tissue
+    array); on one connected piece only strokes can be told apart.
+
+    Parameters
+    ----------
+    labels
+        Shape of the slide's images, integer, 0 unlabelled.
+    measured
+        The same shape: where there is a spectrum. Labels elsewhere belong to no group.
+    """
+    values = np.asarray(labels)
+    if values.shape != np.shape(measured):
+        raise LabelsError(f"labels of {values.shape} on a slide of {np.shape(measured)}")
+    seen = np.where(measured, values, 0)
+    regions = np.where(seen > 0, tissue_regions(measured), 0)
+    if np.unique(regions[regions > 0]).size > 1:
+        return AnnotationGroups(regions, "region")
+    return AnnotationGroups(strokes(seen), "stroke")
+
+
+def _components(values: IntArray) -> IntArray:
+    """Connected pieces of equal value in each plane, numbered through."""
+    planes = values.reshape((-1, *values.shape[-2:]))
+    numbered = np.zeros(planes.shape, np.int64)
+    count = 0
+    for plane, out in zip(planes, numbered, strict=True):
+        found = np.asarray(connected_components(plane, background=0, connectivity=2), np.int64)
+        out[...] = np.where(found > 0, found + count, 0)
+        count = int(max(count, out.max(initial=0)))
+    return numbered.reshape(values.shape)

@@ -1,0 +1,202 @@
+"""Model files: safetensors (plain arrays, no code) with one JSON text inside.
+
+Everything in the header is checked before any weight is loaded; nothing in a model file is ever
+executed. The same model gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import struct
+import tempfile
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import safetensors
+from safetensors.numpy import load as load_arrays
+from safetensors.numpy import save as save_arrays
+
+from napari_ims_tumor.errors import ImsTumorError, ModelFileError
+from napari_ims_tumor.model.config import NETWORKS, NetworkConfig
+from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
+from napari_ims_tumor.model.weight_shapes import weight_shapes
+from napari_ims_tumor.msi.mass_axis import MassAxis
+
+FORMAT_VERSION: Final = 1
+METADATA_KEY: Final = "napari-ims-tumor"
+AXIS: Final = "axis.mz"
+MAX_HEADER_BYTES: Final = 4 * 1024 * 1024
+MAX_BINS: Final = 2_000_000
+
+
+def model_bytes(model: FittedModel) -> bytes:
+    """The content of a model file."""
+    about = {
+        **model.settings(),
+        "version": FORMAT_VERSION,
+        "model_id": model.model_id,
+        "annotation_revision": model.annotation_revision,
+        "history": [asdict(record) for record in model.history],
+        "card": dict(model.card),
+    }
+    text = json.dumps(about, sort_keys=True, allow_nan=False)
+    arrays = {name: np.ascontiguousarray(v) for name, v in model.weights.items()}
+    content: bytes = save_arrays({**arrays, AXIS: model.axis.mz}, {METADATA_KEY: text})
+    return content
+
+
+def write_model(path: str | os.PathLike[str], model: FittedModel) -> None:
+    """Write a model file; an older file stays whole until the new one is complete."""
+    target = Path(path)
+    try:
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(model_bytes(model))
+                stream.flush()
+                os.fsync(stream.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            Path(name).unlink(missing_ok=True)
+            raise
+    except OSError as error:
+        raise ModelFileError(
+            f"{target}: the model cannot be written ({error.strerror}). Choose another folder."
+        ) from error
+
+
+def read_model(path: str | os.PathLike[str]) -> FittedModel:
+    """Read a model file, refusing everything that is not a sound one."""
+    target = Path(path)
+    try:
+        content = target.read_bytes()
+    except OSError as error:
+        raise ModelFileError(f"{target}: cannot be read ({error.strerror}).") from error
+    try:
+        return _from_bytes(content)
+    except ImsTumorError as error:
+        raise ModelFileError(f"{target.name}: {error}") from error
+
+
+def _from_bytes(content: bytes) -> FittedModel:
+    header = _header(content)
+    about = _about(header)
+    network = _network(about)
+    _check_arrays(header, network)
+    try:
+        arrays = dict(load_arrays(content))
+    except (safetensors.SafetensorError, ValueError, KeyError) as error:
+        raise ModelFileError("the file is damaged: copy it again from where it came") from error
+    if not all(np.isfinite(values).all() for values in arrays.values()):
+        raise ModelFileError("the file holds weights that are not numbers: fit the model again")
+    return _model(about, network, arrays)
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    """The JSON header of a safetensors file."""
+    if content[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+        raise ModelFileError(
+            "this is a pickle or zip file, which can run code when opened; it was not opened. "
+            "Models of this program end in .safetensors"
+        )
+    length = struct.unpack("<Q", content[:8])[0] if len(content) >= 8 else 0
+    if not 2 <= length <= min(MAX_HEADER_BYTES, len(content) - 8):
+        raise ModelFileError("not a model file of this program, or cut off: copy it again")
+    try:
+        header = json.loads(content[8 : 8 + length])
+    except (ValueError, RecursionError):
+        header = None
+    if not isinstance(header, dict):
+        raise ModelFileError("not a model file of this program, or damaged: copy it again")
+    return header
+
+
+def _about(header: dict[str, Any]) -> dict[str, Any]:
+    """Our own JSON text, after its version was checked."""
+    metadata = header.get("__metadata__")
+    text = metadata.get(METADATA_KEY) if isinstance(metadata, dict) else None
+    if not isinstance(text, str):
+        raise ModelFileError("a safetensors file, but not a model of this program")
+    try:
+        about = json.loads(text)
+    except (ValueError, RecursionError):
+        about = None
+    if not isinstance(about, dict) or not isinstance(about.get("version"), int):
+        raise ModelFileError("the description in the model file is damaged: copy it again")
+    if about["version"] > FORMAT_VERSION:
+        raise ModelFileError(
+            f"written by a newer version of this program (format {about['version']}, known: "
+            f"{FORMAT_VERSION}): update napari-ims-tumor"
+        )
+    return about
+
+
+def _network(about: dict[str, Any]) -> NetworkConfig:
+    """The network's shape, held to what this program can have written."""
+    try:
+        found = dict(about["network"])
+        network = NetworkConfig(**{**found, "dilations": tuple(found["dilations"])})
+        sound = network.network in NETWORKS and 1 <= network.bins <= MAX_BINS
+        sound = sound and _counts_are_sound(network) and _names_are_sound(about, network)
+    except (KeyError, TypeError, ValueError):
+        sound = False
+    if not sound:
+        raise ModelFileError("the model file describes a network this program cannot build")
+    return network
+
+
+def _counts_are_sound(network: NetworkConfig) -> bool:
+    counts = [value for name, value in asdict(network).items() if name not in _NOT_COUNTS]
+    counts += list(network.dilations)
+    whole = all(type(c) is int and 1 <= c <= MAX_BINS for c in counts)
+    odd = network.stem_kernel % 2 == 1 and network.kernel % 2 == 1
+    return whole and odd and network.channels % 4 == 0 and len(network.dilations) <= 16
+
+
+_NOT_COUNTS: Final = ("network", "dilations")
+
+
+def _names_are_sound(about: dict[str, Any], network: NetworkConfig) -> bool:
+    names = about["class_names"]
+    return len(names) == network.classes and all(isinstance(name, str) for name in names)
+
+
+def _check_arrays(header: dict[str, Any], network: NetworkConfig) -> None:
+    """Names, types and shapes of the stored arrays must be those of the network."""
+    expected = {name: ("F32", shape) for name, shape in weight_shapes(network).items()}
+    expected[AXIS] = ("F64", (network.bins,))
+    if header.keys() - {"__metadata__"} != expected.keys():
+        raise ModelFileError("the model file lacks weights, or holds foreign ones")
+    for name, (dtype, shape) in expected.items():
+        entry = header[name]
+        stored = entry if isinstance(entry, dict) else {}
+        if stored.get("dtype") != dtype or stored.get("shape") != list(shape):
+            raise ModelFileError(f"the weights {name} in the model file have the wrong shape")
+
+
+def _model(
+    about: dict[str, Any], network: NetworkConfig, arrays: dict[str, np.ndarray[Any, Any]]
+) -> FittedModel:
+    axis = MassAxis(arrays.pop(AXIS))
+    try:
+        temperature = about["temperature"]
+        model = FittedModel(
+            weights=arrays,
+            network=network,
+            axis=axis,
+            class_names=tuple(about["class_names"]),
+            blend=float(about["blend"]),
+            temperature=None if temperature is None else float(temperature),
+            history=tuple(EpochRecord(**record) for record in about["history"]),
+            annotation_revision=int(about["annotation_revision"]),
+            card=dict(about["card"]),
+        )
+        sound = np.isfinite(model.blend) and (temperature is None or 0 < model.temperature < 1e6)
+    except (KeyError, TypeError, ValueError):
+        sound = False
+    if not sound or model.model_id != about.get("model_id"):
+        raise ModelFileError("the model file was changed or damaged: copy it again")
+    return model

@@ -1,0 +1,131 @@
+"""Which processor computes, and what to do when it is not the one it could be."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+from napari_ims_tumor.errors import FitRefused
+from napari_ims_tumor.job import Job, Report, Result, Stop
+
+CUDA_INSTALL: Final = "pip install torch --index-url https://download.pytorch.org/whl/cu128"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceNote:
+    """What computes, in words, and advice where a GPU lies idle.
+
+    Attributes
+    ----------
+    name
+        ``"CPU (2 cores)"``, ``"NVIDIA H200"``.
+    advice
+        The command that makes an idle GPU usable; ``None`` where there is nothing to do.
+    """
+
+    name: str
+    advice: str | None = None
+
+
+def resolve_device(name: str = "auto") -> torch.device:
+    """Turn ``"auto"``, ``"cpu"``, ``"cuda"``, ``"cuda:1"`` or ``"mps"`` into a device that works.
+
+    Raises
+    ------
+    FitRefused
+        The device does not exist here.
+    """
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = None
+    if device is None or not _is_available(device):
+        advice = describe_device().advice
+        hint = f" {advice}" if advice else " Use auto or cpu."
+        raise FitRefused(f"The device {name!r} is not available here.{hint}")
+    return device
+
+
+def describe_device(name: str = "auto") -> DeviceNote:
+    """Name the device a fit would use, with advice where torch cannot use the GPU."""
+    device = torch.device("cpu") if name == "cpu" else torch.device(_auto_kind())
+    if device.type == "cuda":
+        return DeviceNote(torch.cuda.get_device_name(device))
+    note = f"CPU ({cpu_cores()} cores)"
+    if _has_nvidia_driver() and torch.version.cuda is None:
+        advice = f"There is an NVIDIA GPU, but this torch is CPU-only. Run: {CUDA_INSTALL}"
+        return DeviceNote(note, advice)
+    return DeviceNote(note)
+
+
+def cpu_cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def steady_threads() -> Iterator[None]:
+    """Compute with all cores but one, the same number every time, then put things back.
+
+    One core stays free for the window; and sums add up in the same order in every process, however
+    its environment is set, so that the same fit gives the same bytes.
+    """
+    threads = max(1, cpu_cores() - 1)
+    before = torch.get_num_threads()
+    torch.set_num_threads(threads)
+    try:
+        with _thread_pools().limit(limits=threads):
+            yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def steadily(job: Job[Report, Result]) -> Job[Report, Result]:
+    """Drive a job with :func:`steady_threads` inside its steps, and not between them."""
+    answer: Stop = None
+    try:
+        while True:
+            try:
+                with steady_threads():
+                    report = job.send(answer) if answer is not None else next(job)
+            except StopIteration as end:
+                result: Result = end.value
+                return result
+            answer = yield report
+    finally:
+        job.close()
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    """The loaded BLAS libraries; looking for them takes milliseconds, so it is done once."""
+    return ThreadpoolController()
+
+
+def _auto_kind() -> str:
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _is_available(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+    if device.type == "mps":
+        return bool(torch.backends.mps.is_available())
+    return device.type == "cpu"
+
+
+def _has_nvidia_driver() -> bool:
+    return shutil.which("nvidia-smi") is not None or Path("/proc/driver/nvidia/version").exists()

@@ -1,0 +1,144 @@
+"""What a fit leaves behind: weights as plain arrays, with everything needed to use them again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from types import MappingProxyType
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from napari_ims_tumor.errors import ModelFileError
+from napari_ims_tumor.model.config import NetworkConfig
+from napari_ims_tumor.model.linear_path import LinearPath
+from napari_ims_tumor.model.normalization import InputNormalization
+from napari_ims_tumor.msi.arrays import Float32Array, frozen
+from napari_ims_tumor.msi.mass_axis import MassAxis
+
+CardValue: TypeAlias = str | int | float | bool | None
+
+CENTER: Final = "input.center"
+SCALE: Final = "input.scale"
+LINEAR_WEIGHT: Final = "linear.weight"
+LINEAR_BIAS: Final = "linear.bias"
+CNN_PREFIX: Final = "cnn."
+
+
+@dataclass(frozen=True, slots=True)
+class EpochRecord:
+    """One epoch of a fit: mean loss, and balanced accuracy on held-out groups if there were any."""
+
+    epoch: int
+    loss: float
+    held_out_score: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class FittedModel:
+    """A fitted classifier.
+
+    Attributes
+    ----------
+    weights
+        Name → float32 array: normalization, linear path and (``default``) the CNN's parameters.
+    network
+        Shape of the network.
+    axis
+        The m/z axis that the weights belong to.
+    class_names
+        Names of the probability planes.
+    blend
+        What the CNN's logits are multiplied by before they join the linear path's; 0 = linear.
+    temperature
+        Divides the logits; ``None`` where no held-out group could tell it: uncalibrated.
+    history
+        Epochs of the fit that kept this model.
+    annotation_revision
+        Revision of the labels it was fitted to.
+    card
+        Plain facts: counts, scores on held-out groups, notes. No clock, path or host.
+    """
+
+    weights: Mapping[str, Float32Array]
+    network: NetworkConfig
+    axis: MassAxis
+    class_names: tuple[str, ...]
+    blend: float = 0.0
+    temperature: float | None = None
+    history: tuple[EpochRecord, ...] = ()
+    annotation_revision: int = 0
+    card: Mapping[str, CardValue] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        owned = {name: frozen(self.weights[name], np.float32) for name in sorted(self.weights)}
+        object.__setattr__(self, "weights", MappingProxyType(owned))
+        object.__setattr__(self, "card", MappingProxyType(dict(self.card)))
+        bins, classes = self.network.bins, self.network.classes
+        if bins != len(self.axis) or classes != len(self.class_names):
+            raise ModelFileError("the model's axis or classes do not match its network")
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether probabilities were calibrated on held-out groups."""
+        return self.temperature is not None
+
+    @property
+    def normalization(self) -> InputNormalization:
+        """How raw intensities become inputs."""
+        return InputNormalization(self.weights[CENTER], self.weights[SCALE])
+
+    @property
+    def linear(self) -> LinearPath:
+        """The linear path."""
+        return LinearPath(self.weights[LINEAR_WEIGHT], self.weights[LINEAR_BIAS])
+
+    @property
+    def has_cnn(self) -> bool:
+        """Whether the CNN takes part in predictions."""
+        return self.blend != 0 and self.network.network != "linear"
+
+    @cached_property
+    def model_id(self) -> str:
+        """Hash of weights, axis and settings: the same model has the same id everywhere."""
+        digest = hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode())
+        digest.update(self.axis.mz.astype("<f8").tobytes())
+        for name, values in self.weights.items():
+            digest.update(name.encode() + values.astype("<f4").tobytes())
+        return digest.hexdigest()[:16]
+
+    def summary(self) -> tuple[str, ...]:
+        """A few lines for the command line: what it is and what is known of it."""
+        counts = ", ".join(f"{self.card.get('n ' + c, '?')} {c}" for c in self.class_names)
+        lines = [
+            f"{self.network.network} model {self.model_id} for {len(self.axis)} bins, {counts}"
+        ]
+        score = self.card.get("held-out balanced accuracy")
+        if score is not None:
+            lines.append(f"balanced accuracy on held-out {self.card.get('group kind')}s: {score}")
+        note = self.card.get("note")
+        return (*lines, str(note)) if note else tuple(lines)
+
+    def settings(self) -> dict[str, object]:
+        """Everything that decides a prediction apart from the arrays, JSON-able."""
+        return {
+            "network": asdict(self.network),
+            "class_names": list(self.class_names),
+            "blend": self.blend,
+            "temperature": self.temperature,
+        }
+
+
+def linear_weights(
+    normalization: InputNormalization, linear: LinearPath
+) -> dict[str, Float32Array]:
+    """The arrays of a linear model, by the names they have in a model file."""
+    return {
+        CENTER: normalization.center,
+        SCALE: normalization.scale,
+        LINEAR_WEIGHT: linear.weight,
+        LINEAR_BIAS: linear.bias,
+    }

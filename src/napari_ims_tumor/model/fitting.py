@@ -1,0 +1,89 @@
+"""*Fit*: the linear answer first, then the CNN, judged on held-out groups, joined if it helps.
+
+1. The linear model on all labelled spectra: a first answer, at once.
+2. The same on grouped folds: its held-out score and temperature.
+3. CNNs on the same folds, epoch by epoch. Held-out groups choose the number of epochs and the
+   share of the CNN in the answer; a share of 0 means that the linear answer stands.
+4. The CNN on all labelled spectra for that number of epochs.
+"""
+
+from __future__ import annotations
+
+from napari_ims_tumor.errors import FitRefused, ModelFileError
+from napari_ims_tumor.job import Job
+from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.device import describe_device, resolve_device, steadily
+from napari_ims_tumor.model.fit_run import EpochReport, FitRun
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.linear_phase import linear_phase
+from napari_ims_tumor.model.network_phase import network_phase
+from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
+
+__all__ = ["EpochReport", "fit"]
+
+
+def fit(
+    spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None = None
+) -> Job[EpochReport, FittedModel]:
+    """Fit a model to labelled spectra.
+
+    Parameters
+    ----------
+    spectra
+        Binned raw intensities with classes and groups.
+    config
+        Network, seed, limits.
+    base
+        A model to start from (fine-tuning): its axis, classes and normalization are kept.
+
+    Yields
+    ------
+    EpochReport
+        Several times a second; the first with a ``preview`` holds the linear model.
+
+    Returns
+    -------
+    FittedModel
+        After STOP or the time limit: the best model so far, at least the linear one.
+
+    Raises
+    ------
+    FitRefused
+        There is too little to fit.
+    ModelFileError
+        The base belongs to another axis or to other classes.
+    """
+    model = yield from steadily(_fit(spectra, config, base))
+    return model
+
+
+def _fit(
+    spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None
+) -> Job[EpochReport, FittedModel]:
+    _refuse(spectra, base)
+    resolve_device(config.device)
+    run = FitRun(config.time_limit_s, describe_device(config.device).name)
+    answer = yield from linear_phase(spectra, config, base, run)
+    if config.network == "linear" or run.over:
+        return answer.model
+    return (yield from network_phase(answer, config, base, run))
+
+
+def _refuse(spectra: LabelledSpectra, base: FittedModel | None) -> None:
+    reason = why_not_fit(spectra.counts)
+    if reason is not None:
+        raise FitRefused(reason)
+    if base is None:
+        return
+    if base.class_names != spectra.class_names:
+        raise ModelFileError(
+            f"the model to start from knows the classes {', '.join(base.class_names)}, the labels "
+            f"are {', '.join(spectra.class_names)}: start new, or use the same classes"
+        )
+    if base.axis != spectra.axis:
+        raise ModelFileError(
+            f"the model to start from was fitted on m/z {base.axis.low:.2f} to "
+            f"{base.axis.high:.2f} ({len(base.axis)} bins), the spectra lie on m/z "
+            f"{spectra.axis.low:.2f} to {spectra.axis.high:.2f} ({len(spectra.axis)} bins): "
+            "bin them on the model's axis"
+        )

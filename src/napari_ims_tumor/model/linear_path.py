@@ -1,0 +1,128 @@
+"""The linear model: regularized logistic regression, alone or as the floor under the CNN.
+
+Its penalty states one assumption: before any label is seen, a spectrum's logit has variance 1
+(every weight has variance 1/bins, inputs have variance 1). The strength follows from the number of
+bins and needs no tuning to a data set. Fine-tuning centers the same penalty on the base's weights.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_ims_tumor.model.quasi_newton import minimize
+from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray, frozen
+
+BIAS_PRECISION = 1e-3
+
+
+@dataclass(frozen=True, eq=False)
+class LinearPath:
+    """Weights of the linear model.
+
+    Attributes
+    ----------
+    weight
+        Shape (classes, bins), float32.
+    bias
+        Shape (classes,), float32.
+    """
+
+    weight: Float32Array
+    bias: Float32Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "weight", frozen(self.weight, np.float32))
+        object.__setattr__(self, "bias", frozen(self.bias, np.float32))
+
+    @classmethod
+    def zeros(cls, classes: int, bins: int) -> LinearPath:
+        """The path that knows nothing."""
+        return cls(np.zeros((classes, bins), np.float32), np.zeros(classes, np.float32))
+
+    def logits(self, inputs: Float32Array) -> Float32Array:
+        """Shape (n, bins) → (n, classes)."""
+        result: Float32Array = inputs @ self.weight.T + self.bias
+        return result
+
+
+def class_weights(classes: IntArray, n_classes: int) -> Float64Array:
+    """Weight of every pixel so that each class counts the same; mean 1 over present classes."""
+    counts = np.bincount(classes, minlength=n_classes).astype(np.float64)
+    present = np.count_nonzero(counts)
+    share = classes.size / (present * np.maximum(counts, 1))
+    weights: Float64Array = share[classes]
+    return weights
+
+
+def fit_linear(
+    inputs: Float32Array,
+    classes: IntArray,
+    start: LinearPath,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Generator[float, None, LinearPath]:
+    """Fit logistic regression around ``start``; yields the loss after every step.
+
+    Parameters
+    ----------
+    inputs
+        Shape (n, bins), centered and scaled.
+    classes
+        Shape (n,).
+    start
+        The penalty pulls toward these weights: zeros, or a base model's.
+    should_stop
+        Asked between steps; ``True`` returns the weights found so far.
+
+    Returns
+    -------
+    LinearPath
+        The unique minimum, to the solver's tolerance.
+    """
+    problem = _Problem(inputs, classes, start)
+    solution = yield from minimize(problem.loss_and_gradient, problem.start_vector, should_stop)
+    weight, bias = problem.unpack(solution)
+    return LinearPath(weight.astype(np.float32), bias.astype(np.float32))
+
+
+class _Problem:
+    """Mean weighted cross entropy plus the penalty, as a function of one flat vector."""
+
+    def __init__(self, inputs: Float32Array, classes: IntArray, start: LinearPath) -> None:
+        self.inputs, self.start = inputs, start
+        self.n, self.bins = inputs.shape
+        self.n_classes = len(start.bias)
+        self.truth = np.eye(self.n_classes)[classes]
+        self.pixel_weights = class_weights(classes, self.n_classes)
+        # n · mean loss + bins/2 · |W − W0|²: unit prior variance of a logit, divided by n.
+        self.penalty = self.bins / self.n
+
+    @property
+    def start_vector(self) -> Float64Array:
+        flat = np.concatenate([self.start.weight.ravel(), self.start.bias])
+        return flat.astype(np.float64)
+
+    def unpack(self, vector: Float64Array) -> tuple[Float64Array, Float64Array]:
+        cut = self.n_classes * self.bins
+        return vector[:cut].reshape(self.n_classes, self.bins), vector[cut:]
+
+    def loss_and_gradient(self, vector: Float64Array) -> tuple[float, Float64Array]:
+        weight, bias = self.unpack(vector)
+        # The matrix products stay in float32 (half the memory traffic), the sums in float64.
+        logits = (self.inputs @ weight.T.astype(np.float32)).astype(np.float64) + bias
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        log_probability = shifted - log_sum
+        cross_entropy = -(self.truth * log_probability).sum(axis=1)
+        error = (np.exp(log_probability) - self.truth) * (self.pixel_weights / self.n)[:, None]
+        moved_weight, moved_bias = weight - self.start.weight, bias - self.start.bias
+        loss = float(self.pixel_weights @ cross_entropy) / self.n
+        loss += self.penalty / 2 * float((moved_weight**2).sum())
+        loss += BIAS_PRECISION / 2 * float((moved_bias**2).sum())
+        slope = (error.T.astype(np.float32) @ self.inputs).astype(np.float64)
+        slope += self.penalty * moved_weight
+        return loss, np.concatenate(
+            [slope.ravel(), error.sum(axis=0) + BIAS_PRECISION * moved_bias]
+        )

@@ -1,0 +1,72 @@
+"""The dilated CNN, in the order the data flows. N spectra, B bins, L positions, C channels.
+
+After van Kersbergen et al., *Cancer detection in mass spectrometry imaging data by dilated
+convolutional neural networks*, Proc. SPIE 10956, 109560I (2019). The paper does not publish its
+layer table: this one is ours. On axes of 2,000 bins and more the stem folds 8 bins into 16
+channels; shorter ones (peak lists) keep stride 1.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from napari_ims_tumor.model.config import NetworkConfig
+
+
+class DilatedBlock(nn.Module):
+    """GN–ReLU–Conv d–GN–ReLU–Conv d, added to its input with a learned weight."""
+
+    def __init__(self, config: NetworkConfig, dilation: int) -> None:
+        super().__init__()
+        channels, kernel = config.channels, config.kernel
+        padding = dilation * (kernel - 1) // 2
+        self.norm1 = nn.GroupNorm(4, channels)
+        self.conv1 = nn.Conv1d(channels, channels, kernel, padding=padding, dilation=dilation)
+        self.norm2 = nn.GroupNorm(4, channels)
+        self.conv2 = nn.Conv1d(channels, channels, kernel, padding=padding, dilation=dilation)
+        self.gain = nn.Parameter(torch.full((1,), 0.5))
+
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, L) → (N, C, L)
+        """Add what the block found to what it was given."""
+        found = self.conv1(torch.relu(self.norm1(x)))
+        found = self.conv2(torch.relu(self.norm2(found)))
+        return x + self.gain * found
+
+
+class DilatedNetwork(nn.Module):
+    """Centered and scaled spectrum in, class logits out (to be added to the linear path's)."""
+
+    def __init__(self, config: NetworkConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = nn.Conv1d(
+            1, config.channels, config.stem_kernel, config.stem_stride, config.stem_kernel // 2
+        )
+        # Convolutions do not know where they are; absolute m/z matters, so every position has a
+        # gain of its own, 1 at the start.
+        self.position = nn.Parameter(torch.zeros(config.channels, config.positions))
+        self.blocks = nn.ModuleList(DilatedBlock(config, d) for d in config.dilations)
+        self.norm = nn.GroupNorm(4, config.channels)
+        self.squeeze = nn.Conv1d(config.channels, config.head_channels, 1)
+        self.dropout = nn.Dropout(0.3)
+        self.hidden = nn.Linear(config.head_channels * config.positions, config.hidden)
+        self.output = nn.Linear(config.hidden, config.classes)
+        nn.init.zeros_(self.output.weight)
+        nn.init.zeros_(self.output.bias)
+
+    def features(self, inputs: Tensor) -> Tensor:
+        """Feature maps that still know their m/z: (N, B) → (N, C, L)."""
+        x = self.stem(inputs[:, None, :])  # (N, 1, B) → (N, C, L)
+        x = x * (1 + self.position)  # (N, C, L)
+        for block in self.blocks:
+            x = block(x)  # (N, C, L), sees 12·d·stride bins more
+        return x
+
+    def forward(self, inputs: Tensor) -> Tensor:  # (N, B) → (N, classes)
+        """Class logits, zero before the first step."""
+        x = torch.relu(self.norm(self.features(inputs)))  # (N, C, L)
+        x = self.squeeze(x).flatten(1)  # (N, 4, L) → (N, 4 L): low rank, position kept
+        x = nn.functional.gelu(self.hidden(self.dropout(x)))  # (N, 32)
+        logits: Tensor = self.output(x)
+        return logits

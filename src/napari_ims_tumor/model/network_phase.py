@@ -1,0 +1,232 @@
+"""The last two phases of a fit: CNNs on held-out folds, then the CNN on everything."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+import numpy as np
+
+from napari_ims_tumor.annotation.split import Fold
+from napari_ims_tumor.job import Job
+from napari_ims_tumor.model.calibration import balanced_log_loss, fit_temperature
+from napari_ims_tumor.model.config import FitConfig, NetworkConfig
+from napari_ims_tumor.model.device import resolve_device
+from napari_ims_tumor.model.fit_run import EpochReport, FitRun
+from napari_ims_tumor.model.fitted_model import CardValue, EpochRecord, FittedModel
+from napari_ims_tumor.model.linear_phase import LinearAnswer, score_facts
+from napari_ims_tumor.model.scores import balanced_accuracy
+from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.msi.arrays import Float32Array, IntArray
+
+BLENDS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+PATIENCE: Final = 4
+CHECK_FOLDS: Final = 3
+MANY_NUMBERS: Final = 10_000_000
+"""Above this many intensities one held-out fold is judged instead of three."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What held-out groups preferred so far: after which epoch, with which share of the CNN."""
+
+    loss: float
+    epoch: int = 0
+    blend: float = 0.0
+    score: float | None = None
+    logits: Float32Array | None = None
+    weights: dict[str, Float32Array] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class _Check:
+    """The CNNs of the held-out folds, and the best choice they have led to."""
+
+    answer: LinearAnswer
+    folds: tuple[Fold, ...]
+    trainers: tuple[Trainer, ...]
+    best: Choice
+    history: list[EpochRecord]
+
+    @property
+    def rows(self) -> IntArray:
+        """Spectra that these folds hold out."""
+        return np.concatenate([fold.held_out for fold in self.folds])
+
+    @property
+    def linear_score(self) -> float | None:
+        """The linear model's score on the very same spectra, to compare with."""
+        rows = self.rows
+        logits = self.answer.held_out.logits[rows]
+        return balanced_accuracy(logits, self.answer.spectra.classes[rows])
+
+
+def network_phase(
+    answer: LinearAnswer, config: FitConfig, base: FittedModel | None, run: FitRun
+) -> Job[EpochReport, FittedModel]:
+    """Fit the CNN beside the linear answer; returns whatever held-out groups preferred.
+
+    Without held-out groups nothing could show that the CNN does no harm: the linear answer stands
+    (beside the base's CNN, when fine-tuning).
+    """
+    shape = NetworkConfig.for_axis("default", len(answer.spectra.axis), _n_classes(answer))
+    if base is not None and base.network.network == "default":
+        shape = base.network
+    if not answer.validation.folds:
+        return _unjudged(answer, base)
+    check = _begin(answer, config, base, shape)
+    for epoch in range(1, config.epochs + 1):
+        finished = yield from _check_epoch(check, epoch, config, run)
+        if not finished or epoch - check.best.epoch >= PATIENCE:
+            break
+    if check.best.blend == 0:
+        note = "the CNN was no better than the linear model on held-out groups: linear is used"
+        return _with_note(answer.model, note)
+    stopgap = _model(check, shape, check.best.weights)
+    yield from run.tell(_report(check, "Network on held-out groups", stopgap))
+    if run.over:
+        return stopgap
+    weights = yield from _refit(check, config, base, run)
+    return stopgap if weights is None else _model(check, shape, weights)
+
+
+def _begin(
+    answer: LinearAnswer, config: FitConfig, base: FittedModel | None, shape: NetworkConfig
+) -> _Check:
+    several = answer.spectra.values.size <= MANY_NUMBERS
+    folds = answer.validation.folds[: CHECK_FOLDS if several else 1]
+    trainers = tuple(_trainer(answer, fold, config, base, shape) for fold in folds)
+    rows = np.concatenate([fold.held_out for fold in folds])
+    loss = balanced_log_loss(answer.held_out.logits[rows], answer.spectra.classes[rows])
+    return _Check(answer, folds, trainers, Choice(loss), [])
+
+
+def _trainer(
+    answer: LinearAnswer,
+    fold: Fold | None,
+    config: FitConfig,
+    base: FittedModel | None,
+    shape: NetworkConfig,
+) -> Trainer:
+    rows = np.arange(len(answer.spectra)) if fold is None else fold.training
+    inputs = answer.normalization(fold, base).apply(answer.roots[rows])
+    data = TrainingSet(inputs, answer.spectra.classes[rows], _n_classes(answer))
+    device = str(resolve_device(config.device))
+    trainer = Trainer(shape, data, config.seed, device)
+    if base is not None and base.network.network == "default":
+        trainer.start_from(base.weights, config.tune)
+    return trainer
+
+
+def _check_epoch(
+    check: _Check, epoch: int, config: FitConfig, run: FitRun
+) -> Job[EpochReport, bool]:
+    """One epoch of every fold's CNN, then the choice; ``False`` when the fit must end here."""
+    begun = time.monotonic()
+    report = replace(_report(check, "Network on held-out groups"), epochs=config.epochs)
+    losses, parts = [], []
+    for fold, trainer in zip(check.folds, check.trainers, strict=True):
+        loss = yield from run.drive(trainer.epoch(), report)
+        run.note = "; ".join(trainer.notes) or run.note
+        if loss is None:
+            if not run.over:
+                run.note = "the loss was not a number: the last good weights are kept"
+            return False
+        normalization = check.answer.normalization(fold, None)
+        inputs = normalization.apply(check.answer.roots[fold.held_out])
+        part = yield from run.drive(trainer.logits(inputs), report)
+        if part is None:
+            return False
+        losses.append(loss)
+        parts.append(part)
+    score = _choose(check, epoch, np.concatenate(parts))
+    check.history.append(EpochRecord(epoch, round(float(np.mean(losses)), 6), score))
+    left = (time.monotonic() - begun) * (config.epochs - epoch + 2)
+    told = replace(_report(check, report.phase), epochs=config.epochs, seconds_left=left)
+    yield from run.tell(told)
+    return not run.over
+
+
+def _choose(check: _Check, epoch: int, cnn: Float32Array) -> float | None:
+    """Keep the epoch and blend with the least held-out loss; returns this epoch's score."""
+    classes = check.answer.spectra.classes[check.rows]
+    linear = check.answer.held_out.logits[check.rows]
+    mixed = {blend: (1 - blend) * linear + blend * cnn for blend in BLENDS}
+    losses = {blend: balanced_log_loss(logits, classes) for blend, logits in mixed.items()}
+    blend = min(losses, key=lambda b: losses[b])
+    score = balanced_accuracy(mixed[blend], classes)
+    if losses[blend] < check.best.loss:
+        weights = check.trainers[0].weights()
+        copies = {name: np.array(values) for name, values in weights.items()}
+        check.best = Choice(losses[blend], epoch, blend, score, mixed[blend], copies)
+    return None if score is None else round(score, 4)
+
+
+def _refit(
+    check: _Check, config: FitConfig, base: FittedModel | None, run: FitRun
+) -> Job[EpochReport, dict[str, Float32Array] | None]:
+    """The CNN on every labelled spectrum, for as many epochs as were best; ``None`` if stopped."""
+    trainer = _trainer(check.answer, None, config, base, check.trainers[0].config)
+    report = replace(_report(check, "Network on all labels"), epochs=check.best.epoch)
+    begun = time.monotonic()
+    for epoch in range(check.best.epoch):
+        left = (time.monotonic() - begun) / epoch * (check.best.epoch - epoch) if epoch else None
+        now = replace(report, epoch=epoch, seconds_left=left)
+        loss = yield from run.drive(trainer.epoch(), now)
+        run.note = "; ".join(trainer.notes) or run.note
+        if loss is None:
+            return None
+    return trainer.weights()
+
+
+def _report(check: _Check, phase: str, preview: FittedModel | None = None) -> EpochReport:
+    last = check.history[-1] if check.history else None
+    return EpochReport(
+        phase,
+        epoch=last.epoch if last else 0,
+        epochs=last.epoch if last else 0,
+        loss=last.loss if last else None,
+        held_out_score=last.held_out_score if last else None,
+        linear_score=check.linear_score,
+        preview=preview,
+    )
+
+
+def _model(check: _Check, shape: NetworkConfig, weights: dict[str, Float32Array]) -> FittedModel:
+    linear, best, spectra = check.answer.model, check.best, check.answer.spectra
+    assert best.logits is not None  # noqa: S101 - only called when the CNN was chosen
+    rows = check.rows
+    temperature = fit_temperature(best.logits, spectra.classes[rows], spectra.groups[rows])
+    scores = score_facts(best.score, check.linear_score)
+    card: dict[str, CardValue] = {**linear.card, **scores}
+    return replace(
+        linear,
+        weights={**linear.weights, **weights},
+        network=shape,
+        blend=best.blend,
+        temperature=temperature,
+        history=tuple(check.history),
+        card={**card, "epochs": best.epoch, "share of the CNN": best.blend},
+    )
+
+
+def _unjudged(answer: LinearAnswer, base: FittedModel | None) -> FittedModel:
+    if base is None or not base.has_cnn:
+        return _with_note(answer.model, "the linear model is used: nothing could judge a CNN")
+    return replace(
+        answer.model,
+        weights={**base.weights, **answer.model.weights},
+        network=base.network,
+        blend=base.blend,
+    )
+
+
+def _with_note(model: FittedModel, note: str) -> FittedModel:
+    before = model.card.get("note")
+    joined = f"{before}; {note}" if before else note
+    return replace(model, card={**model.card, "note": joined})
+
+
+def _n_classes(answer: LinearAnswer) -> int:
+    return len(answer.spectra.class_names)

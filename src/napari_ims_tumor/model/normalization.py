@@ -1,0 +1,78 @@
+"""From raw intensities to what the classifier sees: total ion current, square root, center, scale.
+
+The square root makes counting noise about equal for weak and strong peaks (Poisson); centers and
+scales are learned from the labelled spectra and stored in the model.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, frozen
+
+SCALE_FLOOR: Final = 0.3
+"""Least scale, as a share of the typical scale: a peak seen once must not become a giant."""
+LIMIT: Final = 6.0
+"""Largest absolute input: one wild peak must not decide a pixel."""
+
+
+def root_of_shares(values: FloatArray) -> Float32Array:
+    """Square root of each intensity's share of its spectrum, times √bins.
+
+    Parameters
+    ----------
+    values
+        Shape (n, bins), raw. Negative and non-finite intensities count as 0.
+
+    Returns
+    -------
+    ndarray
+        Shape (n, bins), float32, root mean square 1 per spectrum; an empty spectrum is all 0.
+    """
+    clean = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    np.maximum(clean, 0, out=clean)
+    total = clean.sum(axis=1, dtype=np.float64, keepdims=True)
+    factor = np.divide(clean.shape[1], total, out=np.zeros_like(total), where=total > 0)
+    clean *= factor
+    return np.sqrt(clean, out=clean)
+
+
+@dataclass(frozen=True, eq=False)
+class InputNormalization:
+    """Center and scale of every bin.
+
+    Attributes
+    ----------
+    center, scale
+        Shape (bins,), float32; ``scale`` > 0 everywhere.
+    """
+
+    center: Float32Array
+    scale: Float32Array
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "center", frozen(self.center, np.float32))
+        object.__setattr__(self, "scale", frozen(self.scale, np.float32))
+
+    @classmethod
+    def learn(cls, roots: Float32Array) -> InputNormalization:
+        """Centers and scales of (n, bins) rooted spectra; empty spectra do not count."""
+        seen = roots[roots.any(axis=1)]
+        if not len(seen):
+            bins = roots.shape[1]
+            return cls(np.zeros(bins, np.float32), np.ones(bins, np.float32))
+        center = seen.mean(axis=0, dtype=np.float64)
+        deviation = seen.std(axis=0, dtype=np.float64)
+        floor = SCALE_FLOOR * float(np.sqrt(np.mean(deviation**2)))
+        scale = np.maximum(deviation, floor) if floor > 0 else np.ones_like(deviation)
+        return cls(center.astype(np.float32), scale.astype(np.float32))
+
+    def apply(self, roots: Float32Array) -> Float32Array:
+        """Center and scale (n, bins); an empty spectrum becomes all 0: it says nothing."""
+        inputs: Float32Array = (roots - self.center) / self.scale
+        np.clip(inputs, -LIMIT, LIMIT, out=inputs)
+        inputs[~roots.any(axis=1)] = 0
+        return inputs

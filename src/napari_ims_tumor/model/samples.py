@@ -1,0 +1,92 @@
+"""Labelled spectra: what a fit learns from, and whether there is enough of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from napari_ims_tumor.annotation.regions import GroupKind
+from napari_ims_tumor.errors import FitRefused
+from napari_ims_tumor.msi.arrays import Float32Array, IntArray, frozen
+from napari_ims_tumor.msi.mass_axis import MassAxis
+
+DEFAULT_CLASSES = ("healthy", "tumor")
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledSpectra:
+    """Binned raw intensities of labelled pixels.
+
+    Attributes
+    ----------
+    values
+        Shape (n, bins), float32: raw intensities on ``axis``. Not copied: may be large.
+    classes
+        Shape (n,), 0 … K−1, positions in ``class_names``.
+    groups
+        Shape (n,): pixels of one group are never divided by a validation.
+    axis
+        The m/z axis of the columns.
+    class_names
+        K names in the order of the probability planes.
+    group_kind
+        What a group is: ``"stroke"``, ``"region"`` or ``"group"`` (core, patient, slide).
+    """
+
+    values: Float32Array
+    classes: IntArray
+    groups: IntArray
+    axis: MassAxis
+    class_names: tuple[str, ...] = DEFAULT_CLASSES
+    group_kind: GroupKind = "stroke"
+    annotation_revision: int = 0
+
+    def __post_init__(self) -> None:
+        values = np.asarray(self.values, np.float32)
+        classes, groups = frozen(self.classes, np.int64), frozen(self.groups, np.int64)
+        if values.ndim != 2 or values.shape[1] != len(self.axis):
+            raise FitRefused(
+                f"spectra of shape {values.shape} do not fit an axis of {len(self.axis)}"
+            )
+        if not classes.shape == groups.shape == (values.shape[0],):
+            raise FitRefused("every labelled spectrum needs one class and one group")
+        if classes.size and not 0 <= classes.min() <= classes.max() < len(self.class_names):
+            raise FitRefused(f"classes must be 0 to {len(self.class_names) - 1}")
+        for name, value in (("values", values), ("classes", classes), ("groups", groups)):
+            object.__setattr__(self, name, value)
+
+    def __len__(self) -> int:
+        return int(self.classes.size)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Class name → labelled spectra."""
+        found = np.bincount(self.classes, minlength=len(self.class_names))
+        return {name: int(n) for name, n in zip(self.class_names, found, strict=True)}
+
+    def take(self, indices: IntArray) -> LabelledSpectra:
+        """Only these spectra."""
+        return replace(
+            self,
+            values=self.values[indices],
+            classes=self.classes[indices],
+            groups=self.groups[indices],
+        )
+
+
+def why_not_fit(counts: Mapping[str, int]) -> str | None:
+    """Say in one sentence why these labels are not enough for a fit; ``None`` if they are.
+
+    Parameters
+    ----------
+    counts
+        Class name → labelled measured pixels.
+    """
+    missing = [name for name, n in counts.items() if n == 0]
+    if len(missing) == len(counts):
+        return "Nothing is labelled yet: paint " + " and ".join(counts) + " pixels."
+    if missing:
+        return f"No {' or '.join(missing)} pixel is labelled: paint at least one."
+    return None

@@ -1,0 +1,233 @@
+"""Epochs of the CNN: batches, class weights, averaged weights, and what to do when memory ends."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from napari_ims_tumor.errors import FitFailed
+from napari_ims_tumor.model.config import NetworkConfig, Tune
+from napari_ims_tumor.model.fitted_model import CNN_PREFIX
+from napari_ims_tumor.model.linear_path import class_weights
+from napari_ims_tumor.model.network import DilatedNetwork
+from napari_ims_tumor.msi.arrays import Float32Array, IntArray
+
+LEARNING_RATE: Final = 2e-3
+WEIGHT_DECAY: Final = 0.05
+BATCH: Final = 32
+WARM_UP_STEPS: Final = 20
+AVERAGING: Final = 0.98
+PREDICTION_NUMBERS: Final = 2_000_000
+"""Feature-map numbers per prediction batch: small batches stay in the processor's cache."""
+
+
+@dataclass(frozen=True, eq=False)
+class TrainingSet:
+    """Centered and scaled spectra (n, bins) with their classes (n,)."""
+
+    inputs: Float32Array
+    classes: IntArray
+    n_classes: int
+
+
+class Trainer:
+    """A CNN while it is being fitted.
+
+    The weights to keep are an exponential average over steps: steadier than the last step, and
+    usable at any moment, which is what *Stop* needs.
+    """
+
+    def __init__(self, config: NetworkConfig, data: TrainingSet, seed: int, device: str) -> None:
+        self.config, self.data = config, data
+        self.device = torch.device(device)
+        self.batch = BATCH
+        self.notes: list[str] = []
+        self.step = 0
+        self._order = torch.Generator().manual_seed(seed)
+        self.network = build_network(config, seed).to(self.device)
+        self._dropout_seed = seed
+        self.average = _copy(self.network.state_dict())
+        self._optimizer = self._make_optimizer()
+        weights = class_weights(data.classes, data.n_classes)
+        self._weights = torch.from_numpy(weights.astype(np.float32))
+        self._classes = torch.from_numpy(np.array(data.classes))
+        self._inputs = torch.from_numpy(np.ascontiguousarray(data.inputs))
+
+    def start_from(self, weights: Mapping[str, Float32Array], tune: Tune) -> None:
+        """Begin at a base model's weights, and freeze what fine-tuning shall not touch."""
+        load_weights(self.network, weights)
+        self.network.to(self.device)
+        self.average = _copy(self.network.state_dict())
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(is_tuned(name, tune, len(self.config.dilations)))
+        self._optimizer = self._make_optimizer()
+
+    def epoch(self) -> Generator[None, None, float | None]:
+        """One pass over the spectra; yields after every batch.
+
+        Returns
+        -------
+        float or None
+            Mean loss; ``None`` when it was not a number, and then the averaged weights are those
+            of the last good epoch.
+        """
+        kept = _copy(self.average)
+        losses = []
+        order = torch.randperm(len(self._classes), generator=self._order)
+        at = 0
+        while at < len(order):
+            chosen = order[at : at + self.batch]
+            with rising_memory_errors():
+                loss = self._try_step(chosen)
+            if loss is None:
+                continue  # out of memory: the same spectra again, in a smaller batch
+            if not np.isfinite(loss):
+                self.average = kept
+                return None
+            losses.append(loss * len(chosen))
+            at += len(chosen)
+            yield
+        return float(np.sum(losses) / len(order))
+
+    def logits(self, inputs: Float32Array) -> Generator[None, None, Float32Array]:
+        """CNN logits (n, K) of (n, bins) inputs with the averaged weights; yields per batch."""
+        network = build_network(self.config, 0).to(self.device)
+        network.load_state_dict(self.average)
+        result = yield from network_logits(network, inputs)
+        return result
+
+    def weights(self) -> dict[str, Float32Array]:
+        """The averaged weights by the names they have in a model file."""
+        return {CNN_PREFIX + k: v.detach().cpu().numpy() for k, v in self.average.items()}
+
+    def _try_step(self, chosen: Tensor) -> float | None:
+        """One step; ``None`` when memory ran out and the batch or the device was changed."""
+        try:
+            return self._step(chosen)
+        except torch.cuda.OutOfMemoryError:
+            self._optimizer.zero_grad(set_to_none=True)
+            torch.cuda.empty_cache()
+            self._use_less_memory()
+            return None
+
+    def _step(self, chosen: Tensor) -> float:
+        inputs = self._inputs[chosen].to(self.device)
+        classes, weights = self._classes[chosen].to(self.device), self._weights[chosen]
+        self.network.train()
+        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
+            torch.manual_seed(self._dropout_seed * 1_000_003 + self.step)
+            errors = nn.functional.cross_entropy(self.network(inputs), classes, reduction="none")
+        loss = (errors * weights.to(self.device)).mean()
+        value = float(loss.detach())
+        if not np.isfinite(value):
+            return value
+        self._optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        self.step += 1
+        for group in self._optimizer.param_groups:
+            group["lr"] = LEARNING_RATE * min(1.0, self.step / WARM_UP_STEPS)
+        self._optimizer.step()
+        self._average_in()
+        return value
+
+    def _average_in(self) -> None:
+        # Early steps count fully: an average over 50 steps would lag behind a fit of 20.
+        keep = min(AVERAGING, self.step / (self.step + 9))
+        for name, value in self.network.state_dict().items():
+            self.average[name].mul_(keep).add_(value, alpha=1 - keep)
+
+    def _use_less_memory(self) -> None:
+        if self.batch > 1:
+            self.batch //= 2
+            self.notes.append(f"GPU memory ran out: batches of {self.batch} spectra now")
+            return
+        self.notes.append("GPU memory ran out: continuing on the CPU")
+        self.batch, self.device = BATCH, torch.device("cpu")
+        self.network.to(self.device)
+        self.average = {k: v.to(self.device) for k, v in self.average.items()}
+        self._optimizer = self._make_optimizer()
+
+    def _make_optimizer(self) -> torch.optim.AdamW:
+        tuned = [p for p in self.network.parameters() if p.requires_grad]
+        return torch.optim.AdamW(tuned, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+
+
+def is_tuned(name: str, tune: Tune, blocks: int) -> bool:
+    """Whether fine-tuning may change a parameter."""
+    head = name.startswith(("hidden.", "output.", "squeeze.", "norm."))
+    last = name.startswith(tuple(f"blocks.{i}." for i in range(max(0, blocks - 2), blocks)))
+    return tune == "all" or head or (tune == "last blocks" and last)
+
+
+def build_network(config: NetworkConfig, seed: int) -> DilatedNetwork:
+    """A network with weights drawn from the seed; other random draws are left as they were."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return DilatedNetwork(config)
+
+
+def load_weights(network: DilatedNetwork, weights: Mapping[str, Float32Array]) -> None:
+    """Put the CNN's arrays of a model file into a network."""
+    state = {
+        name.removeprefix(CNN_PREFIX): torch.from_numpy(np.array(values))
+        for name, values in weights.items()
+        if name.startswith(CNN_PREFIX)
+    }
+    network.load_state_dict(state)
+
+
+def network_logits(
+    network: DilatedNetwork, inputs: Float32Array
+) -> Generator[None, None, Float32Array]:
+    """Logits (n, K) in batches; halves the batch, then moves to the CPU, when memory ends."""
+    network.eval()
+    config = network.config
+    batch = max(1, PREDICTION_NUMBERS // (config.channels * config.positions))
+    parts: list[Float32Array] = []
+    at = 0
+    while at < len(inputs):
+        try:
+            with torch.inference_mode(), rising_memory_errors():
+                device = network.position.device
+                part = torch.from_numpy(inputs[at : at + batch]).to(device)
+                parts.append(network(part).cpu().numpy())
+        except torch.cuda.OutOfMemoryError:
+            torch.cuda.empty_cache()
+            batch = _less(network, batch)
+            continue
+        at += batch
+        yield
+    return np.concatenate(parts) if parts else np.zeros((0, config.classes), np.float32)
+
+
+def _less(network: DilatedNetwork, batch: int) -> int:
+    if batch > 1:
+        return batch // 2
+    network.to("cpu")
+    return BATCH
+
+
+@contextmanager
+def rising_memory_errors() -> Iterator[None]:
+    """Turn torch's RuntimeErrors, which napari's workers swallow, into :class:`FitFailed`."""
+    try:
+        yield
+    except torch.cuda.OutOfMemoryError:
+        raise
+    except RuntimeError as error:
+        first_line = str(error).splitlines()[0] if str(error) else "no reason given"
+        raise FitFailed(
+            f"The network stopped with an error of torch: {first_line}. "
+            "Fit with --device cpu, or --network linear."
+        ) from error
+
+
+def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: value.detach().clone() for name, value in state.items()}
