@@ -38,8 +38,8 @@ $(DOCS_INSTALLED): $(INSTALLED)
 demo: setup  ## play the whole story on a simulated slide: in a window, or off-screen without a display
 	$(BIN)/ims-tumor demo -o demo-output
 
-test: setup  ## run all tests on a virtual display (TESTS=tests/msi for one room)
-	OMP_NUM_THREADS=1 scripts/with-display.sh $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadgroup $(TESTS)
+test: setup  ## run all tests, windows on virtual displays (TESTS=tests/msi for one room)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 check: $(INSTALLED)  ## lint, format, types and import floors, in under a minute
 	$(BIN)/ruff check
