@@ -42,15 +42,16 @@ def print_facts(facts: Mapping[str, Any], as_json: bool) -> None:
         return
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
-        print(f"{name.replace('_', ' '):<{width}}  {_plain(value)}")  # noqa: T201
+        between = " to " if name.endswith("_range") else " × "
+        print(f"{name.replace('_', ' '):<{width}}  {_plain(value, between)}")  # noqa: T201
 
 
-def _plain(value: object) -> str:
+def _plain(value: object, between: str) -> str:
     if value is None:
         return "not given"
     if isinstance(value, (list, tuple)):
-        return " × ".join(f"{part:g}" if isinstance(part, float) else str(part) for part in value)
-    return f"{value:g}" if isinstance(value, float) else str(value)
+        return between.join(_plain(part, between) for part in value)
+    return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
 def _as_bar(report: object) -> dict[str, Any]:
@@ -66,7 +67,10 @@ def _as_bar(report: object) -> dict[str, Any]:
 @contextmanager
 def _bar() -> Iterator[tuple[Progress, TaskID]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+    console = Console(stderr=True)
+    # A log file is no place for a bar: there the one line of an error must stand alone.
+    shown = {"console": console, "transient": True, "disable": not console.is_terminal}
+    with Progress(*columns, **shown) as progress:
         yield progress, progress.add_task("Starting", total=None)
 
 

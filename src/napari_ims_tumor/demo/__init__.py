@@ -1,0 +1,1 @@
+"""The story of one slide, told in a real window."""

@@ -1,0 +1,124 @@
+"""Strokes are never lost."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from napari_ims_tumor.session.autosave import Autosave
+from napari_ims_tumor.session.jobs import InlineRunner
+from napari_ims_tumor.session.session import Session
+
+KILLED = """
+import sys, time
+sys.path.insert(0, {here!r})
+from conftest import two_tissues
+import numpy as np
+from pathlib import Path
+from napari_ims_tumor.session.autosave import Autosave
+from napari_ims_tumor.session.jobs import InlineRunner
+from napari_ims_tumor.session.session import Session
+session = Session(InlineRunner(), Autosave(Path({folder!r})))
+slide = two_tissues()
+session.adopt(slide)
+labels = np.zeros((12, 10), np.uint8)
+labels[2, 2:6] = 2
+session.annotate(labels)
+session.files.autosave_now()
+print("painted", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_killed_process_has_its_strokes_offered_back(session, ear, slide, tmp_path) -> None:
+    here = str(Path(__file__).parent)
+    code = KILLED.format(here=here, folder=str(tmp_path / "autosave"))
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "painted\n"
+    os.kill(process.pid, signal.SIGKILL if hasattr(signal, "SIGKILL") else signal.SIGTERM)
+    process.wait(10)
+
+    session.adopt(slide)
+    [(state, found)] = ear["strokes_found"]
+    assert found.n_pixels == 4
+    assert found.describe().startswith("4 painted pixels from 20")
+    session.files.recover(state, found)
+    assert (session.active.annotation.labels[2, 2:6] == 2).all()
+    # Once recovered they are this session's: offered again only if this one is killed, too.
+    third = Autosave(tmp_path / "autosave").find(slide)
+    assert third is not None
+    np.testing.assert_array_equal(third.annotation.labels, session.active.annotation.labels)
+    assert len(list((tmp_path / "autosave").iterdir())) == 1
+
+
+def test_recovered_strokes_do_not_paint_over_newer_ones(session, ear, slide, tmp_path) -> None:
+    other = Session(InlineRunner(), Autosave(tmp_path / "autosave"))
+    other.adopt(slide)
+    other.annotate(np.full((12, 10), 1, np.uint8))
+    other.files.autosave_now()
+    session.adopt(slide)
+    newer = np.zeros((12, 10), np.uint8)
+    newer[0] = 2
+    session.annotate(newer)
+    [(state, found)] = ear["strokes_found"]
+    session.files.recover(state, found)
+    assert (session.active.annotation.labels[0] == 2).all()
+    assert (session.active.annotation.labels[1:] == 1).all()
+
+
+def test_saved_strokes_are_not_offered_back(session, slide, strokes, tmp_path) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.files.autosave_now()
+    assert Autosave(tmp_path / "autosave").find(slide) is not None
+    session.files.save_labels(tmp_path / "labels.npy")
+    assert Autosave(tmp_path / "autosave").find(slide) is None
+    session.close()
+    assert Autosave(tmp_path / "autosave").find(slide) is None
+
+
+def test_erasing_everything_leaves_nothing_to_offer(session, slide, strokes, tmp_path) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.files.autosave_now()
+    session.annotate(np.zeros_like(strokes))
+    session.files.autosave_now()
+    assert Autosave(tmp_path / "autosave").find(slide) is None
+
+
+def test_closing_the_window_keeps_what_was_just_painted(session, slide, strokes, tmp_path) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.close()
+    assert Autosave(tmp_path / "autosave").find(slide) is not None
+
+
+def test_a_damaged_copy_disturbs_nobody(session, ear, slide, strokes, tmp_path) -> None:
+    writer = Autosave(tmp_path / "autosave")
+    first = Session(InlineRunner(), writer)
+    first.adopt(slide)
+    first.annotate(strokes)
+    first.files.autosave_now()
+    [path] = (tmp_path / "autosave").iterdir()
+    whole = path.read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"PK\x03\x04" + bytes(50), whole[:-30]):
+        path.write_bytes(damaged)
+        assert Autosave(tmp_path / "autosave").find(slide) is None
+
+
+def test_a_folder_that_cannot_be_written_is_said_once_per_change(
+    ear, session, slide, strokes, tmp_path
+) -> None:
+    (tmp_path / "autosave").write_text("a file where the folder should be")
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.files.autosave_now()
+    session.files.autosave_now()
+    [(message,)] = ear["failed"]
+    assert "could not be autosaved" in message
