@@ -22,7 +22,7 @@ libraries:
 	@scripts/system-libraries.sh
 
 $(INSTALLED): pyproject.toml constraints.txt scripts/find-python.sh
-	@set -e; if [ ! -x $(BIN)/python ]; then \
+	@set -e; if ! $(BIN)/python -m pip --version >/dev/null 2>&1; then \
 	    python=$$(scripts/find-python.sh); \
 	    echo "Making $(VENV) with $$python"; \
 	    "$$python" -m venv $(VENV); \
