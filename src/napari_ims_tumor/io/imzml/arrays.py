@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,7 +60,6 @@ class IbdFile:
         except OSError as error:
             raise SlideError(f"{path.name} cannot be opened: {error.strerror}") from None
         self._lock = threading.Lock()
-        self._position_lock = threading.Lock()
         self._readers = 0
         self._closed = False
         state = os.fstat(self._descriptor)
@@ -115,22 +114,12 @@ class IbdFile:
 
     def _read_some(self, descriptor: int, buffer: memoryview, offset: int) -> int:
         try:
-            if hasattr(os, "preadv"):
-                return os.preadv(descriptor, [buffer[: 1 << 30]], offset)
-            return self._seek_and_read(descriptor, buffer[: 1 << 30], offset)
+            return _READ_AT(descriptor, buffer[:_MOST_AT_ONCE], offset)
         except OSError as error:
             raise SlideError(
                 f"{self.path.name} cannot be read any more ({error.strerror}): was its drive "
                 "disconnected? Reconnect it and reopen the slide."
             ) from None
-
-    def _seek_and_read(self, descriptor: int, buffer: memoryview, offset: int) -> int:
-        """Read where there is no positioned read (Windows): one thread at a time."""
-        with self._position_lock:
-            os.lseek(descriptor, offset, os.SEEK_SET)
-            data = os.read(descriptor, len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
 
     def _refuse_changed(self, descriptor: int) -> None:
         state = os.fstat(descriptor)
@@ -139,6 +128,24 @@ class IbdFile:
                 f"{self.path.name} was changed by another program while it was open; "
                 "reopen the slide to see what it holds now"
             )
+
+
+def seek_and_read(descriptor: int, buffer: memoryview, offset: int) -> int:
+    """Read where the system has no positioned read (Windows): one thread at a time."""
+    with _POSITION_LOCK:
+        os.lseek(descriptor, offset, os.SEEK_SET)
+        data = os.read(descriptor, len(buffer))
+    buffer[: len(data)] = data
+    return len(data)
+
+
+def _positioned_read(descriptor: int, buffer: memoryview, offset: int) -> int:
+    return int(os.preadv(descriptor, [buffer], offset))
+
+
+_POSITION_LOCK = threading.Lock()
+_MOST_AT_ONCE: Final = 1 << 30
+_READ_AT = _positioned_read if hasattr(os, "preadv") else seek_and_read
 
 
 def decode(data: bytes | bytearray | memoryview, span: Span, what: str) -> NDArray[Any]:

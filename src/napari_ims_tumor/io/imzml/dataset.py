@@ -38,6 +38,7 @@ class SlideParts:
     mode: Mode
     axis: SharedAxis | None
     metadata: dict[str, str]
+    checksums: tuple[tuple[str, str], ...]
     warnings: tuple[str, ...]
 
 
@@ -52,6 +53,7 @@ class ImzmlDataset:
         self._parts = parts
         self._lock = threading.Lock()
         self._summary: Summary | None = None
+        self._mean: Spectrum | None = None
 
     @property
     def name(self) -> str:
@@ -121,7 +123,7 @@ class ImzmlDataset:
     def blocks(self, indices: IntArray | None = None) -> Iterator[SpectrumBlock]:
         """Read spectra (all, or those given) in blocks of bounded memory, in the given order."""
         chosen = np.arange(self.n_spectra) if indices is None else np.asarray(indices, np.int64)
-        if chosen.size and not (0 <= chosen.min() and chosen.max() < self.n_spectra):
+        if chosen.size and (chosen.min() < 0 or chosen.max() >= self.n_spectra):
             raise SlideError(
                 f"{self.name} has spectra 0 to {self.n_spectra - 1}, not all asked for"
             )
@@ -139,8 +141,24 @@ class ImzmlDataset:
         return self._summarized().tic
 
     def mean_spectrum(self) -> Spectrum:
-        """Mean over all spectra."""
-        return mean_spectrum(self)
+        """Mean over all spectra; later calls cost nothing."""
+        if self._mean is None:
+            self._mean = mean_spectrum(self)
+        return self._mean
+
+    @property
+    def checksums(self) -> tuple[tuple[str, str], ...]:
+        """Stated hashes of the .ibd file, as (kind, hexadecimal digits)."""
+        return self._parts.checksums
+
+    @property
+    def ibd_size(self) -> int:
+        """Bytes in the .ibd file."""
+        return self._parts.ibd.size
+
+    def read_bytes(self, offset: int, nbytes: int) -> bytearray:
+        """Bytes of the .ibd file as they are."""
+        return self._parts.ibd.read(offset, nbytes)
 
     def close(self) -> None:
         """Close the .ibd file; reads that are under way finish first."""

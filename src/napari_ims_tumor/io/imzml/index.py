@@ -82,8 +82,11 @@ def build_index(document: Document) -> SpectrumIndex:
     if n == 0:
         raise SlideError("the file holds no spectra, only a header: incomplete export?")
     shapes = [interpret(structure, document.header.groups) for structure in document.structures]
+    nowhere = np.full(n, MISSING, np.int64)
     index = SpectrumIndex(
-        *(np.full(n, MISSING, np.int64) for _ in range(3)),
+        x=nowhere.copy(),
+        y=nowhere.copy(),
+        z=nowhere.copy(),
         mz=_empty_table(n),
         intensity=_empty_table(n),
         shapes=shapes,
@@ -96,7 +99,8 @@ def build_index(document: Document) -> SpectrumIndex:
 
 
 def _empty_table(n: int) -> ArrayTable:
-    return ArrayTable(*(np.zeros(n, np.int64) for _ in range(4)))
+    zeros = np.zeros(n, np.int64)
+    return ArrayTable(zeros.copy(), zeros.copy(), zeros.copy(), zeros.copy())
 
 
 def _by_structure(document: Document) -> Iterator[tuple[int, IntArray, IntArray]]:

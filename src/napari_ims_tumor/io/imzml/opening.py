@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from pathlib import Path
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import find_layout
 from napari_ims_tumor.io.imzml.body import Document, read_document
 from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
-from napari_ims_tumor.io.imzml.description import describe, find_mode, uuid_note
+from napari_ims_tumor.io.imzml.description import checksums, describe, find_mode, uuid_note
 from napari_ims_tumor.io.imzml.grid import pixel_grid
 from napari_ims_tumor.io.imzml.index import build_index
 from napari_ims_tumor.io.imzml.pair import pair_of
@@ -66,8 +67,6 @@ def _assemble(document: Document, ibd: IbdFile, name: str, path: str) -> ImzmlDa
 
 
 def _parts(document: Document, ibd: IbdFile, path: str) -> SlideParts:
-    from pathlib import Path
-
     header = document.header
     index = build_index(document)
     validate(index, ibd.path, ibd.size)
@@ -93,5 +92,6 @@ def _parts(document: Document, ibd: IbdFile, path: str) -> SlideParts:
         mode=mode,
         axis=axis,
         metadata=describe(header, index),
+        checksums=tuple(checksums(header)),
         warnings=tuple(dict.fromkeys(notes)),
     )

@@ -57,11 +57,10 @@ def _settings(header: Header) -> Sequence[list[Term]]:
 
 def _size(terms: list[Term]) -> tuple[Size | None, list[str]]:
     x, y = _length(terms, cv.PIXEL_SIZE_X), _length(terms, cv.PIXEL_SIZE_Y)
-    if x is None and y is None:
-        return None, []
     notes = [] if x is not None else ["the file states only a pixel height; the width is the same"]
     x, y = x or y, y or x
-    assert x is not None and y is not None  # noqa: S101, PT018 - for the type checker
+    if x is None or y is None:
+        return None, []
     if not _is_size(x.um) or not _is_size(y.um):
         return None, ["the stated pixel size is not a positive length; distances are in pixels"]
     column, from_area = _side(x, _extent(terms, cv.MAX_DIMENSION_X, cv.MAX_COUNT_X))
@@ -76,7 +75,7 @@ def _is_size(um: float) -> bool:
 
 
 def _length(terms: list[Term], accession: str) -> _Length | None:
-    """The stated length; ``None`` where there is none or it is not a number (an old image shape)."""
+    """The stated length; ``None`` where there is none, or no number (an old image shape)."""
     for term in terms:
         if term.accession != accession:
             continue

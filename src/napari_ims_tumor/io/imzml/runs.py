@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
 from napari_ims_tumor.io.imzml.index import ArrayTable
-from napari_ims_tumor.msi.arrays import FloatArray, IntArray
+from napari_ims_tumor.msi.arrays import IntArray
 
 BLOCK_BYTES: Final = 32 << 20
 """Bytes on disk that one block of spectra takes."""
@@ -101,7 +101,7 @@ def end_to_end(
     indices: IntArray,
     fetched: tuple[memoryview, IntArray],
     target: tuple[np.dtype[Any], str],
-) -> FloatArray:
+) -> NDArray[Any]:
     """Return the values of many arrays end to end, in the floating type asked for."""
     lengths = table.lengths[indices]
     out = np.empty(int(lengths.sum()), target[0])
@@ -117,7 +117,7 @@ def end_to_end(
 
 
 def _copy_plain(
-    out: FloatArray, lengths: IntArray, fetched: tuple[memoryview, IntArray], dtype: np.dtype[Any]
+    out: NDArray[Any], lengths: IntArray, fetched: tuple[memoryview, IntArray], dtype: np.dtype[Any]
 ) -> None:
     """Copy uncompressed arrays of one type: the common case, without an object per array."""
     view, places = fetched

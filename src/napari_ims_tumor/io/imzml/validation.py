@@ -1,4 +1,4 @@
-"""Refuses an index that could show wrong numbers: arrays of unequal length, outside, overlapping."""
+"""Refuses an index that could show wrong numbers: unequal lengths, arrays outside, overlaps."""
 
 from __future__ import annotations
 
