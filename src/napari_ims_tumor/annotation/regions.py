@@ -82,10 +82,10 @@ def annotation_groups(labels: NDArray[Any], measured: BoolArray) -> AnnotationGr
 def _components(values: IntArray) -> IntArray:
     """Connected pieces of equal value in each plane, numbered through."""
     planes = values.reshape((-1, *values.shape[-2:]))
-    numbered = np.zeros(planes.shape, np.int64)
+    numbered: list[IntArray] = []
     count = 0
-    for plane, out in zip(planes, numbered, strict=True):
+    for plane in planes:
         found = np.asarray(connected_components(plane, background=0, connectivity=2), np.int64)
-        out[...] = np.where(found > 0, found + count, 0)
-        count = int(max(count, out.max(initial=0)))
-    return numbered.reshape(values.shape)
+        numbered.append(np.where(found > 0, found + count, 0))
+        count = max(count, int(numbered[-1].max(initial=0)))
+    return np.array(numbered, np.int64).reshape(values.shape)

@@ -20,7 +20,8 @@ RANGE: Final = (0.2, 10.0)
 def softmax(logits: FloatArray) -> Float32Array:
     """Logits (n, K) → probabilities (n, K) that add up to 1."""
     raised = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+    probabilities: Float32Array = (raised / raised.sum(axis=1, keepdims=True)).astype(np.float32)
+    return probabilities
 
 
 def balanced_log_loss(logits: FloatArray, classes: IntArray) -> float:

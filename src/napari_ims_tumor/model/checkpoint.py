@@ -182,19 +182,20 @@ def _model(
 ) -> FittedModel:
     axis = MassAxis(arrays.pop(AXIS))
     try:
-        temperature = about["temperature"]
+        stored = about["temperature"]
+        temperature = None if stored is None else float(stored)
         model = FittedModel(
             weights=arrays,
             network=network,
             axis=axis,
             class_names=tuple(about["class_names"]),
             blend=float(about["blend"]),
-            temperature=None if temperature is None else float(temperature),
+            temperature=temperature,
             history=tuple(EpochRecord(**record) for record in about["history"]),
             annotation_revision=int(about["annotation_revision"]),
             card=dict(about["card"]),
         )
-        sound = np.isfinite(model.blend) and (temperature is None or 0 < model.temperature < 1e6)
+        sound = 0 <= model.blend <= 1 and (temperature is None or 0 < temperature < 1e6)
     except (KeyError, TypeError, ValueError):
         sound = False
     if not sound or model.model_id != about.get("model_id"):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final
 
 import torch
-from threadpoolctl import ThreadpoolController
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import Job, Report, Result, Stop

@@ -31,7 +31,8 @@ class DilatedBlock(nn.Module):
         """Add what the block found to what it was given."""
         found = self.conv1(torch.relu(self.norm1(x)))
         found = self.conv2(torch.relu(self.norm2(found)))
-        return x + self.gain * found
+        result: Tensor = x + self.gain * found
+        return result
 
 
 class DilatedNetwork(nn.Module):
@@ -61,7 +62,8 @@ class DilatedNetwork(nn.Module):
         x = x * (1 + self.position)  # (N, C, L)
         for block in self.blocks:
             x = block(x)  # (N, C, L), sees 12·d·stride bins more
-        return x
+        maps: Tensor = x
+        return maps
 
     def forward(self, inputs: Tensor) -> Tensor:  # (N, B) → (N, classes)
         """Class logits, zero before the first step."""

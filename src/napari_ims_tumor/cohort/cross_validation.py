@@ -1,0 +1,125 @@
+"""Cross-validation by group: each patient, core or stroke is judged by a model new to it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from napari_ims_tumor.annotation.split import Fold, grouped_folds
+from napari_ims_tumor.cohort.gathering import Gathered, gather
+from napari_ims_tumor.cohort.report import EvaluationReport, Facts, NetworkResult
+from napari_ims_tumor.cohort.table import CohortSlide
+from napari_ims_tumor.errors import CohortError, FitRefused
+from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
+from napari_ims_tumor.model.config import NETWORKS, FitConfig, Network
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.fitting import fit
+from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
+
+
+def evaluate(
+    slides: tuple[CohortSlide, ...],
+    networks: Sequence[str] = NETWORKS,
+    config: FitConfig | None = None,
+    n_folds: int = 5,
+    permute_labels: int | None = None,
+) -> Job[Progress, EvaluationReport]:
+    """Cross-validate networks on the labelled spectra of a cohort.
+
+    Parameters
+    ----------
+    slides
+        Rows of the cohort table.
+    networks
+        Names of presets, each judged on the same folds.
+    config
+        Seed, device and epochs of every fit.
+    n_folds
+        Most folds; fewer where groups are few.
+    permute_labels
+        A seed: labels are permuted among the labelled pixels before anything else, which must
+        bring every honest score to chance.
+    """
+    wanted = tuple(_network(name) for name in networks)
+    gathered = yield from gather(slides)
+    return (
+        yield from cross_validate(gathered, wanted, config or FitConfig(), n_folds, permute_labels)
+    )
+
+
+def cross_validate(
+    gathered: Gathered,
+    networks: Sequence[Network],
+    config: FitConfig,
+    n_folds: int = 5,
+    permute_labels: int | None = None,
+) -> Job[Progress, EvaluationReport]:
+    """Cross-validate on spectra that were already gathered; see :func:`evaluate`."""
+    if n_folds < 2:
+        raise CohortError(f"{n_folds} folds: cross-validation needs at least 2")
+    spectra = gathered.spectra
+    reason = why_not_fit(spectra.counts)
+    if reason is not None:
+        raise FitRefused(reason)
+    if permute_labels is not None:
+        order = np.random.default_rng(permute_labels).permutation(len(spectra))
+        spectra = replace(spectra, classes=spectra.classes[order])
+    validation = grouped_folds(spectra.classes, spectra.groups, n_folds, spectra.group_kind)
+    results: dict[str, NetworkResult] = {}
+    for network in networks:
+        chosen = replace(config, network=network)
+        results[network] = yield from _one_network(spectra, validation.folds, chosen)
+    fold = np.full(len(spectra), -1, np.int64)
+    for number, division in enumerate(validation.folds):
+        fold[division.held_out] = number
+    kind = "grouped cross-validation"
+    return EvaluationReport(
+        kind, gathered, spectra.classes, fold, results, validation.why_not, permute_labels
+    )
+
+
+def _network(name: str) -> Network:
+    for known in NETWORKS:
+        if name == known:
+            return known
+    raise FitRefused(f"there is no network {name!r}: use {' or '.join(NETWORKS)}")
+
+
+def _one_network(
+    spectra: LabelledSpectra, folds: tuple[Fold, ...], config: FitConfig
+) -> Job[Progress, NetworkResult]:
+    """Fit on each training side alone: its spectra are all that the fit is given."""
+    begun = time.monotonic()
+    probabilities = np.full((len(spectra), len(spectra.class_names)), np.nan, np.float32)
+    models: list[Facts] = []
+    for number, fold in enumerate(folds):
+        progress = Progress(f"{config.network}, fold {number + 1}", number, len(folds))
+        model = yield from _fitted(spectra.take(fold.training), config, progress)
+        probabilities[fold.held_out] = predict_matrix(
+            model, spectra.values[fold.held_out], config.device
+        )
+        calibrated = {"calibrated": model.calibrated, "share of the CNN": model.blend}
+        models.append({**model.card, **calibrated})
+    return NetworkResult(probabilities, time.monotonic() - begun, tuple(models))
+
+
+def _fitted(
+    spectra: LabelledSpectra, config: FitConfig, progress: Progress
+) -> Job[Progress, FittedModel]:
+    """Run a fit, telling the progress of the whole validation in between."""
+    job = fit(spectra, config)
+    try:
+        while True:
+            try:
+                next(job)
+            except StopIteration as end:
+                model: FittedModel = end.value
+                return model
+            if (yield progress) is STOP:
+                raise JobStopped("Validation stopped: no report was written.")
+    finally:
+        job.close()

@@ -1,0 +1,60 @@
+"""External validation: a finished model on slides it has never seen."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+
+from napari_ims_tumor.cohort.gathering import Gathered, gather
+from napari_ims_tumor.cohort.report import EvaluationReport, NetworkResult
+from napari_ims_tumor.cohort.table import CohortSlide
+from napari_ims_tumor.errors import ModelFileError
+from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.msi.arrays import Float32Array
+
+SPECTRA_AT_ONCE = 512
+
+
+def validate(
+    model: FittedModel, slides: tuple[CohortSlide, ...], device: str = "auto"
+) -> Job[Progress, EvaluationReport]:
+    """Judge a model on the labelled pixels of a cohort.
+
+    Raises
+    ------
+    ModelFileError
+        A slide does not cover the model's m/z axis, or the classes differ.
+    """
+    gathered = yield from gather(slides, model.axis)
+    classes = gathered.spectra.class_names
+    if classes != model.class_names:
+        raise ModelFileError(
+            f"the model knows the classes {', '.join(model.class_names)}, the labels are "
+            f"{', '.join(classes)}"
+        )
+    begun = time.monotonic()
+    probabilities = yield from _predicted(model, gathered, device)
+    result = NetworkResult(probabilities, time.monotonic() - begun, (dict(model.card),))
+    n = len(gathered.spectra)
+    why_not = None if n else "nothing to judge: no measured pixel of these slides is labelled"
+    return EvaluationReport(
+        "external validation",
+        gathered,
+        gathered.spectra.classes,
+        np.zeros(n, np.int64),
+        {model.network.network: result},
+        why_not,
+    )
+
+
+def _predicted(model: FittedModel, gathered: Gathered, device: str) -> Job[Progress, Float32Array]:
+    values = gathered.spectra.values
+    parts = [np.zeros((0, len(model.class_names)), np.float32)]
+    for at in range(0, len(values), SPECTRA_AT_ONCE):
+        if (yield Progress("Predicting", at, len(values))) is STOP:
+            raise JobStopped("Validation stopped: no report was written.")
+        parts.append(predict_matrix(model, values[at : at + SPECTRA_AT_ONCE], device))
+    return np.concatenate(parts)

@@ -1,0 +1,28 @@
+"""Fit one model to the labels of one or many slides."""
+
+from __future__ import annotations
+
+from napari_ims_tumor.cohort.gathering import gather
+from napari_ims_tumor.cohort.table import CohortSlide
+from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.fitting import EpochReport, fit
+
+
+def fit_cohort(
+    slides: tuple[CohortSlide, ...], config: FitConfig, base: FittedModel | None = None
+) -> Job[Progress | EpochReport, FittedModel]:
+    """Read the labelled spectra of every slide, then fit.
+
+    Parameters
+    ----------
+    slides
+        One slide, or the rows of a cohort table.
+    config
+        How to fit.
+    base
+        A model to fine-tune: the spectra are read onto its axis.
+    """
+    gathered = yield from gather(slides, base.axis if base else None)
+    return (yield from fit(gathered.spectra, config, base))

@@ -1,0 +1,221 @@
+"""From many slides to one matrix of labelled spectra on one m/z axis."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.annotation.regions import GroupKind, annotation_groups
+from napari_ims_tumor.cohort.table import CohortSlide
+from napari_ims_tumor.errors import CohortError, LabelsError
+from napari_ims_tumor.io.annotation_file import read_groups, read_labels
+from napari_ims_tumor.io.imzml import open_imzml
+from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
+from napari_ims_tumor.model.samples import LabelledSpectra
+from napari_ims_tumor.msi.arrays import IntArray, frozen
+from napari_ims_tumor.msi.binning import bin_axis, bin_spectra, refuse_uncovered
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.mass_axis import MassAxis
+
+
+@dataclass(frozen=True, eq=False)
+class Gathered:
+    """Labelled spectra, and where each came from.
+
+    Attributes
+    ----------
+    spectra
+        All labelled spectra of all slides.
+    slides
+        Names of the slides.
+    slide, plane, row, column
+        Shape (n,): position of each labelled spectrum; ``slide`` counts in ``slides``.
+    group_names
+        Name of each group number in ``spectra.groups``.
+    notices
+        What was done to labels to make them fit, one sentence each.
+    """
+
+    spectra: LabelledSpectra
+    slides: tuple[str, ...]
+    slide: IntArray
+    plane: IntArray
+    row: IntArray
+    column: IntArray
+    group_names: tuple[str, ...]
+    notices: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        for name in ("slide", "plane", "row", "column"):
+            object.__setattr__(self, name, frozen(getattr(self, name), np.int64))
+
+
+@dataclass(frozen=True, eq=False)
+class _Labelled:
+    """The labelled spectra of one slide."""
+
+    name: str
+    dataset: MsiDataset
+    indices: IntArray
+    classes: IntArray
+    groups: tuple[Hashable, ...]
+    kind: GroupKind
+    class_names: tuple[str, ...]
+    notices: tuple[str, ...]
+    revision: int
+
+
+def gather(
+    slides: tuple[CohortSlide, ...], axis: MassAxis | None = None
+) -> Job[Progress, Gathered]:
+    """Read the labelled spectra of every slide onto one axis.
+
+    Parameters
+    ----------
+    slides
+        Rows of the cohort table.
+    axis
+        A model's axis; ``None`` chooses one from the slides' spectra (not from their labels).
+
+    Raises
+    ------
+    ImsTumorError
+        A file that cannot be read, labels that do not fit, a slide that does not cover the axis.
+    """
+    if not slides:
+        raise CohortError("the cohort lists no slide")
+    with ExitStack() as opened:
+        parts: list[_Labelled] = []
+        for number, slide in enumerate(slides):
+            yield from _go_on("Opening slides", number, len(slides))
+            parts.append(_labelled(slide, len(slides) == 1, opened))
+        chosen = axis or _common_axis([part.dataset for part in parts])
+        blocks = []
+        for part in parts:
+            refuse_uncovered(part.dataset, chosen)
+            blocks.append((yield from bin_spectra(part.dataset, chosen, part.indices)))
+        return _joined(parts, np.concatenate(blocks), chosen)
+
+
+def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:
+    if (yield Progress(phase, done, total)) is STOP:
+        raise JobStopped("Stopped while reading the slides: nothing was changed.")
+
+
+def _labelled(slide: CohortSlide, alone: bool, opened: ExitStack) -> _Labelled:
+    dataset = _open(slide.slide, opened)
+    annotation, notices = _labels(slide.labels, dataset)
+    image = annotation.labels
+    inside = (image > 0) & dataset.pixels.measured
+    values = image[inside]
+    plane_of = {value: plane for plane, value in enumerate(annotation.scheme.values)}
+    classes = np.array([plane_of[int(value)] for value in values], np.int64)
+    groups, kind = _groups(slide, dataset, annotation, alone)
+    return _Labelled(
+        name=slide.name,
+        dataset=dataset,
+        indices=dataset.pixels.lookup[inside],
+        classes=classes,
+        groups=groups,
+        kind=kind,
+        class_names=annotation.scheme.names,
+        notices=tuple(f"{slide.name}: {notice}" for notice in notices),
+        revision=annotation.revision,
+    )
+
+
+def _open(slide: Path | MsiDataset, opened: ExitStack) -> MsiDataset:
+    if not isinstance(slide, Path):
+        return slide
+    return opened.enter_context(open_imzml(slide))
+
+
+def _labels(labels: Path | Annotation, dataset: MsiDataset) -> tuple[Annotation, tuple[str, ...]]:
+    if isinstance(labels, Path):
+        return read_labels(labels, dataset.pixels)
+    if labels.labels.shape != dataset.pixels.image_shape:
+        raise LabelsError(
+            f"labels of {labels.labels.shape} on the slide {dataset.name} of "
+            f"{dataset.pixels.image_shape}"
+        )
+    return labels, ()
+
+
+def _groups(
+    slide: CohortSlide, dataset: MsiDataset, annotation: Annotation, alone: bool
+) -> tuple[tuple[Hashable, ...], GroupKind]:
+    """A key per labelled spectrum: equal keys are one group, on every slide."""
+    inside = (annotation.labels > 0) & dataset.pixels.measured
+    n = int(inside.sum())
+    if isinstance(slide.groups, str):
+        return (slide.groups,) * n, "group"
+    if slide.groups is not None:
+        image = slide.groups
+        numbers = read_groups(image, dataset.pixels) if isinstance(image, Path) else image
+        if numbers.shape != inside.shape:
+            raise CohortError(f"groups of {numbers.shape} on a slide of {inside.shape}")
+        return tuple(int(number) for number in numbers[inside]), "group"
+    if not alone:
+        return ((slide.name, id(slide)),) * n, "group"
+    found = annotation_groups(annotation.labels, dataset.pixels.measured)
+    return tuple(int(number) for number in found.image[inside]), found.kind
+
+
+def _common_axis(datasets: list[MsiDataset]) -> MassAxis:
+    """One axis for all: their own if shared, else the largest slide's, where all were measured."""
+    shared = datasets[0].mass_axis
+    if shared is not None and all(d.mass_axis == shared for d in datasets):
+        return shared
+    largest = max(datasets, key=lambda d: d.n_spectra)
+    axis = bin_axis(largest)
+    low = max(d.mass_range[0] for d in datasets)
+    high = min(d.mass_range[1] for d in datasets)
+    inside = axis.mz[(axis.mz >= low) & (axis.mz <= high)]
+    if not inside.size:
+        raise CohortError(
+            f"the slides have no m/z range in common (the highest begins at {low:.2f}, the lowest "
+            f"ends at {high:.2f}): fit them separately"
+        )
+    return MassAxis(inside)
+
+
+def _joined(
+    parts: list[_Labelled],
+    values: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+    axis: MassAxis,
+) -> Gathered:
+    keys = [key for part in parts for key in part.groups]
+    number_of = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    # One slide with strokes or pieces of tissue keeps that word; everything else is a group.
+    kind = parts[0].kind if len(parts) == 1 else "group"
+    spectra = LabelledSpectra(
+        values=values,
+        classes=np.concatenate([part.classes for part in parts]),
+        groups=np.array([number_of[key] for key in keys], np.int64),
+        axis=axis,
+        class_names=parts[0].class_names,
+        group_kind=kind,
+        annotation_revision=max(part.revision for part in parts),
+    )
+    grids = [(part.dataset.pixels, part.indices) for part in parts]
+    return Gathered(
+        spectra=spectra,
+        slides=tuple(part.name for part in parts),
+        slide=np.repeat(np.arange(len(parts)), [part.indices.size for part in parts]),
+        plane=np.concatenate([pixels.planes[at] for pixels, at in grids]),
+        row=np.concatenate([pixels.rows[at] for pixels, at in grids]),
+        column=np.concatenate([pixels.columns[at] for pixels, at in grids]),
+        group_names=tuple(_group_name(key, kind) for key in number_of),
+        notices=tuple(notice for part in parts for notice in part.notices),
+    )
+
+
+def _group_name(key: Hashable, kind: GroupKind) -> str:
+    if isinstance(key, tuple):
+        return str(key[0])
+    return key if isinstance(key, str) else f"{kind} {key}"
