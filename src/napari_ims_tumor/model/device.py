@@ -17,7 +17,9 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import Job, Report, Result, Stop
 
-CUDA_INSTALL: Final = "pip install torch --index-url https://download.pytorch.org/whl/cu128"
+CUDA_INSTALL: Final = (
+    "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu130"
+)
 
 
 @dataclass(frozen=True, slots=True)
