@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import re
 import subprocess
 import sys
 from importlib import metadata
@@ -78,3 +80,30 @@ def test_top_level_manifest_is_the_packaged_one() -> None:
     # git on Windows without symlinks checks the link out as a file that holds its target.
     text = link.read_text(encoding="utf-8")
     assert text in (packaged.read_text(encoding="utf-8"), "src/napari_ims_tumor/napari.yaml")
+
+
+def test_every_library_the_code_imports_is_a_declared_dependency() -> None:
+    imported = set[str]()
+    for path in (ROOT / "src").rglob("*.py"):
+        imported |= third_party_imports(path.read_text(encoding="utf-8"))
+    providers = metadata.packages_distributions()
+    declared = {
+        re.split(r"[^\w.-]", line)[0].lower()
+        for line in metadata.requires("napari-ims-tumor") or ()
+        if "extra ==" not in line
+    }
+    undeclared = {
+        name for name in imported if declared.isdisjoint(d.lower() for d in providers[name])
+    }
+    assert not undeclared
+
+
+def third_party_imports(code: str) -> set[str]:
+    """Top-level names of other people's packages that a module imports, anywhere in it."""
+    found = set[str]()
+    for node in ast.walk(ast.parse(code)):
+        if isinstance(node, ast.Import):
+            found |= {alias.name.partition(".")[0] for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module is not None:
+            found.add(node.module.partition(".")[0])
+    return found - {"napari_ims_tumor"} - set(sys.stdlib_module_names)
