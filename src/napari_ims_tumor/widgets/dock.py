@@ -1,0 +1,143 @@
+"""The dock *IMS Tumor*: five sections in the order of work, and the spectrum below the canvas."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+
+from napari_ims_tumor.session.session import Session
+from napari_ims_tumor.widgets.annotation_panel import AnnotationPanel
+from napari_ims_tumor.widgets.fit_panel import FitPanel
+from napari_ims_tumor.widgets.predict_panel import PredictPanel
+from napari_ims_tumor.widgets.recovery_bar import RecoveryBar
+from napari_ims_tumor.widgets.save_panel import SavePanel
+from napari_ims_tumor.widgets.slide_panel import SlidePanel
+from napari_ims_tumor.widgets.spectrum_panel import SpectrumPanel
+from napari_ims_tumor.widgets.status_line import StatusLine
+from napari_ims_tumor.widgets.theme import palette
+from napari_ims_tumor.widgets.window_session import WindowSession, main_window
+from napari_ims_tumor.widgets.wiring import Wiring
+
+if TYPE_CHECKING:
+    from napari.viewer import Viewer
+
+SPECTRUM_DOCK = "IMS Tumor: spectrum"
+SPECTRUM_HEIGHT = 240
+NARROWEST = 300
+
+
+class ImsTumorDock(QWidget):
+    """Everything the plugin can be asked for, on one viewer.
+
+    Parameters
+    ----------
+    napari_viewer
+        The viewer; napari gives it under this name.
+
+    Attributes
+    ----------
+    session
+        The viewer's session: the same one for every dock on it.
+    """
+
+    def __init__(self, napari_viewer: Viewer) -> None:
+        super().__init__()
+        self._viewer = napari_viewer
+        self._window = WindowSession.of(napari_viewer)
+        self.session: Session = self._window.session
+        self.wiring = Wiring(self.session, self._window.binding)
+        self.spectrum = SpectrumPanel(self.wiring)
+        self._build()
+        self._connect()
+        self._paint()
+        self._catch_up()
+
+    def _build(self) -> None:
+        self.setObjectName("ims_tumor_dock")
+        self.setMinimumWidth(NARROWEST)
+        self.recovery = RecoveryBar(self.wiring)
+        self.slide = SlidePanel(self.wiring)
+        self.annotate = AnnotationPanel(self.wiring)
+        self.fit = FitPanel(self.wiring)
+        self.predict = PredictPanel(self.wiring)
+        self.save = SavePanel(self.wiring)
+        self.status = StatusLine(self.wiring)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(2)
+        column.addWidget(self.recovery)
+        column.addWidget(self._sections(), 1)
+        column.addWidget(self.status)
+
+    def _sections(self) -> QScrollArea:
+        inside = QWidget()
+        column = QVBoxLayout(inside)
+        column.setContentsMargins(2, 2, 2, 2)
+        column.setSpacing(2)
+        for section in (self.slide, self.annotate, self.fit, self.predict, self.save):
+            column.addWidget(section)
+        column.addStretch(1)
+        area = QScrollArea()
+        area.setWidget(inside)
+        area.setWidgetResizable(True)
+        area.setFrameShape(QFrame.Shape.NoFrame)
+        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        return area
+
+    def _connect(self) -> None:
+        self.wiring.on(self._viewer.events.theme, self._paint)
+        self.slide.spectrum_requested.connect(self.show_spectrum)
+        # Docking again from inside napari's own docking of this widget would nest the two.
+        QTimer.singleShot(0, self.show_spectrum)
+
+    def _catch_up(self) -> None:
+        """Offer strokes of slides that were open before this dock was."""
+        for slide in self.session.slides:
+            self.session.files.look_for_strokes(slide)
+
+    def _paint(self, _: object = None) -> None:
+        colors = palette(self._viewer.theme)
+        painted: tuple[Any, ...] = (
+            self.recovery, self.slide, self.fit, self.predict, self.status, self.spectrum,
+        )  # fmt: skip
+        for widget in painted:
+            widget.paint_with(colors)
+
+    def show_spectrum(self) -> None:
+        """Dock the spectrum below the canvas, or bring its dock back."""
+        window = self._viewer.window
+        if self.spectrum.parent() is None:
+            window.add_dock_widget(self.spectrum, name=SPECTRUM_DOCK, area="bottom")
+            self._give_spectrum_its_height()
+        dock = self.spectrum.parent()
+        dock.show()
+        dock.raise_()
+
+    def _give_spectrum_its_height(self) -> None:
+        main = main_window(self._viewer)
+        if main is not None:
+            docks, heights = [self.spectrum.parent()], [SPECTRUM_HEIGHT]
+            main.resizeDocks(docks, heights, Qt.Orientation.Vertical)
+
+    # ---- the end ----------------------------------------------------------------------------
+
+    def event(self, event: QEvent) -> bool:
+        """Notice that napari closed the dock: it then takes this widget out of its parent."""
+        if event.type() == QEvent.Type.ParentChange and self.parent() is None:
+            QTimer.singleShot(0, self._leave_if_alone)
+        return bool(super().event(event))
+
+    def _leave_if_alone(self) -> None:
+        """End with the dock, unless somebody has docked this widget again; the session stays."""
+        if self.parent() is not None:
+            return
+        self.wiring.cut()
+        self.annotate.unfollow()
+        if self.spectrum.parent() is not None:
+            with suppress(LookupError, AttributeError):
+                self._viewer.window.remove_dock_widget(self.spectrum)
+        self.spectrum.deleteLater()
+        self.deleteLater()

@@ -1,0 +1,31 @@
+"""The system's file choosers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from qtpy.QtWidgets import QFileDialog, QWidget
+
+from napari_ims_tumor.session.slide_state import SlideState
+
+
+def ask_open(parent: QWidget, title: str, kinds: str) -> Path | None:
+    """Ask for a file to read; ``None`` when the user cancels."""
+    chosen, _ = QFileDialog.getOpenFileName(parent, title, "", kinds)
+    return Path(chosen) if chosen else None
+
+
+def ask_save(parent: QWidget, title: str, proposed: Path, kinds: str) -> Path | None:
+    """Ask for a place to write to; a name without an ending gets the proposed one."""
+    chosen, _ = QFileDialog.getSaveFileName(parent, title, str(proposed), kinds)
+    if not chosen:
+        return None
+    path = Path(chosen)
+    ending = ".ome.tif" if proposed.name.endswith(".ome.tif") else proposed.suffix
+    return path if path.suffix else path.with_name(path.name + ending)
+
+
+def beside(slide: SlideState | None, name: str) -> Path:
+    """Propose a place beside the slide's own file, else in the user's home."""
+    source = slide.dataset.source if slide else None
+    return (source.parent if source else Path.home()) / name

@@ -1,0 +1,215 @@
+"""Section *Fit*: from which model, with what, how it goes, and stop."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
+
+from napari_ims_tumor.job import Progress
+from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.session.jobs import one_step
+from napari_ims_tumor.session.slide_state import SlideState
+from napari_ims_tumor.widgets.fit_plot import FitPlot
+from napari_ims_tumor.widgets.fit_words import fitted_words, progress_words, score_words
+from napari_ims_tumor.widgets.forms import form_for, read_form
+from napari_ims_tumor.widgets.section import Section, show_text, text_line
+from napari_ims_tumor.widgets.theme import Palette
+from napari_ims_tumor.widgets.wiring import Wiring
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.model.device import DeviceNote
+    from napari_ims_tumor.model.fitted_model import FittedModel
+
+NEW, FROM_FILE = "new", "model file"
+NO_BASE = "Choose the model file to start from."
+
+
+@dataclass(frozen=True)
+class StartForm:
+    """What a fit begins with.
+
+    Attributes
+    ----------
+    start_from
+        A new model, or fine-tune one that was fitted earlier on other slides.
+    model_file
+        The .safetensors file of the earlier model.
+    """
+
+    start_from: Literal["new", "model file"] = "new"
+    model_file: Annotated[Path, {"mode": "r", "filter": "Models (*.safetensors)"}] = Path()
+
+
+START_OPTIONS: dict[str, dict[str, Any]] = {"model_file": {"value": None}}
+FIT_OPTIONS: dict[str, dict[str, Any]] = {
+    "epochs": {"min": 1, "max": 1000},
+    "seed": {"min": 0, "max": 2**31 - 1},
+    "device": {"choices": ["auto", "cpu", "cuda"], "widget_type": "ComboBox"},
+    "time_limit_s": {"label": "time limit (s)", "max": 86_400, "none_text": "no limit"},
+}
+MORE = ("epochs", "tune", "seed", "device", "time_limit_s")
+
+
+class FitPanel(Section):
+    """Asks for a fit, shows how it goes and stops it."""
+
+    def __init__(self, wiring: Wiring, parent: QWidget | None = None) -> None:
+        super().__init__("3  Fit", "fit", parent)
+        self._session = wiring.session
+        self._binding = wiring.binding
+        self._base: FittedModel | None = None
+        self._device_asked = False
+        self._make()
+        self._connect(wiring)
+        self.refresh()
+
+    def _make(self) -> None:
+        self.start = form_for(StartForm, {})
+        file: Any = self.start["model_file"]
+        file.label = "model"
+        file.choose_btn.text = "Choose…"
+        file.line_edit.value = ""
+        file.line_edit.native.setPlaceholderText("a .safetensors file")
+        self.config = form_for(FitConfig, FIT_OPTIONS, ("network",))
+        self.more = Section("Options", "fit_options")
+        self.more.heading.setChecked(False)
+        self.options = form_for(FitConfig, FIT_OPTIONS, MORE)
+        self.more.add(self.options.native)
+        self.device = text_line("fit_device")
+        self.advice = text_line("fit_advice")
+        self.reason = text_line("fit_reason")
+        self.plot = FitPlot(self)
+        self.progress = text_line("fit_progress")
+        self.score = text_line("fit_score")
+        self.add(self.start.native, self.config.native, self.more, self.device, self.advice)
+        self.add(self._buttons(), self.reason, self.progress, self.plot, self.score)
+        for widget in (self.plot, self.device, self.advice, self.progress, self.score):
+            widget.hide()
+
+    def _buttons(self) -> QWidget:
+        self.fit = QPushButton("Fit")
+        self.fit.setObjectName("fit_start")
+        self.stop = QPushButton("Stop")
+        self.stop.setObjectName("fit_stop")
+        self.stop.setToolTip("End the fit now and keep its best model so far")
+        holder = QWidget()
+        row = QHBoxLayout(holder)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.fit, 2)
+        row.addWidget(self.stop, 1)
+        return holder
+
+    def _connect(self, wiring: Wiring) -> None:
+        session = wiring.session
+        for signal in (session.annotation_changed, session.active_changed, session.slide_closed):
+            wiring.on(signal, self._changed)
+        wiring.on(session.slide_surveyed, self._ask_device)
+        wiring.on(session.job_started, self._job_started)
+        wiring.on(session.job_reported, self._job_reported)
+        wiring.on(session.job_ended, self._job_ended)
+        wiring.on(session.fitted, self._fitted)
+        self.fit.clicked.connect(self._start)
+        self.stop.clicked.connect(session.classifier.stop)
+        self.start["start_from"].changed.connect(self._changed)
+        self.start["model_file"].changed.connect(self._file_chosen)
+
+    def paint_with(self, colors: Palette) -> None:
+        """Take the theme's colors."""
+        self.plot.paint_with(colors)
+        self.advice.setStyleSheet(f"color: {colors.warning};")
+
+    def fit_config(self) -> FitConfig:
+        """Read the form."""
+        return FitConfig(**read_form(self.config), **read_form(self.options))
+
+    def refresh(self) -> None:
+        """Enable what can be pressed, and say why the rest cannot."""
+        tuning = self.start["start_from"].value == FROM_FILE
+        self.start["model_file"].visible = tuning
+        self.options["tune"].enabled = tuning
+        reason = self._session.classifier.why_not_fit()
+        if reason is None and tuning and self._base is None:
+            reason = NO_BASE
+        running = self._session.runner.is_busy("fit")
+        self.fit.setEnabled(reason is None)
+        self.fit.setToolTip(reason or "Fit a model to all strokes on all open slides")
+        self.stop.setEnabled(running)
+        show_text(self.reason, "" if running else reason or "")
+
+    # ---- what the user does -----------------------------------------------------------------
+
+    def _start(self) -> None:
+        if self._binding is not None:
+            self._binding.flush()
+        tuning = self.start["start_from"].value == FROM_FILE
+        self._session.classifier.fit(self.fit_config(), self._base if tuning else None)
+        self.refresh()
+
+    def _file_chosen(self, path: Path) -> None:
+        self._base = None
+        self.refresh()
+        if not path.is_file():
+            return
+
+        def read() -> FittedModel:
+            from napari_ims_tumor.model.checkpoint import read_model
+
+            return read_model(path)
+
+        self._session.run("file", one_step("Reading the model", read), self._base_read)
+
+    def _base_read(self, model: FittedModel) -> None:
+        self._base = model
+        self.refresh()
+
+    # ---- what the session says --------------------------------------------------------------
+
+    def _changed(self, _: object) -> None:
+        self.refresh()
+
+    def _job_started(self, lane: str) -> None:
+        if lane == "fit":
+            self.plot.clear_fit()
+            self.plot.hide()
+            show_text(self.score, "")
+            show_text(self.progress, "Starting…")
+
+    def _job_reported(self, lane: str, report: Any) -> None:
+        if lane != "fit":
+            return
+        if not self.stop.isEnabled():
+            self.refresh()
+        show_text(self.progress, progress_words(report))
+        if not isinstance(report, Progress):
+            self.plot.add(report)
+            self.plot.show()
+            show_text(self.score, score_words(report) or self.score.text())
+
+    def _job_ended(self, lane: str) -> None:
+        if lane == "fit":
+            show_text(self.progress, "")
+            self.refresh()
+
+    def _fitted(self, model: FittedModel) -> None:
+        show_text(self.progress, fitted_words(model))
+        self.refresh()
+
+    def _ask_device(self, _: SlideState) -> None:
+        """Name the processor once there is a slide: asking loads torch, a worker's work."""
+        if self._device_asked:
+            return
+        self._device_asked = True
+
+        def ask() -> DeviceNote:
+            from napari_ims_tumor.model.device import describe_device
+
+            return describe_device()
+
+        self._session.run("device", one_step("Looking for a GPU", ask), self._show_device)
+
+    def _show_device(self, note: DeviceNote) -> None:
+        show_text(self.device, f"Computes on {note.name}")
+        show_text(self.advice, note.advice or "")

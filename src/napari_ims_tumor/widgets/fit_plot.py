@@ -1,0 +1,108 @@
+"""Loss and held-out score of a running fit, drawn as they come."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pyqtgraph as pg
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QWidget
+
+from napari_ims_tumor.widgets.theme import Palette
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.model.fitting import EpochReport
+
+ROW_PX = 92
+
+
+class FitPlot(pg.GraphicsLayoutWidget):
+    """Two small plots over the epochs: held-out score with the linear answer as a line, and loss.
+
+    Attributes
+    ----------
+    loss, score
+        The curves.
+    baseline
+        The linear model's held-out score.
+    """
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._losses: dict[int, float] = {}
+        self._scores: dict[int, float] = {}
+        self._build()
+        self.clear_fit()
+
+    def _build(self) -> None:
+        self.setObjectName("fit_plot")
+        self.setAccessibleName("Loss and held-out score of the fit")
+        self.setToolTip("Held-out score: balanced accuracy on strokes the fit did not see.")
+        self.ci.layout.setContentsMargins(0, 4, 4, 0)
+        self.ci.layout.setVerticalSpacing(0)
+        self.score_plot = self._row(0, "score")
+        self.loss_plot = self._row(1, "loss")
+        self.loss_plot.setXLink(self.score_plot)
+        self.loss_plot.setLabel("bottom", "epoch")
+        self.score_plot.setYRange(0.45, 1.0)
+        # A small filled circle on each point: one epoch alone is visible too.
+        self.score = self.score_plot.plot(symbol="o", symbolSize=4)
+        self.loss = self.loss_plot.plot(symbol="o", symbolSize=4)
+        self.baseline = pg.InfiniteLine(angle=0, label="linear {value:.3f}")
+        self.baseline.label.setPosition(0.75)
+        self.score_plot.addItem(self.baseline, ignoreBounds=True)
+
+    def _row(self, row: int, label: str) -> Any:
+        plot = self.addPlot(row=row, col=0)
+        plot.setMenuEnabled(False)
+        plot.hideButtons()
+        plot.setMouseEnabled(x=False, y=False)
+        plot.setLabel("left", label)
+        plot.getAxis("left").setWidth(52)
+        plot.getAxis("left").enableAutoSIPrefix(False)
+        return plot
+
+    def clear_fit(self) -> None:
+        """Begin a new fit: nothing is drawn."""
+        self._losses.clear()
+        self._scores.clear()
+        self.loss.setData([], [])
+        self.score.setData([], [])
+        self.baseline.hide()
+        self._show_scores(False)
+
+    def add(self, report: EpochReport) -> None:
+        """Draw one report's numbers."""
+        if report.epochs:
+            self.loss_plot.setXRange(0, report.epochs, padding=0.02)
+        if report.loss is not None:
+            self._losses[report.epoch] = report.loss
+            self.loss.setData(list(self._losses), list(self._losses.values()))
+        if report.held_out_score is not None:
+            self._scores[report.epoch] = report.held_out_score
+            self.score.setData(list(self._scores), list(self._scores.values()))
+        if report.linear_score is not None:
+            self.baseline.setValue(report.linear_score)
+            self.baseline.show()
+        self._show_scores(bool(self._scores) or self.baseline.isVisible())
+
+    def _show_scores(self, shown: bool) -> None:
+        """Give the score's place to the loss while there is no score to show."""
+        self.score_plot.setVisible(shown)
+        rows = 2 if shown else 1
+        self.setFixedHeight(rows * ROW_PX + 30)
+        self.ci.layout.setRowFixedHeight(0, ROW_PX if shown else 0)
+
+    def paint_with(self, colors: Palette) -> None:
+        """Take the theme's colors."""
+        self.setBackground(colors.background)
+        for plot in (self.score_plot, self.loss_plot):
+            for side in ("left", "bottom"):
+                plot.getAxis(side).setPen(colors.faint)
+                plot.getAxis(side).setTextPen(colors.text)
+        for curve, color in ((self.score, colors.score), (self.loss, colors.text)):
+            curve.setPen(pg.mkPen(color, width=2))
+            curve.setSymbolBrush(color)
+            curve.setSymbolPen(color)
+        self.baseline.setPen(pg.mkPen(colors.mean, style=Qt.PenStyle.DashLine))
+        self.baseline.label.setColor(colors.mean)

@@ -1,0 +1,59 @@
+"""What a fit's reports and models say in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from napari_ims_tumor.job import Progress
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.model.fitted_model import FittedModel
+    from napari_ims_tumor.model.fitting import EpochReport
+
+
+def progress_words(report: EpochReport | Progress) -> str:
+    """Say what a fit is doing, how far it is and how long it will take."""
+    if isinstance(report, Progress):
+        return f"{report.phase} {report.fraction:.0%}" if report.total else report.phase
+    parts = [report.phase]
+    if report.epochs:
+        parts.append(f"epoch {report.epoch} of {report.epochs}")
+    if report.loss is not None:
+        parts.append(f"loss {report.loss:.3f}")
+    if report.seconds_left is not None:
+        parts.append(f"about {duration(report.seconds_left)} left")
+    if report.device:
+        parts.append(f"on {report.device}")
+    return " · ".join(parts)
+
+
+def score_words(report: EpochReport) -> str:
+    """Say the held-out scores, or why there is none."""
+    scores = [
+        f"{name} {score:.3f}"
+        for name, score in (
+            ("network", report.held_out_score),
+            ("linear", report.linear_score),
+        )
+        if score is not None
+    ]
+    said = "Held-out balanced accuracy: " + ", ".join(scores) if scores else ""
+    return "\n".join(part for part in (said, report.note) if part)
+
+
+def fitted_words(model: FittedModel) -> str:
+    """Say what the model is."""
+    kind = "linear model" if model.network.network == "linear" else "dilated CNN"
+    trust = "calibrated" if model.calibrated else "uncalibrated"
+    return f"Model ready: {kind}, {' / '.join(model.class_names)}, {trust}."
+
+
+def duration(seconds: float) -> str:
+    """Say a time the way a person waits: ``12 s``, ``3 min``, ``1 h 20 min``."""
+    whole = max(0, round(seconds))
+    if whole < 90:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 90:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"

@@ -1,0 +1,106 @@
+"""Forms made from frozen configs: one field per dataclass field, typed and explained as there."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+
+from magicgui.widgets import Container, create_widget
+from magicgui.widgets.bases import ValueWidget
+
+Config = TypeVar("Config")
+
+
+def form_for(
+    config: type[Any], options: Mapping[str, Mapping[str, Any]], names: Sequence[str] | None = None
+) -> Container[Any]:
+    """Make a form with a field for each (named) field of a dataclass.
+
+    Parameters
+    ----------
+    config
+        A dataclass whose fields are scalars, literals or paths.
+    options
+        Field name → what magicgui is told beyond the type: label, minimum, choices.
+    names
+        Which fields, in order; all by default.
+
+    Returns
+    -------
+    Container
+        Its attributes are the fields.
+    """
+    hints = get_type_hints(config, include_extras=True)
+    known = {field.name: field for field in fields(config)}
+    chosen = list(known) if names is None else list(names)
+    widgets = [_field(known[name], hints[name], options.get(name, {})) for name in chosen]
+    form: Container[Any] = Container(widgets=widgets, labels=True)
+    form.margins = (0, 0, 0, 0)
+    for widget, about in zip(widgets, _explained(config, chosen), strict=True):
+        widget.tooltip = widget.tooltip or about
+        widget.native.setAccessibleName(widget.label)
+    return form
+
+
+def read_form(form: Container[Any]) -> dict[str, Any]:
+    """Read a form's fields; an optional number left at its lowest value is ``None``."""
+    read: dict[str, Any] = {}
+    for widget in form:
+        assert isinstance(widget, ValueWidget)  # noqa: S101 - form_for makes nothing else
+        value = widget.value
+        read[widget.name] = None if _left_out(widget) else value
+    return read
+
+
+def _field(field: Any, hint: Any, options: Mapping[str, Any]) -> ValueWidget[Any]:
+    required, optional = _without_none(hint)
+    default = None if field.default is MISSING else field.default
+    given: dict[str, Any] = dict(options)
+    special = given.pop("none_text", "none")
+    if optional:
+        given = {"min": 0, "max": 1e6, **given}
+        default = given["min"]
+    label = given.pop("label", field.name.replace("_", " "))
+    about = given.pop("tooltip", None)
+    kind = {} if default is None else {"value": default}
+    made: Any = create_widget(
+        annotation=required, name=field.name, label=label, options=given, **kind
+    )
+    made.tooltip = about
+    made.native.setObjectName(field.name)
+    if optional:
+        # A spin box knows no None: its lowest value is shown as words instead.
+        made.native.setSpecialValueText(special)
+    return made  # type: ignore[no-any-return]
+
+
+def _left_out(widget: ValueWidget[Any]) -> bool:
+    special = getattr(widget.native, "specialValueText", None)
+    return special is not None and bool(special()) and widget.value == widget.min  # type: ignore[attr-defined]
+
+
+def _without_none(hint: Any) -> tuple[Any, bool]:
+    if get_origin(hint) not in (Union, types.UnionType):
+        return hint, False
+    kinds = [kind for kind in get_args(hint) if kind is not type(None)]
+    return kinds[0], len(kinds) < len(get_args(hint))
+
+
+def _explained(config: type[Any], names: Sequence[str]) -> list[str]:
+    """Find what the docstring's *Attributes* say about each field."""
+    lines = [line.strip() for line in (config.__doc__ or "").splitlines()]
+    return [_explanation(lines, name) for name in names]
+
+
+def _explanation(lines: Sequence[str], name: str) -> str:
+    start = next((i for i, line in enumerate(lines) if name in line.split(", ")), None)
+    if start is None:
+        return ""
+    words: list[str] = []
+    for line in lines[start + 1 :]:
+        if not line or (words and words[-1].endswith((".", "limit."))):
+            break
+        words.append(line)
+    return " ".join(words).replace("``", "").replace('"', "")

@@ -1,0 +1,72 @@
+"""A titled part of the dock that folds away."""
+
+from __future__ import annotations
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+
+
+class Section(QWidget):
+    """A heading that opens and closes what stands below it.
+
+    Attributes
+    ----------
+    body
+        Add widgets to its layout with :meth:`add`.
+    """
+
+    def __init__(self, title: str, name: str, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName(f"{name}_section")
+        self._build(title, name)
+        self.heading.toggled.connect(self._fold)
+
+    def _build(self, title: str, name: str) -> None:
+        self.heading = QToolButton()
+        self.heading.setObjectName(f"{name}_heading")
+        self.heading.setAccessibleName(f"Section {title}")
+        self.heading.setText(title)
+        self.heading.setCheckable(True)
+        self.heading.setChecked(True)
+        self.heading.setArrowType(Qt.ArrowType.DownArrow)
+        self.heading.setIconSize(QSize(10, 10))
+        self.heading.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        self.heading.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
+        self.heading.setStyleSheet("QToolButton { font-weight: bold; padding: 4px; border: none; }")
+        self.body = QWidget()
+        self._column = QVBoxLayout(self.body)
+        self._column.setContentsMargins(8, 2, 4, 8)
+        self._column.setSpacing(6)
+        outer = QVBoxLayout(self)
+        outer.setContentsMargins(0, 0, 0, 0)
+        outer.setSpacing(0)
+        outer.addWidget(self.heading)
+        outer.addWidget(self.body)
+
+    def add(self, *widgets: QWidget) -> None:
+        """Put widgets below what is there."""
+        for widget in widgets:
+            self._column.addWidget(widget)
+
+    def _fold(self, opened: bool) -> None:
+        self.heading.setArrowType(Qt.ArrowType.DownArrow if opened else Qt.ArrowType.RightArrow)
+        self.body.setVisible(opened)
+
+
+def text_line(name: str, text: str = "") -> QLabel:
+    """Make a line of text that wraps, and that a mouse can select and copy from."""
+    label = QLabel(text)
+    label.setObjectName(name)
+    label.setWordWrap(True)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    # A long word (a path) must not force the dock wider than the user made it.
+    label.setMinimumWidth(1)
+    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    return label
+
+
+def show_text(label: QLabel, text: str) -> None:
+    """Show a text; an empty one gives its place back."""
+    label.setText(text)
+    label.setVisible(bool(text))

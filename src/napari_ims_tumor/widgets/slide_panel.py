@@ -1,0 +1,163 @@
+"""Section *Slide*: open one, choose among several, see what it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from qtpy.QtCore import Signal
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QWidget
+
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.session.slide_state import SlideState
+from napari_ims_tumor.widgets.forms import form_for
+from napari_ims_tumor.widgets.section import Section, show_text, text_line
+from napari_ims_tumor.widgets.theme import Palette
+from napari_ims_tumor.widgets.wiring import Wiring
+
+NO_SLIDE = "No slide is open. Choose an .imzML file, or drop one on the window."
+
+
+@dataclass(frozen=True)
+class OpenForm:
+    """What the open form asks for.
+
+    Attributes
+    ----------
+    slide
+        The .imzML file; its .ibd lies beside it.
+    """
+
+    slide: Annotated[Path, {"mode": "r", "filter": "Mass spectrometry images (*.imzML *.ibd)"}]
+
+
+class SlidePanel(Section):
+    """Opens slides and shows the facts of the active one.
+
+    Signals
+    -------
+    spectrum_requested
+        The user wants to see the spectrum dock.
+    """
+
+    spectrum_requested = Signal()
+
+    def __init__(self, wiring: Wiring, parent: QWidget | None = None) -> None:
+        super().__init__("1  Slide", "slide", parent)
+        self._session = wiring.session
+        self._make()
+        self._connect(wiring)
+        self.refresh()
+
+    def _make(self) -> None:
+        self.form = form_for(OpenForm, {"slide": {"label": "open"}})
+        chooser = self.form["slide"]
+        chooser.choose_btn.native.setObjectName("slide_choose")
+        chooser.choose_btn.text = "Choose…"
+        chooser.line_edit.native.setPlaceholderText("an .imzML file")
+        self.list = QComboBox()
+        self.list.setObjectName("slide_list")
+        self.list.setAccessibleName("Open slides")
+        self.list.setToolTip("Which open slide the sections below act on")
+        self.close_slide = QPushButton("Close")
+        self.close_slide.setObjectName("slide_close")
+        self.close_slide.setToolTip("Close this slide; unsaved strokes are offered back next time")
+        self._choice = QWidget()
+        row = QHBoxLayout(self._choice)
+        row.setContentsMargins(0, 0, 0, 0)
+        row.addWidget(self.list, 1)
+        row.addWidget(self.close_slide)
+        self.facts = _FactTable()
+        self.warnings = text_line("slide_warnings")
+        self.empty = text_line("slide_empty", NO_SLIDE)
+        self.spectrum = QPushButton("Show the spectrum")
+        self.spectrum.setObjectName("slide_spectrum")
+        self.spectrum.setToolTip("Bring the spectrum dock back")
+        self.add(self.form.native, self._choice, self.empty, self.facts, self.warnings)
+        self.add(self.spectrum)
+
+    def _connect(self, wiring: Wiring) -> None:
+        session = wiring.session
+        for signal in (session.slide_opened, session.slide_closed, session.active_changed):
+            wiring.on(signal, self._changed)
+        self.form["slide"].changed.connect(self._chosen)
+        self.list.activated.connect(self._selected)
+        self.close_slide.clicked.connect(self._close)
+        self.spectrum.clicked.connect(self.spectrum_requested)
+
+    def paint_with(self, colors: Palette) -> None:
+        """Take the theme's colors."""
+        self.warnings.setStyleSheet(f"color: {colors.warning};")
+
+    def refresh(self) -> None:
+        """Show the session's slides and the facts of the active one."""
+        slides, active = self._session.slides, self._session.active
+        self.list.clear()
+        self.list.addItems([slide.name for slide in slides])
+        if active is not None:
+            self.list.setCurrentIndex(next(i for i, s in enumerate(slides) if s.key == active.key))
+        self._choice.setVisible(bool(slides))
+        self.facts.setVisible(active is not None)
+        self.spectrum.setVisible(active is not None)
+        self.empty.setVisible(active is None)
+        self.facts.show_facts(slide_facts(active.dataset) if active else {})
+        warnings = active.dataset.warnings if active else ()
+        show_text(self.warnings, "\n".join(f"⚠ {warning}" for warning in warnings))
+
+    def _changed(self, _: SlideState | None) -> None:
+        self.refresh()
+
+    def _chosen(self, path: Path) -> None:
+        if path.is_file():
+            self._session.open(path)
+        elif path.suffix.lower() in (".imzml", ".ibd"):
+            self._session.failed.emit(f"There is no file {path}.")
+
+    def _selected(self, index: int) -> None:
+        if 0 <= index < len(self._session.slides):
+            self._session.activate(self._session.slides[index])
+
+    def _close(self) -> None:
+        if self._session.active is not None:
+            self._session.close_slide(self._session.active)
+
+
+class _FactTable(QWidget):
+    """A few facts, name beside value."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setObjectName("slide_facts")
+        self._form = QFormLayout(self)
+        self._form.setContentsMargins(0, 0, 0, 0)
+        self._form.setHorizontalSpacing(12)
+        self._form.setVerticalSpacing(3)
+
+    def show_facts(self, facts: dict[str, str]) -> None:
+        while self._form.rowCount():
+            self._form.removeRow(0)
+        for name, value in facts.items():
+            self._form.addRow(name, text_line(f"fact_{name.replace(' ', '_')}", value))
+
+
+def slide_facts(dataset: MsiDataset) -> dict[str, str]:
+    """Tell what a slide is, in the order a reader asks.
+
+    Returns
+    -------
+    dict of str
+        Name of a fact → its value in words.
+    """
+    pixels, axis = dataset.pixels, dataset.mass_axis
+    rows, columns = pixels.shape
+    planes = f"{pixels.n_planes} planes of " if pixels.n_planes > 1 else ""
+    low, high = dataset.mass_range
+    channels = f", {len(axis):,} channels" if axis is not None else ""
+    size = pixels.pixel_size_um
+    return {
+        "pixels": f"{len(pixels):,} measured in {planes}{rows} × {columns}",
+        "pixel size": f"{size[0]:g} × {size[1]:g} µm" if size else "not in the file",
+        "m/z": f"{low:,.2f} to {high:,.2f}{channels}",
+        "spectra": f"{dataset.mode}, {dataset.layout}",
+    }

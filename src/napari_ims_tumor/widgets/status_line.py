@@ -1,0 +1,101 @@
+"""The foot of the dock: what is being done, how far it is, and what went wrong."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QToolButton, QVBoxLayout, QWidget
+
+from napari_ims_tumor.job import Progress
+from napari_ims_tumor.widgets.section import show_text, text_line
+from napari_ims_tumor.widgets.theme import Palette
+from napari_ims_tumor.widgets.wiring import Wiring
+
+QUIET_LANES = frozenset({"fit", "autosave", "device"})
+"""The fit tells its own progress in its own section; the others are too short to tell."""
+
+
+class StatusLine(QWidget):
+    """Names the phase of what runs, and keeps the last message until it is dismissed."""
+
+    def __init__(self, wiring: Wiring, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._colors: Palette | None = None
+        self._running: dict[str, int] = {}
+        self._build()
+        session = wiring.session
+        wiring.on(session.job_started, self._started)
+        wiring.on(session.job_reported, self._reported)
+        wiring.on(session.job_ended, self._ended)
+        wiring.on(session.failed, self.show_error)
+        wiring.on(session.noticed, self.show_notice)
+
+    def _build(self) -> None:
+        self.setObjectName("status_line")
+        self.bar = QProgressBar()
+        self.bar.setObjectName("progress")
+        self.bar.setAccessibleName("Progress")
+        self.bar.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.bar.setMinimumHeight(20)
+        self.bar.hide()
+        self.message = text_line("message")
+        self.message.setAccessibleName("Message")
+        self.dismiss = QToolButton()
+        self.dismiss.setObjectName("message_dismiss")
+        self.dismiss.setText("✕")
+        self.dismiss.setAutoRaise(True)
+        self.dismiss.setToolTip("Dismiss this message")
+        self.dismiss.setAccessibleName("Dismiss this message")
+        self.dismiss.clicked.connect(self.clear)
+        row = QHBoxLayout()
+        row.addWidget(self.message, 1)
+        row.addWidget(self.dismiss, 0, Qt.AlignmentFlag.AlignTop)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(6, 2, 6, 4)
+        column.setSpacing(4)
+        column.addWidget(self.bar)
+        column.addLayout(row)
+        self.clear()
+
+    def paint_with(self, colors: Palette) -> None:
+        """Take the theme's colors."""
+        self._colors = colors
+
+    def show_error(self, message: str) -> None:
+        """Show what went wrong."""
+        color = self._colors.warning if self._colors else "#ffb454"
+        self._show("⚠ " + message, f"color: {color};")
+
+    def show_notice(self, message: str) -> None:
+        """Show something worth knowing."""
+        self._show(message, "")
+
+    def clear(self) -> None:
+        """Take the message away."""
+        show_text(self.message, "")
+        self.dismiss.hide()
+
+    def _show(self, text: str, style: str) -> None:
+        self.message.setStyleSheet(style)
+        show_text(self.message, text)
+        self.dismiss.setVisible(bool(text))
+
+    # ---- progress ---------------------------------------------------------------------------
+
+    def _started(self, lane: str) -> None:
+        self._running[lane] = self._running.get(lane, 0) + 1
+
+    def _reported(self, lane: str, report: Any) -> None:
+        if lane in QUIET_LANES or not isinstance(report, Progress):
+            return
+        self.bar.setRange(0, report.total)
+        self.bar.setValue(report.done)
+        share = f"  {report.fraction:.0%}" if report.total else ""
+        self.bar.setFormat(f"{report.phase}{share}")
+        self.bar.show()
+
+    def _ended(self, lane: str) -> None:
+        self._running[lane] = max(0, self._running.get(lane, 0) - 1)
+        if not any(n for name, n in self._running.items() if name not in QUIET_LANES):
+            self.bar.hide()
