@@ -108,9 +108,12 @@ class IbdFile:
         finally:
             with self._lock:
                 self._readers -= 1
-                last = self._closed and self._readers == 0
+                last = self._is_idle_and_closed()
             if last:
                 os.close(self._descriptor)
+
+    def _is_idle_and_closed(self) -> bool:
+        return self._closed and self._readers == 0
 
     def _read_some(self, descriptor: int, buffer: memoryview, offset: int) -> int:
         try:

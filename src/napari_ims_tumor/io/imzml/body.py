@@ -1,138 +1,142 @@
-"""Reads a whole .imzML file into a header and columns of numbers, in pieces of bounded memory."""
+"""Reads a whole .imzML file into a header and columns of numbers, in pieces of bounded memory.
+
+The XML parser reads the header, the tail, and one spectrum of each way of writing them; spectra
+written alike are read by :mod:`~napari_ims_tumor.io.imzml.template`. Any error on that shorter way
+is looked at again by the parser alone, so that its line is right.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-import numpy as np
-
 from napari_ims_tumor.errors import SlideError
-from napari_ims_tumor.io.imzml.collector import Collector, SpectrumValues, Structure
+from napari_ims_tumor.io.imzml.collector import Collector
+from napari_ims_tumor.io.imzml.columns import Columns, Document
 from napari_ims_tumor.io.imzml.markup import SafeParser, WrongEncoding
-from napari_ims_tumor.io.imzml.terms import Header
+from napari_ims_tumor.io.imzml.template import Template, learn
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
-from napari_ims_tumor.msi.arrays import IntArray
 
 PIECE: Final = 1 << 23
 """Bytes of XML in memory at a time."""
 
-_NUMBER = re.compile(r"\s*[-+]?[0-9]+(?:\.0*)?\s*\Z")
-_INT64 = 1 << 63
+_END: Final = re.compile(rb"</(?:[\w.\-]+:)?spectrum\s*>")
+_LEARN_AFTER: Final = 4
+_MOST_TEMPLATES: Final = 16
 
 
-@dataclass(slots=True)
-class Document:
-    """An .imzML file as read, before anything is interpreted.
-
-    Attributes
-    ----------
-    header
-        What stands outside the spectra.
-    structures
-        The distinct structures of spectra.
-    kinds
-        Shape (n_spectra,): index into ``structures``.
-    numbers
-        The numbers of all spectra end to end, in file order, int64.
-    notes
-        What was off, one sentence each.
-    """
-
-    header: Header
-    structures: list[Structure]
-    kinds: IntArray
-    numbers: IntArray
-    notes: list[str] = field(default_factory=list)
-
-
-class Columns:
-    """Gathers spectra into flat arrays."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self.structures: dict[Structure, int] = {}
-        self.kinds: list[int] = []
-        self._numbers: list[int] = []
-        self._done: list[IntArray] = []
-
-    def add(self, spectrum: SpectrumValues) -> None:
-        """Append one spectrum."""
-        kind = self.structures.setdefault(spectrum.structure, len(self.structures))
-        position = len(self.kinds)
-        self.kinds.append(kind)
-        for text in spectrum.values:
-            self._numbers.append(whole_number(text, f"{self._name}: spectrum {position}"))
-
-    def pack(self) -> None:
-        """Move what was gathered into compact arrays."""
-        self._done.append(np.array(self._numbers, np.int64))
-        self._numbers = []
-
-    def document(self, header: Header) -> Document:
-        """Return everything gathered."""
-        self.pack()
-        numbers = np.concatenate(self._done)
-        return Document(header, list(self.structures), np.array(self.kinds, np.int64), numbers)
-
-
-def whole_number(text: str, where: str) -> int:
-    """Read a whole number; wrapped negative 64-bit values become negative again."""
-    if not _NUMBER.match(text):
-        raise SlideError(
-            f"{where} has {text!r} where a whole number belongs; the file was damaged or written "
-            "by faulty software. Export it again."
-        )
-    number = int(text.strip().partition(".")[0])
-    if _INT64 <= number < 2 * _INT64:
-        number -= 2 * _INT64
-    if not -_INT64 <= number < _INT64:
-        raise SlideError(f"{where} has the impossible number {text.strip()}. Export it again.")
-    return number
-
-
-def read_document(path: Path) -> Job[Progress, Document]:
+def read_document(path: Path, use_templates: bool = True) -> Job[Progress, Document]:
     """Read an .imzML file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    use_templates
+        ``False`` reads every spectrum with the XML parser: the same result, later.
 
     Returns
     -------
     Document
         Header and numbers; nothing is interpreted yet.
     """
-    size = path.stat().st_size
-    if size == 0:
+    if path.stat().st_size == 0:
         raise SlideError(f"{path.name} is empty (0 bytes): incomplete copy or export?")
-    encoding, notes = None, []
+    encoding: str | None = None
+    notes: list[str] = []
     while True:
         try:
-            document = yield from _read(path, encoding)
+            document = yield from _read(path, encoding, use_templates)
         except WrongEncoding as wrong:
             encoding = wrong.encoding
             notes.append(f"{path.name}: {wrong.note}")
+        except SlideError:
+            if not use_templates:
+                raise
+            use_templates = False
         else:
             document.notes.extend(notes)
             return document
 
 
-def _read(path: Path, encoding: str | None) -> Job[Progress, Document]:
-    columns = Columns(path.name)
-    collector = Collector(columns.add)
-    parser = SafeParser(path.name, collector, encoding)
-    done, size = 0, path.stat().st_size
+def _read(path: Path, encoding: str | None, use_templates: bool) -> Job[Progress, Document]:
+    body = _Body(path.name, encoding, use_templates)
+    done, size, rest = 0, path.stat().st_size, b""
     with path.open("rb") as file:
         for piece in _pieces(file):
-            parser.feed(piece)
-            columns.pack()
+            text = rest + piece
+            rest = text[body.take(text) :]
             done += len(piece)
             if (yield Progress("Reading the .imzML file", done, size)) is STOP:
                 raise JobStopped("opening was stopped")
-        parser.feed(b"", final=True)
-    return columns.document(collector.header)
+    return body.finish(rest)
 
 
 def _pieces(file: BinaryIO) -> Iterator[bytes]:
     while piece := file.read(PIECE):
         yield piece
+
+
+class _Body:
+    """Deals the text out to the XML parser and to the templates."""
+
+    def __init__(self, name: str, encoding: str | None, use_templates: bool) -> None:
+        self._columns = Columns(name)
+        self._collector = Collector(self._columns.add)
+        self._parser = SafeParser(name, self._collector, encoding)
+        self._use_templates = use_templates
+        self._templates: list[Template] = []
+        # Whether everything up to here was parsed and ended with a complete spectrum: only then
+        # may a template take over.
+        self._between = False
+
+    def take(self, text: bytes) -> int:
+        """Read what can be read; return how much of ``text`` is done."""
+        start = 0
+        while True:
+            if self._between:
+                start = self._skip(text, start)
+            end = _END.search(text, start)
+            if end is None:
+                break
+            self._parse_one(text[start : end.end()])
+            start = end.end()
+        self._columns.pack()
+        # The beginning of a spectrum waits for its end, unless that is suspiciously far away.
+        if self._between and len(text) - start < PIECE:
+            return start
+        self._parser.feed(text[start:])
+        self._between = False
+        return len(text)
+
+    def finish(self, rest: bytes) -> Document:
+        """Read the end of the file."""
+        self._parser.feed(rest, final=True)
+        return self._columns.document(self._collector.header)
+
+    def _skip(self, text: bytes, start: int) -> int:
+        """Let each template read as far as it can, until none of them can."""
+        while True:
+            before = start
+            for template in self._templates:
+                start = self._columns.add_alike(template, text, start)
+            if start == before:
+                return start
+
+    def _parse_one(self, text: bytes) -> None:
+        was_between, before = self._between, self._columns.n_spectra
+        self._parser.feed(text)
+        self._between = self._columns.n_spectra == before + 1
+        worth = self._use_templates and len(self._templates) < _MOST_TEMPLATES
+        if was_between and self._between and worth and before >= _LEARN_AFTER:
+            self._learn(text)
+
+    def _learn(self, text: bytes) -> None:
+        last = self._columns.last
+        if last is None:
+            return
+        template = learn(text, self._columns.structures[last.structure], last.values)
+        if template is not None:
+            self._templates.insert(0, template)

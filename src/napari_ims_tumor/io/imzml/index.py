@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.arrays import Encoding, Span
-from napari_ims_tumor.io.imzml.body import Document, whole_number
+from napari_ims_tumor.io.imzml.columns import Document, whole_number
 from napari_ims_tumor.io.imzml.encoding import encoding_of
 from napari_ims_tumor.io.imzml.shape import ArrayShape, Column, Source, SpectrumShape, interpret
 from napari_ims_tumor.msi.arrays import IntArray

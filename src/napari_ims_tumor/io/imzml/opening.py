@@ -9,7 +9,8 @@ from pathlib import Path
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import find_layout
-from napari_ims_tumor.io.imzml.body import Document, read_document
+from napari_ims_tumor.io.imzml.body import read_document
+from napari_ims_tumor.io.imzml.columns import Document
 from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
 from napari_ims_tumor.io.imzml.description import checksums, describe, find_mode, uuid_note
 from napari_ims_tumor.io.imzml.grid import pixel_grid
