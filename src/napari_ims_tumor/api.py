@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.config import FitConfig
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.model.prediction import Prediction
+    from napari_ims_tumor.msi.synthetic.recipe import SlideLayout
 
 PathLike: TypeAlias = str | os.PathLike[str]
 Labels: TypeAlias = PathLike | Annotation | NDArray[Any]
@@ -175,7 +176,7 @@ def evaluate(
 
 def simulate(
     folder: PathLike,
-    layout: str = "continuous-profile",
+    layout: SlideLayout = "continuous-profile",
     rows: int = 96,
     columns: int = 128,
     channels: int = 2000,

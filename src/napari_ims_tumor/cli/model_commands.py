@@ -85,10 +85,11 @@ def _fit_job(
     if given.cohort is not None:
         if given.slide is not None or given.groups is not None:
             raise CohortError("give either SLIDE LABELS or --cohort COHORT.csv, not both")
-        return fit_cohort(read_cohort(given.cohort), config, base)
+        return fit_cohort(read_cohort(given.cohort), config, base, say)
     if given.slide is None or given.labels is None:
         raise CohortError("give SLIDE and LABELS, or --cohort COHORT.csv")
-    return fit_cohort((CohortSlide(given.slide, given.labels, given.groups),), config, base)
+    one = CohortSlide(given.slide, given.labels, given.groups)
+    return fit_cohort((one,), config, base, say)
 
 
 def _predict(given: argparse.Namespace) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from napari_ims_tumor.cohort.gathering import gather
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.job import Job, Progress
@@ -11,7 +13,10 @@ from napari_ims_tumor.model.fitting import EpochReport, fit
 
 
 def fit_cohort(
-    slides: tuple[CohortSlide, ...], config: FitConfig, base: FittedModel | None = None
+    slides: tuple[CohortSlide, ...],
+    config: FitConfig,
+    base: FittedModel | None = None,
+    on_notice: Callable[[str], object] | None = None,
 ) -> Job[Progress | EpochReport, FittedModel]:
     """Read the labelled spectra of every slide, then fit.
 
@@ -23,6 +28,11 @@ def fit_cohort(
         How to fit.
     base
         A model to fine-tune: the spectra are read onto its axis.
+    on_notice
+        Called with each sentence on what was done to labels to make them fit.
     """
     gathered = yield from gather(slides, base.axis if base else None)
+    if on_notice is not None:
+        for notice in gathered.notices:
+            on_notice(notice)
     return (yield from fit(gathered.spectra, config, base))

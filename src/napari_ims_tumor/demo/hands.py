@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from qtpy.QtCore import QPoint, Qt
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     import napari
     from napari.layers import Layer
 
-Widget = TypeVar("Widget", bound=QWidget)
 Pixel = tuple[int, int]
 
 
@@ -90,12 +89,11 @@ class Hands:
 
     # ---- buttons and fields -----------------------------------------------------------------
 
-    def find(self, name: str, kind: type[Widget] = QWidget) -> Widget:  # type: ignore[assignment]
+    def find(self, name: str) -> Any:
         """Find a widget of the window by its object name."""
-        window = self.viewer.window._qt_window
-        found = window.findChild(kind, name)
+        found = self.viewer.window._qt_window.findChild(QWidget, name)
         if found is None:
-            raise TooSlow(f"the window has no {kind.__name__} named {name}")
+            raise TooSlow(f"the window has no widget named {name}")
         return found
 
     def click_button(self, name: str) -> None:

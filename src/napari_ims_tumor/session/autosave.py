@@ -114,7 +114,8 @@ def _key(dataset: MsiDataset) -> str:
 def _read(path: Path, dataset: MsiDataset) -> RecoveredStrokes | None:
     """Read one copy; a damaged or foreign file is no reason to disturb anybody."""
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here, not by numpy: a damaged archive would leave numpy's file open.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             labels = stored["labels"]
             about = json.loads(bytes(stored["about"]))
         if about["version"] > FORMAT_VERSION or labels.shape != dataset.pixels.image_shape:

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
-from napari_ims_tumor.job import Job
+from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.session.requests import FitRequest
 
 if TYPE_CHECKING:
@@ -45,12 +45,10 @@ class Classifier:
             return "Open a slide first."
         if self._session.runner.is_busy("fit"):
             return "A fit is running: wait for it or stop it."
-        slides = self._session.slides
         counts = Counter[str]()
-        for slide in slides:
+        for slide in self._session.slides:
             counts.update(slide.annotation.counts(slide.dataset.pixels))
-        names = slides[0].annotation.scheme.names
-        return why_not_fit([counts[name] for name in names], names)
+        return why_not_fit(counts)
 
     def fit(self, config: FitConfig, base: FittedModel | None = None) -> None:
         """Fit a model to all strokes on all open slides, then predict the active one."""
@@ -63,7 +61,9 @@ class Classifier:
         request = FitRequest(slides, config, base)
         revisions = {s.key: s.annotation.revision for s in painted}
 
-        def reported(report: EpochReport) -> None:
+        def reported(report: Progress | EpochReport) -> None:
+            if isinstance(report, Progress):
+                return
             self._session.fit_reported.emit(report)
             if report.preview is not None:
                 self._predict_with(report.preview, revisions)
@@ -118,7 +118,7 @@ class Classifier:
         self._session.run("predict", predict(model, slide.dataset), predicted)
 
 
-def fit_job(request: FitRequest) -> Job[EpochReport, FittedModel]:
+def fit_job(request: FitRequest) -> Job[Progress | EpochReport, FittedModel]:
     """Gather the labelled spectra of a request and fit a model to them."""
     from napari_ims_tumor.cohort.fitting import fit_cohort
     from napari_ims_tumor.cohort.table import CohortSlide

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
@@ -40,11 +40,7 @@ class SlideState:
     prediction_revision: int | None = None
     labels_path: Path | None = None
     saved_revision: int = -1
-    key: UUID = None  # type: ignore[assignment]
-
-    def __post_init__(self) -> None:
-        if self.key is None:
-            object.__setattr__(self, "key", uuid4())
+    key: UUID = field(default_factory=uuid4)
 
     @property
     def name(self) -> str:

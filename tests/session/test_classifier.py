@@ -1,0 +1,143 @@
+"""Fit, stop, predict: why not, and what stays when something goes wrong."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.msi.mass_axis import MassAxis
+
+LINEAR = FitConfig(network="linear")
+SHORT = FitConfig(network="default", epochs=3)
+
+
+def test_each_reason_not_to_fit_is_said_in_its_turn(session, slide, strokes) -> None:
+    why = session.classifier.why_not_fit
+    assert why() == "Open a slide first."
+    session.adopt(slide)
+    assert "Nothing is labelled" in str(why())
+    session.annotate(np.where(strokes == 1, strokes, 0).astype(np.uint8))
+    assert "No tumor pixel" in str(why())
+    session.annotate(strokes)
+    assert why() is None
+
+
+def test_fitting_too_little_says_why_and_changes_nothing(session, ear, slide) -> None:
+    session.adopt(slide)
+    session.classifier.fit(LINEAR)
+    assert "Nothing is labelled" in ear["failed"][0][0]
+    assert session.classifier.model is None
+
+
+@pytest.mark.parametrize("config", [LINEAR, SHORT])
+def test_fit_then_overlay(session, ear, slide, strokes, config) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(config)
+    assert ear["failed"] == []
+    assert session.classifier.model is not None
+    tumor = session.active.prediction.probabilities[1]
+    assert tumor.shape == (12, 10)
+    assert np.isnan(tumor[3, 4])
+    right = slide.pixels.measured & (np.arange(10) >= 5)
+    left = slide.pixels.measured & (np.arange(10) < 5)
+    assert (tumor[right] > 0.5).mean() > 0.9
+    assert (tumor[left] < 0.5).mean() > 0.9
+
+
+def test_the_linear_answer_comes_before_the_network(session, ear, slide, strokes) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(SHORT)
+    reports = [report for (report,) in ear["fit_reported"]]
+    first = next(i for i, report in enumerate(reports) if report.preview is not None)
+    assert reports[first].preview.network.network == "linear"
+    assert any(report.loss is not None for report in reports[first:])
+    assert len(ear["predicted"]) >= 2
+
+
+def test_painting_on_makes_the_overlay_stale(session, slide, strokes) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(LINEAR)
+    assert not session.active.prediction_is_stale
+    more = strokes.copy()
+    more[11, 0] = 1
+    session.annotate(more)
+    assert session.active.prediction_is_stale
+
+
+def test_a_model_from_a_file_predicts_as_before(session, ear, slide, strokes, tmp_path) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(SHORT)
+    before = session.active.prediction.probabilities
+    path = tmp_path / "tumor.safetensors"
+    session.files.save_model(path)
+    session.classifier.model = None
+    session.files.load_model(path)
+    session.classifier.predict()
+    np.testing.assert_array_equal(session.active.prediction.probabilities, before)
+    assert not session.active.prediction_is_stale
+    assert ear["failed"] == []
+
+
+def test_a_file_that_is_no_model_leaves_the_old_one(session, ear, slide, strokes, tmp_path) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(LINEAR)
+    kept = session.classifier.model
+    path = tmp_path / "tumor.safetensors"
+    path.write_bytes(b"\x80\x04\x95 a pickle in disguise")
+    session.files.load_model(path)
+    assert session.classifier.model is kept
+    assert "tumor.safetensors" in ear["failed"][0][0]
+
+
+def test_a_model_of_another_mass_range_is_refused_with_both(session, ear, slide, strokes) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(LINEAR)
+    before = session.active.prediction
+    far = replace(slide.content, mz=MassAxis(np.linspace(2000, 2039, 40)).mz)
+    session.adopt(replace(slide, content=far, name="far"))
+    session.classifier.predict()
+    message = ear["failed"][-1][0]
+    assert "500" in message
+    assert "2000" in message
+    assert session.slides[0].prediction is before
+    assert session.active.prediction is None
+
+
+def test_predicting_without_a_model_says_why(session, ear, slide) -> None:
+    session.classifier.predict()
+    session.adopt(slide)
+    session.classifier.predict()
+    reasons = [message for (message,) in ear["failed"]]
+    assert reasons == ["Open a slide first.", "Fit a model or open one first."]
+
+
+def test_fine_tuning_starts_from_a_model(session, ear, slide, strokes) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(SHORT)
+    base = session.classifier.model
+    session.classifier.fit(replace(SHORT, tune="head"), base)
+    assert ear["failed"] == []
+    assert session.classifier.model is not base
+    assert session.classifier.model.axis == base.axis
+
+
+def test_labels_are_saved_and_read_back(session, ear, slide, strokes, tmp_path) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    for name in ("labels.npy", "labels.tif"):
+        session.files.save_labels(tmp_path / name)
+        session.annotate(np.zeros_like(strokes))
+        session.files.load_labels(tmp_path / name)
+        np.testing.assert_array_equal(session.active.annotation.labels, strokes)
+    assert ear["failed"] == []
+    assert session.active.labels_path == tmp_path / "labels.tif"
