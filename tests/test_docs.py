@@ -1,0 +1,84 @@
+"""The documentation is true: its commands parse, its Python compiles, its names exist."""
+
+from __future__ import annotations
+
+import ast
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import napari_ims_tumor as ims
+from napari_ims_tumor.cli.main import parser
+
+ROOT = Path(__file__).parents[1]
+PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+BLOCK = re.compile(r"^( *)```(\w+)\n(.*?)^\1```", re.MULTILINE | re.DOTALL)
+MAKE = re.compile(r"(?:`|^)make ([a-z]+)", re.MULTILINE)
+
+
+def blocks(*languages: str) -> Iterator[tuple[Path, str]]:
+    """Fenced blocks of all pages in one of the languages."""
+    for page in PAGES:
+        for _, language, code in BLOCK.findall(page.read_text(encoding="utf-8")):
+            if language in languages:
+                yield page, code
+
+
+COMMANDS = sorted(
+    {
+        line.split("#")[0].replace("[--json]", "--json").strip()
+        for _, code in blocks("sh", "bat")
+        for line in code.splitlines()
+        if line.strip().startswith("ims-tumor ")
+    }
+)
+
+
+def test_the_pages_show_commands() -> None:
+    shown = {command.split()[1] for command in COMMANDS}
+    assert shown == {
+        "info", "check", "ion-image", "fit", "predict", "evaluate", "simulate", "demo",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_shown_command_is_understood(command: str) -> None:
+    given = parser().parse_args(shlex.split(command)[1:])
+    assert callable(given.run)
+
+
+def test_every_make_target_shown_is_in_the_makefile() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
+    named = {name for page in PAGES for name in MAKE.findall(page.read_text(encoding="utf-8"))}
+    assert {"setup", "demo", "test", "check"} <= named
+    assert named <= targets
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_between_pages_lead_somewhere(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_shown_python_compiles_and_uses_public_names() -> None:
+    for page, code in blocks("python"):
+        tree = ast.parse(code, filename=str(page))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name):
+                assert node.value.id != "ims" or node.attr in ims.__all__, (
+                    f"{page.name}: {node.attr}"
+                )
+
+
+def test_architecture_names_files_that_exist() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    source = ROOT / "src" / "napari_ims_tumor"
+    named = re.findall(
+        r"`((?:msi|annotation|model|io|session|cohort|viewer|widgets)/[\w/.]+)`", text
+    )
+    assert len(named) > 10
+    assert [name for name in named if not (source / name).exists()] == []
