@@ -14,7 +14,9 @@ from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray, frozen
+from napari_ims_tumor.msi.ion_image import ion_images
 from napari_ims_tumor.msi.mass_axis import MassAxis, MassWindow
+from napari_ims_tumor.msi.mean_spectrum import mean_spectrum
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.spectrum import (
     Layout,
@@ -150,8 +152,6 @@ class InMemoryDataset:
 
     def ion_images(self, windows: Sequence[MassWindow]) -> FloatArray:
         """Summed raw intensity inside each window, as (windows, *image_shape); NaN = unmeasured."""
-        from napari_ims_tumor.msi.ion_image import ion_images
-
         return ion_images(self, windows)
 
     def total_ion_current(self) -> Float64Array:
@@ -168,8 +168,6 @@ class InMemoryDataset:
 
     def mean_spectrum(self) -> Spectrum:
         """Mean over all spectra."""
-        from napari_ims_tumor.msi.mean_spectrum import mean_spectrum
-
         return mean_spectrum(self)
 
 
