@@ -32,7 +32,7 @@ import numpy as np
 
 import napari_ims_tumor as ims
 
-(first, second) = ims.simulate(folder, rows=24, columns=32, channels=400, slides=2, seed=0)
+(first, second) = ims.simulate(folder, rows=32, columns=40, channels=400, slides=2, seed=0)
 slide = ims.open_imzml(first.imzml)
 model = ims.fit(slide, first.labels, network="linear", seed=0)
 prediction = ims.predict(model, slide)
