@@ -137,7 +137,8 @@ def _single_channel(path: Path, image: NDArray[Any], n_axes: int) -> NDArray[Any
     if image.ndim == n_axes + 1 and image.shape[0] == 1:
         only: NDArray[Any] = image[0]
         return only
-    if image.ndim != n_axes + 1 or image.shape[-1] not in (2, 3, 4):
+    is_picture = path.suffix.lower() != ".npy" and image.shape[-1:] in ((2,), (3,), (4,))
+    if image.ndim != n_axes + 1 or not is_picture:
         return image
     has_alpha = image.shape[-1] in (2, 4)
     colors = image[..., :-1] if has_alpha else image

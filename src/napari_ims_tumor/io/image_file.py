@@ -129,7 +129,9 @@ def read_planes(path: str | os.PathLike[str]) -> Planes:
         else:
             values, facts = _read_ome(file)
         return _as_planes(values, facts)
-    except (OSError, ValueError, KeyError, TypeError, EOFError, tifffile.TiffFileError) as error:
+    except (
+        OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, tifffile.TiffFileError,
+    ) as error:  # fmt: skip
         raise ImsTumorError(
             f"{file} cannot be read as an image of this program ({error}): is it complete?"
         ) from error

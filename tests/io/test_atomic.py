@@ -1,0 +1,95 @@
+"""A file is written whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from napari_ims_tumor.errors import ImsTumorError
+from napari_ims_tumor.io.atomic import atomic_write
+
+
+def test_the_new_content_takes_the_name(tmp_path):
+    target = tmp_path / "labels.npy"
+    target.write_text("old")
+    with atomic_write(target) as temporary:
+        assert temporary.parent == tmp_path
+        assert temporary.suffix == ".npy"
+        temporary.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def write_half(target: Path, error: type[BaseException]) -> None:
+    with atomic_write(target) as temporary:
+        temporary.write_text("half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
+def test_a_failure_keeps_the_old_file_and_leaves_no_litter(tmp_path, error):
+    target = tmp_path / "model.safetensors"
+    target.write_text("old")
+    with pytest.raises(error):
+        write_half(target, error)
+    assert target.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_a_missing_folder_is_named(tmp_path):
+    with (
+        pytest.raises(ImsTumorError, match=r"the folder .*nowhere does not exist"),
+        atomic_write(tmp_path / "nowhere" / "a.npy") as temporary,
+    ):
+        temporary.write_text("x")
+
+
+def test_a_full_disk_keeps_the_old_file(tmp_path):
+    target = tmp_path / "a.npy"
+    target.write_text("old")
+    with pytest.raises(ImsTumorError, match=r"No space left.*free space"), atomic_write(target):
+        raise OSError(28, "No space left on device")
+    assert target.read_text() == "old"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs symbolic links")
+def test_a_link_stays_a_link(tmp_path):
+    real, link = tmp_path / "real.npy", tmp_path / "link.npy"
+    real.write_text("old")
+    link.symlink_to(real)
+    with atomic_write(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert real.read_text() == "new"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_kill_9_while_writing_keeps_the_old_file(tmp_path):
+    target = tmp_path / "labels.npy"
+    target.write_text("old")
+    code = (
+        "import os, sys\n"
+        "from napari_ims_tumor.io.atomic import atomic_write\n"
+        "with atomic_write(sys.argv[1]) as t:\n"
+        "    t.write_text('half')\n"
+        f"    os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", code, str(target)], check=False)
+    assert ended.returncode == -signal.SIGKILL
+    assert target.read_text() == "old"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a umask")
+def test_the_file_has_ordinary_permissions(tmp_path):
+    plain = tmp_path / "plain"
+    plain.write_text("x")
+    with atomic_write(tmp_path / "ours") as temporary:
+        temporary.write_text("x")
+    assert Path(tmp_path / "ours").stat().st_mode == plain.stat().st_mode
+    assert os.access(tmp_path / "ours", os.R_OK)
