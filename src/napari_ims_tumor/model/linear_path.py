@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from napari_ims_tumor.model.quasi_newton import minimize
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray, frozen
 
-BIAS_PRECISION = 1e-3
+BIAS_PRECISION: Final = 1e-3
+"""Per pixel, without a base: almost nothing, only there to make the minimum unique."""
+BASE_BIAS_PRECISION: Final = 10.0
+"""In pixels' worth of evidence, with a base: a few strokes say which spectra differ, but little
+about how common tumor is. Without this, one-sided strokes shift all probabilities (measured on 30
+draws of 60 pixels: .847 instead of .857)."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -98,6 +104,8 @@ class _Problem:
         self.pixel_weights = class_weights(classes, self.n_classes)
         # n · mean loss + bins/2 · |W − W0|²: unit prior variance of a logit, divided by n.
         self.penalty = self.bins / self.n
+        is_base = bool(start.weight.any())
+        self.bias_penalty = BASE_BIAS_PRECISION / self.n if is_base else BIAS_PRECISION
 
     @property
     def start_vector(self) -> Float64Array:
@@ -120,9 +128,9 @@ class _Problem:
         moved_weight, moved_bias = weight - self.start.weight, bias - self.start.bias
         loss = float(self.pixel_weights @ cross_entropy) / self.n
         loss += self.penalty / 2 * float((moved_weight**2).sum())
-        loss += BIAS_PRECISION / 2 * float((moved_bias**2).sum())
+        loss += self.bias_penalty / 2 * float((moved_bias**2).sum())
         slope = (error.T.astype(np.float32) @ self.inputs).astype(np.float64)
         slope += self.penalty * moved_weight
         return loss, np.concatenate(
-            [slope.ravel(), error.sum(axis=0) + BIAS_PRECISION * moved_bias]
+            [slope.ravel(), error.sum(axis=0) + self.bias_penalty * moved_bias]
         )

@@ -1,0 +1,181 @@
+from __future__ import annotations
+
+import json
+import pickle
+import struct
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from napari_ims_tumor.errors import ModelFileError
+from napari_ims_tumor.model.checkpoint import METADATA_KEY, model_bytes, read_model, write_model
+from napari_ims_tumor.model.config import NetworkConfig
+from napari_ims_tumor.model.fitted_model import CNN_PREFIX, EpochRecord, FittedModel
+from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.weight_shapes import weight_shapes
+from napari_ims_tumor.msi.mass_axis import MassAxis
+
+
+def some_model(network: str = "default", bins: int = 40) -> FittedModel:
+    rng = np.random.default_rng(0)
+    config = NetworkConfig.for_axis(network, bins, 2)  # type: ignore[arg-type]
+    weights = {
+        name: np.abs(rng.normal(size=shape)).astype(np.float32) + 0.1
+        for name, shape in weight_shapes(config).items()
+    }
+    return FittedModel(
+        weights, config, MassAxis(np.arange(bins) + 100.5), ("healthy", "tumor"),
+        blend=0.5 if network == "default" else 0.0, temperature=1.25,
+        history=(EpochRecord(1, 0.5, 0.9),), annotation_revision=7, card={"n tumor": 3},
+    )  # fmt: skip
+
+
+CONTENT = model_bytes(some_model())
+
+
+@pytest.fixture
+def content() -> bytes:
+    return CONTENT
+
+
+def with_about(content: bytes, **changes: object) -> bytes:
+    """The same file with other words in its description."""
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    about = json.loads(header["__metadata__"][METADATA_KEY])
+    header["__metadata__"][METADATA_KEY] = json.dumps({**about, **changes})
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+
+
+@pytest.mark.parametrize("network", ["default", "linear"])
+def test_a_model_comes_back_whole(tmp_path: Path, network: str) -> None:
+    model, path = some_model(network), tmp_path / "model.safetensors"
+    write_model(path, model)
+    back = read_model(path)
+    assert model_bytes(back) == path.read_bytes() == model_bytes(model)
+    assert back.model_id == model.model_id
+    assert (back.annotation_revision, back.temperature, back.card["n tumor"]) == (7, 1.25, 3)
+    values = np.random.default_rng(1).random((4, 40))
+    assert np.array_equal(predict_matrix(back, values), predict_matrix(model, values))
+    assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_metadata_is_one_sorted_text_without_surroundings(content: bytes, tmp_path: Path) -> None:
+    length = struct.unpack("<Q", content[:8])[0]
+    metadata = json.loads(content[8 : 8 + length])["__metadata__"]
+    assert list(metadata) == [METADATA_KEY]
+    text = metadata[METADATA_KEY]
+    assert text == json.dumps(json.loads(text), sort_keys=True)
+    assert str(tmp_path) not in text
+
+
+def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="cannot be written"):
+        write_model(tmp_path / "missing" / "model.safetensors", some_model("linear"))
+
+
+def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
+    trap = tmp_path / "sprung"
+
+    class Trap:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return (Path.touch, (trap,))  # type: ignore[return-value]
+
+    path = tmp_path / "model.safetensors"
+    for protocol in range(6):
+        path.write_bytes(pickle.dumps(Trap(), protocol))
+        with pytest.raises(ModelFileError):
+            read_model(path)
+    assert not trap.exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"version": 2}, "newer version"),
+        ({"version": "1"}, "damaged"),
+        ({"class_names": ["a", "b", "c"]}, "cannot build"),
+        ({"class_names": None}, "cannot build"),
+        ({"network": {}}, "cannot build"),
+        ({"network": {"network": "evil", "bins": 40, "classes": 2, "dilations": []}}, "cannot"),
+        ({"temperature": -1}, "changed or damaged"),
+        ({"temperature": 2.0}, "changed or damaged"),
+        ({"blend": "x"}, "changed or damaged"),
+        ({"history": [{"os": "system"}]}, "changed or damaged"),
+    ],
+)
+def test_a_changed_description_is_refused(
+    content: bytes, tmp_path: Path, changes: dict[str, object], words: str
+) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(with_about(content, **changes))
+    with pytest.raises(ModelFileError, match=words):
+        read_model(path)
+
+
+def test_weights_of_another_shape_are_refused_before_loading(
+    content: bytes, tmp_path: Path
+) -> None:
+    shape = NetworkConfig.for_axis("default", 41, 2)
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(with_about(content, network=asdict(shape)))
+    with pytest.raises(ModelFileError, match="wrong shape"):
+        read_model(path)
+
+
+def test_a_huge_header_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(struct.pack("<Q", 2**62) + b"{}" * 50)
+    with pytest.raises(ModelFileError, match="cut off"):
+        read_model(path)
+    nested = b"[" * 100_000
+    path.write_bytes(struct.pack("<Q", len(nested)) + nested)
+    with pytest.raises(ModelFileError):
+        read_model(path)
+
+
+def test_weights_that_are_not_numbers_are_refused(tmp_path: Path) -> None:
+    model = some_model("linear")
+    broken = replace(model, weights={**model.weights, "linear.bias": np.array([np.nan, 0])})
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(model_bytes(broken))
+    with pytest.raises(ModelFileError, match="not numbers"):
+        read_model(path)
+
+
+def test_a_missing_file_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ModelFileError, match="cannot be read"):
+        read_model(tmp_path / "none.safetensors")
+
+
+@settings(
+    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(data=st.data())
+def test_damage_never_passes_in_silence(tmp_path: Path, data: st.DataObject) -> None:
+    """Cut the file, or change a byte of it anywhere: refused, or the very same model."""
+    content = CONTENT
+    place = data.draw(st.integers(0, len(content) - 1))
+    if data.draw(st.booleans()):
+        damaged = content[:place]
+    else:
+        byte = content[place] ^ data.draw(st.integers(1, 255))
+        damaged = content[:place] + bytes([byte]) + content[place + 1 :]
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(damaged)
+    try:
+        model = read_model(path)
+    except ModelFileError:
+        return
+    assert model.model_id == some_model().model_id
+
+
+def test_cnn_weights_carry_their_prefix() -> None:
+    assert any(name.startswith(CNN_PREFIX) for name in some_model().weights)
+    assert not any(name.startswith(CNN_PREFIX) for name in some_model("linear").weights)

@@ -1,0 +1,42 @@
+from __future__ import annotations
+
+import numpy as np
+
+from napari_ims_tumor.model.normalization import LIMIT, InputNormalization, root_of_shares
+
+
+def test_intensity_scale_does_not_matter_and_rms_is_one() -> None:
+    values = np.random.default_rng(0).random((5, 30))
+    roots = root_of_shares(values)
+    assert np.allclose(roots, root_of_shares(values * 1e6), rtol=1e-5)
+    assert np.allclose((roots**2).mean(axis=1), 1, rtol=1e-5)
+
+
+def test_what_is_not_a_number_or_negative_counts_as_nothing() -> None:
+    roots = root_of_shares(np.array([[np.nan, -3.0, 4.0, np.inf], [0, 0, 0, 0]]))
+    assert np.allclose(roots, [[0, 0, 2, 0], [0, 0, 0, 0]])
+
+
+def test_inputs_are_centered_scaled_and_limited() -> None:
+    roots = root_of_shares(np.random.default_rng(1).poisson(5.0, (200, 40)).astype(float))
+    inputs = InputNormalization.learn(roots).apply(roots)
+    assert np.abs(inputs.mean(axis=0)).max() < 0.05
+    assert np.abs(inputs.std(axis=0) - 1).max() < 0.1
+    assert np.abs(inputs).max() <= LIMIT
+
+
+def test_constant_bins_and_empty_spectra_are_safe() -> None:
+    values = np.ones((6, 8))
+    values[:, 0] = np.arange(6)
+    values[5] = 0
+    values[:, 3] = 0
+    roots = root_of_shares(values)
+    inputs = InputNormalization.learn(roots).apply(roots)
+    assert np.isfinite(inputs).all()
+    assert (inputs[5] == 0).all()
+    assert (inputs[:, 3] == 0).all()
+
+
+def test_nothing_but_empty_spectra() -> None:
+    roots = np.zeros((3, 4), np.float32)
+    assert (InputNormalization.learn(roots).apply(roots) == 0).all()
