@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType, TracebackType
+from typing import Final
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
 from napari_ims_tumor.io.imzml.axis import SharedAxis, read_mz
 from napari_ims_tumor.io.imzml.dense import dense_blocks
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
-from napari_ims_tumor.io.imzml.ragged import ragged_blocks, tidy_pair
+from napari_ims_tumor.io.imzml.ragged import Disorder, ragged_blocks, tidy_pair
 from napari_ims_tumor.io.imzml.runs import float_dtype
 from napari_ims_tumor.io.imzml.summary import Summary, summarize
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
@@ -24,6 +25,9 @@ from napari_ims_tumor.msi.mass_axis import MassAxis, MassWindow
 from napari_ims_tumor.msi.mean_spectrum import mean_spectrum
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.spectrum import Layout, Mode, Spectrum, SpectrumBlock
+
+_READ_AT_ONCE: Final = 16 << 20
+"""Slides up to this size are read whole when opened, so that every warning is known at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +58,9 @@ class ImzmlDataset:
         self._lock = threading.Lock()
         self._summary: Summary | None = None
         self._mean: Spectrum | None = None
+        self._notes: tuple[str, ...] = ()
+        if parts.ibd.size <= _READ_AT_ONCE:
+            self._summarized()
 
     @property
     def name(self) -> str:
@@ -103,9 +110,8 @@ class ImzmlDataset:
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What is off but unambiguous; spectra out of order are noted once all were read."""
-        notes = () if self._summary is None else self._summary.notes
-        return tuple(dict.fromkeys((*self._parts.warnings, *notes)))
+        """What is off but unambiguous; in large slides, spectra out of order once all were read."""
+        return tuple(dict.fromkeys((*self._parts.warnings, *self._notes)))
 
     def spectrum(self, i: int) -> Spectrum:
         """Spectrum ``i`` in file order, ascending in m/z, exact."""
@@ -127,10 +133,7 @@ class ImzmlDataset:
             raise SlideError(
                 f"{self.name} has spectra 0 to {self.n_spectra - 1}, not all asked for"
             )
-        parts = self._parts
-        if parts.axis is not None:
-            return dense_blocks(parts.ibd, parts.index, parts.axis, chosen)
-        return ragged_blocks(parts.ibd, parts.index, chosen)
+        return self._read(chosen, None)
 
     def ion_images(self, windows: Sequence[MassWindow]) -> FloatArray:
         """Summed raw intensity inside each window, (windows, *image_shape); NaN = unmeasured."""
@@ -187,5 +190,14 @@ class ImzmlDataset:
         """Read all spectra once, for what needs all of them; later calls cost nothing."""
         with self._lock:
             if self._summary is None:
-                self._summary = summarize(self)
+                disorder = Disorder()
+                blocks = self._read(np.arange(self.n_spectra), disorder)
+                self._summary = summarize(blocks, self.n_spectra)
+                self._notes = disorder.notes
             return self._summary
+
+    def _read(self, indices: IntArray, disorder: Disorder | None) -> Iterator[SpectrumBlock]:
+        parts = self._parts
+        if parts.axis is not None:
+            return dense_blocks(parts.ibd, parts.index, parts.axis, indices)
+        return ragged_blocks(parts.ibd, parts.index, indices, disorder)

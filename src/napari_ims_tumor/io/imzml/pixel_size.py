@@ -56,18 +56,18 @@ def _settings(header: Header) -> Sequence[list[Term]]:
 
 
 def _size(terms: list[Term]) -> tuple[Size | None, list[str]]:
-    x, y = _length(terms, cv.PIXEL_SIZE_X), _length(terms, cv.PIXEL_SIZE_Y)
-    notes = [] if x is not None else ["the file states only a pixel height; the width is the same"]
-    x, y = x or y, y or x
-    if x is None or y is None:
+    x = _length(terms, cv.PIXEL_SIZE_X)
+    y = _length(terms, cv.PIXEL_SIZE_Y)
+    if x is None and y is None:
         return None, []
-    if not _is_size(x.um) or not _is_size(y.um):
+    if not all(_is_size(length.um) for length in (x, y) if length is not None):
         return None, ["the stated pixel size is not a positive length; distances are in pixels"]
-    column, from_area = _side(x, _extent(terms, cv.MAX_DIMENSION_X, cv.MAX_COUNT_X))
-    row, _ = _side(y, _extent(terms, cv.MAX_DIMENSION_Y, cv.MAX_COUNT_Y))
-    if from_area:
-        notes.append(f"the stated pixel size is an area; its side of {column:g} µm is used")
-    return (row, column), notes
+    column, x_note = _side(x, _extent(terms, cv.MAX_DIMENSION_X, cv.MAX_COUNT_X))
+    row, y_note = _side(y, _extent(terms, cv.MAX_DIMENSION_Y, cv.MAX_COUNT_Y))
+    notes = [*x_note, *y_note]
+    if x is None:
+        notes.append("the file states only a pixel height; the width is taken to be the same")
+    return (row or column, column or row), notes
 
 
 def _is_size(um: float) -> bool:
@@ -99,15 +99,21 @@ def _um_per(term: Term) -> tuple[float, bool]:
     return (1.0 if unnamed else cv.MICROMETRES_BY_NAME.get(plain, math.nan)), is_area
 
 
-def _side(length: _Length, extent: float | None) -> tuple[float, bool]:
-    """The side of a pixel: old exporters wrote its area, which the slide's extent gives away."""
+def _side(length: _Length | None, extent: float | None) -> tuple[float, list[str]]:
+    """The side of a pixel, 0 if not stated.
+
+    Old exporters wrote the area of a pixel; the slide's stated extent gives that away.
+    """
+    if length is None:
+        return 0.0, []
+    plausible = extent is None or extent <= 1 or math.isclose(length.um, extent, rel_tol=0.01)
     if length.is_area:
-        return math.sqrt(length.um), True
-    if extent is None or extent <= 1 or math.isclose(length.um, extent, rel_tol=0.01):
-        return length.um, False
-    if math.isclose(length.um, extent**2, rel_tol=0.01):
-        return extent, True
-    return length.um, False
+        side = math.sqrt(length.um)
+    elif not plausible and extent and math.isclose(length.um, extent**2, rel_tol=0.01):
+        side = extent
+    else:
+        return length.um, []
+    return side, [f"the stated pixel size is an area; its side of {side:g} µm is used"]
 
 
 def _extent(terms: list[Term], dimension: str, count: str) -> float | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -13,12 +14,31 @@ from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, FloatArray, Int
 from napari_ims_tumor.msi.spectrum import RaggedBlock
 
 
-def ragged_blocks(ibd: IbdFile, index: SpectrumIndex, indices: IntArray) -> Iterator[RaggedBlock]:
+@dataclass(slots=True)
+class Disorder:
+    """Counts the spectra that had to be put in order."""
+
+    unsorted: int = 0
+    not_finite: int = 0
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """One sentence for each kind of disorder."""
+        found = (
+            (self.unsorted, "were not in ascending order of m/z and were sorted"),
+            (self.not_finite, "held m/z values that are not numbers; those points were left out"),
+        )
+        return tuple(f"{count} spectra {what}" for count, what in found if count)
+
+
+def ragged_blocks(
+    ibd: IbdFile, index: SpectrumIndex, indices: IntArray, disorder: Disorder | None = None
+) -> Iterator[RaggedBlock]:
     """Yield spectra in the given order, every one ascending in m/z and with finite m/z only."""
     nbytes = index.mz.nbytes[indices] + index.intensity.nbytes[indices]
     runs = Runs(ibd)
     for batch in batches(nbytes):
-        yield _read(runs, index, indices[batch])
+        yield tidy(_read(runs, index, indices[batch]), disorder)
 
 
 def _read(runs: Runs, index: SpectrumIndex, indices: IntArray) -> RaggedBlock:
@@ -31,12 +51,15 @@ def _read(runs: Runs, index: SpectrumIndex, indices: IntArray) -> RaggedBlock:
     kind = float_dtype(index.intensity)
     intensity = end_to_end(index.intensity, indices, (view, places[k:]), (kind, "intensity"))
     bounds = np.concatenate([[0], np.cumsum(index.mz.lengths[indices])])
-    return tidy(RaggedBlock(indices, mz, intensity, bounds))
+    return RaggedBlock(indices, mz, intensity, bounds)
 
 
-def tidy(block: RaggedBlock) -> RaggedBlock:
+def tidy(block: RaggedBlock, disorder: Disorder | None = None) -> RaggedBlock:
     """Sort the spectra that are not ascending and drop points without a finite m/z."""
-    unsorted, holes = disorder(block)
+    unsorted, holes = find_disorder(block)
+    if disorder is not None:
+        disorder.unsorted += int(unsorted.sum())
+        disorder.not_finite += int(holes.sum())
     if not unsorted.any() and not holes.any():
         return block
     mz, intensity = block.mz.copy(), block.intensity.copy()
@@ -51,7 +74,7 @@ def tidy(block: RaggedBlock) -> RaggedBlock:
     return RaggedBlock(block.indices, mz[keep], intensity[keep], kept[block.bounds])
 
 
-def disorder(block: RaggedBlock) -> tuple[BoolArray, BoolArray]:
+def find_disorder(block: RaggedBlock) -> tuple[BoolArray, BoolArray]:
     """Which spectra of a block are unsorted, and which have an m/z that is not finite."""
     with np.errstate(invalid="ignore"):
         falling = block.mz[1:] < block.mz[:-1]

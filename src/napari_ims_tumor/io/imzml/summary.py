@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from napari_ims_tumor.msi.arrays import Float64Array, frozen
-from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.ion_image import finite_row_sums, finite_sums_between
-from napari_ims_tumor.msi.spectrum import SharedAxisBlock
+from napari_ims_tumor.msi.spectrum import SharedAxisBlock, SpectrumBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,20 +23,17 @@ class Summary:
         Shape (n_spectra,), float64, read-only: sum of finite intensities.
     mass_range
         Lowest and highest m/z; NaN where no spectrum holds a point.
-    notes
-        What was off.
     """
 
     tic: Float64Array
     mass_range: tuple[float, float]
-    notes: tuple[str, ...] = ()
 
 
-def summarize(dataset: MsiDataset) -> Summary:
-    """Read every spectrum once."""
-    tic = np.zeros(dataset.n_spectra)
+def summarize(blocks: Iterable[SpectrumBlock], n_spectra: int) -> Summary:
+    """Look at every spectrum once."""
+    tic = np.zeros(n_spectra)
     low, high = math.inf, -math.inf
-    for block in dataset.blocks():
+    for block in blocks:
         if isinstance(block, SharedAxisBlock):
             tic[block.indices] = finite_row_sums(block.intensity)
         else:

@@ -70,8 +70,7 @@ def _repair_wrapped(index: SpectrumIndex, size: int) -> None:
     """Undo the wrap of 32-bit offsets, if arrays written one after the other explain them all."""
     tables = (index.mz, index.intensity)
     kept = [table.offsets.copy() for table in tables]
-    for table in tables:
-        table.offsets = _unwrapped(table.offsets, table.nbytes)
+    _unwrap(tables)
     last = max(int(table.ends.max()) for table in tables)
     fits = last <= size and size - last < _WRAP and _first_overlap(index) is None
     if fits:
@@ -88,11 +87,23 @@ def _repair_wrapped(index: SpectrumIndex, size: int) -> None:
     )
 
 
-def _unwrapped(offsets: IntArray, nbytes: IntArray) -> IntArray:
-    """Add 2³² each time the offsets step back far; a shared array does not step."""
-    low = offsets % _WRAP
-    steps_back = np.diff(low, prepend=low[:1]) < -(_WRAP // 2)
-    return np.where(nbytes > 0, low + _WRAP * np.cumsum(steps_back), low).astype(np.int64)
+def _unwrap(tables: tuple[ArrayTable, ArrayTable]) -> None:
+    """Add 2³² each time the arrays, in the order they were written, step back by about as much.
+
+    An array that repeats the place of the one before is shared, and takes no part in the order.
+    """
+    first, second = sorted(tables, key=lambda table: int(table.offsets[0]) % _WRAP)
+    low = np.stack([first.offsets, second.offsets], axis=1) % _WRAP
+    fresh = np.stack([first.nbytes, second.nbytes], axis=1) > 0
+    fresh[1:] &= low[1:] != low[:-1]
+    written = low[fresh]
+    turns = np.cumsum(np.diff(written, prepend=written[:1]) < -(_WRAP // 2))
+    full = low.copy()
+    full[fresh] = written + _WRAP * turns
+    rows = np.arange(low.shape[0])
+    for column, table in enumerate((first, second)):
+        latest = np.maximum.accumulate(np.where(fresh[:, column], rows, 0))
+        table.offsets = full[latest, column]
 
 
 def _refuse_outside(index: SpectrumIndex, ibd: Path, size: int) -> None:
