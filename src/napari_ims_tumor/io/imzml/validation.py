@@ -9,10 +9,11 @@ import numpy as np
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
-from napari_ims_tumor.msi.arrays import IntArray
+from napari_ims_tumor.msi.arrays import BoolArray, IntArray
 
 _WRAP: Final = 1 << 32
-_LARGEST: Final = 1 << 62
+_LARGEST: Final = 1 << 61
+_NOWHERE: Final = -(1 << 62)
 
 
 def validate(index: SpectrumIndex, ibd: Path, size: int) -> None:
@@ -94,8 +95,7 @@ def _unwrap(tables: tuple[ArrayTable, ArrayTable]) -> None:
     """
     first, second = sorted(tables, key=lambda table: int(table.offsets[0]) % _WRAP)
     low = np.stack([first.offsets, second.offsets], axis=1) % _WRAP
-    fresh = np.stack([first.nbytes, second.nbytes], axis=1) > 0
-    fresh[1:] &= low[1:] != low[:-1]
+    fresh = np.stack([_is_fresh(first), _is_fresh(second)], axis=1)
     written = low[fresh]
     turns = np.cumsum(np.diff(written, prepend=written[:1]) < -(_WRAP // 2))
     full = low.copy()
@@ -104,6 +104,14 @@ def _unwrap(tables: tuple[ArrayTable, ArrayTable]) -> None:
     for column, table in enumerate((first, second)):
         latest = np.maximum.accumulate(np.where(fresh[:, column], rows, 0))
         table.offsets = full[latest, column]
+
+
+def _is_fresh(table: ArrayTable) -> BoolArray:
+    """Which arrays hold bytes, and others than the array before."""
+    fresh = np.zeros(table.offsets.size, bool)
+    rows = np.flatnonzero(table.nbytes > 0)
+    fresh[rows] = np.diff(table.offsets[rows], prepend=_NOWHERE) != 0
+    return fresh
 
 
 def _refuse_outside(index: SpectrumIndex, ibd: Path, size: int) -> None:
