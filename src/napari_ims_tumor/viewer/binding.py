@@ -1,0 +1,210 @@
+"""The viewer and the session, kept telling the same story.
+
+What the session says becomes layers; what the user does to layers becomes verbs of the session.
+Nothing is decided here.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from napari.layers import Labels
+
+from napari_ims_tumor.annotation.label_classes import HEALTHY, TUMOR
+from napari_ims_tumor.session.session import Session
+from napari_ims_tumor.session.slide_state import IonImage, SlideState
+from napari_ims_tumor.viewer.annotating import Annotating
+from napari_ims_tumor.viewer.keys import KeyBindings
+from napari_ims_tumor.viewer.labels_link import Debounce, at_once
+from napari_ims_tumor.viewer.mass_readout import readout_of
+from napari_ims_tumor.viewer.overlays import Overlays
+from napari_ims_tumor.viewer.picking import click_callback, pixel_at
+from napari_ims_tumor.viewer.slide_layers import SlideLayers
+from napari_ims_tumor.viewer.slide_tag import layers_of, tag_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from napari_ims_tumor.msi.mass_axis import MassWindow
+
+
+class Binding:
+    """Ties one viewer to one session, from now until :meth:`close`.
+
+    Layers that napari's reader has put there before are taken in at once.
+
+    Parameters
+    ----------
+    viewer
+        A napari viewer, or its model without a window.
+    session
+        The session.
+    debounced
+        How to wait for the end of a stroke; without an event loop there is no waiting.
+    """
+
+    def __init__(
+        self, viewer: ViewerModel, session: Session, debounced: Debounce = at_once
+    ) -> None:
+        self.viewer, self.session = viewer, session
+        self.slides = SlideLayers(viewer, session)
+        self.annotating = Annotating(viewer, session, debounced)
+        self.overlays = Overlays(viewer, session)
+        self._unwanted: dict[Layer, Callable[[], object]] = {}
+        self._clicked = click_callback(self.pick)
+        self._keys = KeyBindings(
+            viewer,
+            {
+                "T": lambda: self.take_brush(TUMOR),
+                "H": lambda: self.take_brush(HEALTHY),
+                "E": self.take_eraser,
+            },
+        )
+        self._connect()
+        self._catch_up()
+
+    # ---- what the dock's buttons do ---------------------------------------------------------
+
+    def new_labels_layer(self) -> Labels | None:
+        """Make (or find again) the active slide's labels layer and take up the tumor brush."""
+        with self.slides.busy():
+            return self.annotating.new_layer()
+
+    def take_brush(self, value: int) -> Labels | None:
+        """Paint with a class; makes the labels layer where there is none."""
+        with self.slides.busy():
+            return self.annotating.take_brush(value)
+
+    def take_eraser(self) -> Labels | None:
+        """Erase; makes the labels layer where there is none."""
+        with self.slides.busy():
+            return self.annotating.take_eraser()
+
+    def jump_to_window(self, window: MassWindow) -> None:
+        """Move the m/z slider to the channel nearest to a window and show the stack."""
+        readout_of(self.viewer).go_to(window.center)
+
+    def set_threshold(self, threshold: float, abstain: float = 0.0) -> None:
+        """Call tumor from this probability on; no class closer to it than ``abstain``."""
+        self.overlays.set_threshold(threshold, abstain)
+
+    def flush(self) -> None:
+        """Hand over strokes painted a moment ago: call it before a fit and before saving."""
+        self.annotating.take_all()
+
+    def pick(self, world: Sequence[float]) -> None:
+        """Pick the active slide's pixel under a place in the world."""
+        slide = self.session.active
+        layers = layers_of(self.viewer.layers, slide.dataset) if slide else ()
+        if slide is None or not layers:
+            return
+        selected = self.viewer.layers.selection.active
+        layer = selected if selected in layers else layers[-1]
+        pixel = pixel_at(layer, slide.dataset.pixels, world)
+        self.session.pick(pixel.row, pixel.column, pixel.plane)
+
+    def close(self) -> None:
+        """Cut every tie; the layers stay in the viewer."""
+        self.annotating.take_all()
+        for signal, slot in self._ties():
+            signal.disconnect(slot)
+        if self._clicked in self.viewer.mouse_drag_callbacks:
+            self.viewer.mouse_drag_callbacks.remove(self._clicked)
+        self._keys.close()
+        self.annotating.close()
+
+    # ---- ties -------------------------------------------------------------------------------
+
+    def _ties(self) -> tuple[tuple[Any, Callable[..., object]], ...]:
+        session, layers = self.session, self.viewer.layers
+        return (
+            (session.slide_opened, self._slide_known),
+            (session.slide_surveyed, self._slide_known),
+            (session.slide_closed, self._slide_closed),
+            (session.active_changed, self.slides.activate),
+            (session.annotation_changed, self._annotation_changed),
+            (session.ion_shown, self._ion_shown),
+            (session.predicted, self._predicted),
+            (layers.events.inserted, self._layer_added),
+            (layers.events.removed, self._layer_removed),
+            (layers.selection.events.active, self._layer_selected),
+        )
+
+    def _connect(self) -> None:
+        for signal, slot in self._ties():
+            signal.connect(slot)
+        self.viewer.mouse_drag_callbacks.append(self._clicked)
+
+    def _catch_up(self) -> None:
+        """Take in what both sides already hold."""
+        for layer in list(self.viewer.layers):
+            tag = tag_of(layer)
+            if tag is not None and tag.role not in ("labels", "class"):
+                self.slides.meet(tag)
+        for slide in self.session.slides:
+            self._slide_known(slide)
+            self._predicted(slide)
+        self.slides.activate(self.session.active)
+
+    # ---- from the session -------------------------------------------------------------------
+
+    def _slide_known(self, slide: SlideState) -> None:
+        self.slides.show(slide)
+        self._annotation_changed(slide)
+
+    def _slide_closed(self, slide: SlideState) -> None:
+        self.annotating.forget(slide)
+        self.slides.remove(slide)
+
+    def _annotation_changed(self, slide: SlideState) -> None:
+        with self.slides.busy():
+            self.annotating.show(slide)
+        self.overlays.mark(slide)
+
+    def _ion_shown(self, shown: IonImage) -> None:
+        with self.slides.busy():
+            self.overlays.show_ion(shown)
+
+    def _predicted(self, slide: SlideState) -> None:
+        with self.slides.busy():
+            self.overlays.show_prediction(slide)
+
+    # ---- from the viewer --------------------------------------------------------------------
+
+    def _layer_added(self, event: Any) -> None:
+        layer = event.value
+        tag = tag_of(layer)
+        if self.slides.is_busy:
+            return
+        if isinstance(layer, Labels):
+            if not self.annotating.meet(layer):
+                self._unwanted[layer] = self.annotating.replace_cube
+        elif tag is not None and not self.slides.meet(tag):
+            self._unwanted[layer] = lambda: None
+
+    def _layer_removed(self, event: Any) -> None:
+        self.annotating.lost(event.value)
+        self.slides.lost(event.value)
+
+    def _layer_selected(self, event: Any) -> None:
+        if event.value in self._unwanted:
+            self._turn_away(event.value)
+            return
+        tag = None if self.slides.is_busy else tag_of(event.value)
+        slide = next((s for s in self.session.slides if tag and s.dataset is tag.dataset), None)
+        if slide is not None:
+            self.session.activate(slide)
+
+    def _turn_away(self, layer: Layer) -> None:
+        """Remove a layer that is not wanted.
+
+        napari selects a layer right after adding it and fails when it is gone by then, so this
+        waits for the selection.
+        """
+        then = self._unwanted.pop(layer)
+        with self.slides.busy():
+            self.viewer.layers.remove(layer)
+            then()

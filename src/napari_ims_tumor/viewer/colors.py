@@ -1,0 +1,39 @@
+"""Colors with a meaning, told apart with every common color blindness."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+from napari.utils.colormaps import Colormap, DirectLabelColormap
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.annotation.label_classes import ClassScheme
+
+TIC_COLORMAP: Final = "gray"
+ION_COLORMAP: Final = "viridis"
+PEAK_COLORMAPS: Final = ("bop orange", "bop blue", "bop purple")
+"""Made to be added up: all three together are near white, each alone keeps its hue."""
+
+_UNSURE: Final = (0.85, 0.85, 0.85, 0.25)
+_HEALTHY_ALPHA: Final = 0.45
+
+
+def class_colormap(scheme: ClassScheme) -> DirectLabelColormap:
+    """Color label values as their classes; everything else is transparent."""
+    colors: dict[int | None, str] = {label.value: label.color for label in scheme.classes}
+    return DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colors})
+
+
+def tumor_colormap(scheme: ClassScheme) -> Colormap:
+    """Color a tumor probability: the healthy color at 0, nearly clear at 0.5, tumor color at 1."""
+    healthy = next(label for label in scheme.classes if label.role == "healthy")
+    tumor = next(label for label in scheme.classes if label.role == "tumor")
+    colors = np.array([[*rgb(healthy.color), _HEALTHY_ALPHA], _UNSURE, [*rgb(tumor.color), 1.0]])
+    return Colormap(colors, controls=[0.0, 0.5, 1.0], name="tumor probability")
+
+
+def rgb(color: str) -> tuple[float, float, float]:
+    """Split ``"#rrggbb"`` into red, green and blue, 0 to 1."""
+    red, green, blue = (int(color[i : i + 2], 16) / 255 for i in (1, 3, 5))
+    return red, green, blue

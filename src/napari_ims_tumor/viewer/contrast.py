@@ -1,0 +1,46 @@
+"""Contrast limits that show the tissue: percentiles of what was measured."""
+
+from __future__ import annotations
+
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+PERCENTILES: Final = (0.0, 99.5)
+
+
+def contrast_limits(image: NDArray[Any]) -> tuple[float, float]:
+    """Choose the two values between which an image is drawn.
+
+    A few hot pixels must not turn the rest black, so the upper limit is a percentile; where nearly
+    all pixels are zero that percentile is too, and the upper limit is the maximum.
+
+    Parameters
+    ----------
+    image
+        Any shape; pixels that are not finite do not count.
+
+    Returns
+    -------
+    tuple of float
+        (low, high) with low < high, also for a constant or an empty image.
+    """
+    finite = image[np.isfinite(image)]
+    if finite.size == 0:
+        return 0.0, 1.0
+    low, high = (float(value) for value in np.percentile(finite, PERCENTILES))
+    if not low < high:
+        high = float(finite.max())
+    if not low < high:
+        return (0.0, high) if high > 0 else (high, high + max(1.0, -high))
+    return low, high
+
+
+def contrast_range(image: NDArray[Any]) -> tuple[float, float]:
+    """Choose the ends of napari's contrast slider: zero (or below) to the brightest pixel."""
+    low, high = contrast_limits(image)
+    finite = image[np.isfinite(image)]
+    if finite.size == 0:
+        return low, high
+    return min(0.0, low), max(high, float(finite.max()))

@@ -1,0 +1,195 @@
+"""Layers made from the session's values: pure functions from a slide to napari's layer tuples."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
+
+import numpy as np
+from napari.utils.notifications import show_warning
+
+from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, ClassScheme
+from napari_ims_tumor.errors import LabelsError
+from napari_ims_tumor.msi.arrays import FloatArray, LabelArray
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.overview import SlideOverview
+from napari_ims_tumor.viewer.colors import (
+    ION_COLORMAP,
+    PEAK_COLORMAPS,
+    TIC_COLORMAP,
+    class_colormap,
+    tumor_colormap,
+)
+from napari_ims_tumor.viewer.contrast import contrast_limits
+from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
+from napari_ims_tumor.viewer.slide_frame import SlideFrame
+from napari_ims_tumor.viewer.slide_tag import SlideTag
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.annotation.annotation import Annotation
+    from napari_ims_tumor.model.prediction import Prediction
+    from napari_ims_tumor.session.slide_state import IonImage, SlideState
+
+LayerTuple: TypeAlias = tuple[Any, dict[str, Any], str]
+
+STALE_NOTE: Final = " (strokes changed since)"
+OVERLAY_OPACITY: Final = 0.7
+LABELS_OPACITY: Final = 0.7
+
+
+def slide_layers(dataset: MsiDataset, overview: SlideOverview) -> list[LayerTuple]:
+    """Make the layers of a slide that has just been opened, from the bottom up."""
+    stack = [stack_layer(dataset, overview)] if overview.channels else []
+    return [tic_layer(dataset, overview), *stack, *peak_layers(dataset, overview)]
+
+
+def tic_layer(dataset: MsiDataset, overview: SlideOverview) -> LayerTuple:
+    """Show the total ion current in gray; unmeasured pixels (NaN) are transparent."""
+    return _image(overview.tic, SlideTag(dataset, "tic", overview), f"TIC · {dataset.name}")
+
+
+def stack_layer(dataset: MsiDataset, overview: SlideOverview) -> LayerTuple:
+    """Show all ion images as one lazy layer, hidden until the m/z slider is moved."""
+    stack = LazyIonStack(dataset, overview.channels, show_warning)
+    tag = SlideTag(dataset, "stack", overview)
+    kwargs: dict[str, Any] = {
+        **SlideFrame.of_stack(dataset, overview.channels).as_kwargs(),
+        "name": f"ion images · {dataset.name}",
+        "metadata": tag.as_metadata(),
+        "colormap": ION_COLORMAP,
+        # Given, so that napari never scans the stack for its range or its channels for colors.
+        "contrast_limits": contrast_limits(stack.image(0)),
+        "rgb": False,
+        "multiscale": False,
+        "visible": False,
+    }
+    return stack, kwargs, "image"
+
+
+def peak_layers(dataset: MsiDataset, overview: SlideOverview) -> list[LayerTuple]:
+    """Show the strongest tissue peaks as hidden channels whose colors add up."""
+    pairs = zip(overview.strongest, overview.strongest_images, PEAK_COLORMAPS, strict=False)
+    return [
+        _image(
+            image,
+            SlideTag(dataset, "peak", overview),
+            f"m/z {peak.mz:.4f} · {dataset.name}",
+            {"colormap": colormap, "blending": "additive", "visible": False},
+        )
+        for peak, image, colormap in pairs
+    ]
+
+
+def ion_layer(shown: IonImage) -> LayerTuple:
+    """Show the ion image that was asked for."""
+    tag = SlideTag(shown.slide.dataset, "ion")
+    return _image(shown.image, tag, ion_name(shown), {"colormap": ION_COLORMAP})
+
+
+def ion_name(shown: IonImage) -> str:
+    """Name an ion image by its m/z window and its slide."""
+    return f"{shown.window} · {shown.slide.name}"
+
+
+def labels_layer(dataset: MsiDataset, annotation: Annotation) -> LayerTuple:
+    """Show the strokes; the layer owns a writable copy to paint on."""
+    kwargs = {"opacity": LABELS_OPACITY, "colormap": class_colormap(annotation.scheme)}
+    tag = SlideTag(dataset, "labels")
+    return _labels(annotation.labels.copy(), tag, f"labels · {dataset.name}", kwargs)
+
+
+def tumor_layer(slide: SlideState) -> LayerTuple:
+    """Show the tumor probability of every measured pixel over the tissue."""
+    kwargs = {
+        "colormap": tumor_colormap(TUMOR_SCHEME),
+        "contrast_limits": (0.0, 1.0),
+        "opacity": OVERLAY_OPACITY,
+    }
+    image = tumor_probability(_prediction(slide))
+    return _image(image, SlideTag(slide.dataset, "tumor"), tumor_name(slide), kwargs)
+
+
+def class_layer(slide: SlideState, threshold: float, abstain: float = 0.0) -> LayerTuple:
+    """Show the predicted class of every pixel, hidden at first: the probability says more."""
+    values = predicted_classes(tumor_probability(_prediction(slide)), threshold, abstain)
+    kwargs = {"colormap": class_colormap(TUMOR_SCHEME), "opacity": OVERLAY_OPACITY}
+    tag = SlideTag(slide.dataset, "class")
+    return _labels(values, tag, class_name(slide), {**kwargs, "visible": False})
+
+
+def tumor_name(slide: SlideState) -> str:
+    """Name the probability layer, saying so when strokes changed since the model was fitted."""
+    return f"tumor probability · {slide.name}{STALE_NOTE if slide.prediction_is_stale else ''}"
+
+
+def class_name(slide: SlideState) -> str:
+    """Name the class layer, saying so when strokes changed since the model was fitted."""
+    return f"predicted class · {slide.name}{STALE_NOTE if slide.prediction_is_stale else ''}"
+
+
+def tumor_probability(prediction: Prediction, scheme: ClassScheme = TUMOR_SCHEME) -> FloatArray:
+    """Pick the tumor's plane out of a prediction, shape of the slide's images, NaN unmeasured."""
+    tumor = next(label.name for label in scheme.classes if label.role == "tumor")
+    if tumor not in prediction.class_names:
+        known = ", ".join(prediction.class_names)
+        raise LabelsError(f"the model knows no class named {tumor!r}, only {known}")
+    plane: FloatArray = prediction.probabilities[prediction.class_names.index(tumor)]
+    return plane
+
+
+def predicted_classes(
+    probability: FloatArray,
+    threshold: float = 0.5,
+    abstain: float = 0.0,
+    scheme: ClassScheme = TUMOR_SCHEME,
+) -> LabelArray:
+    """Turn tumor probabilities into class values.
+
+    Parameters
+    ----------
+    probability
+        Tumor probability, NaN where nothing was measured.
+    threshold
+        Tumor from this probability on.
+    abstain
+        Pixels closer to the threshold than this get no class.
+
+    Returns
+    -------
+    ndarray
+        uint8: the healthy or the tumor value; 0 where unmeasured or undecided.
+    """
+    healthy, tumor = (
+        next(label.value for label in scheme.classes if label.role == role)
+        for role in ("healthy", "tumor")
+    )
+    classes = np.where(probability >= threshold, tumor, healthy).astype(np.uint8)
+    classes[~np.isfinite(probability)] = 0
+    classes[np.abs(probability - threshold) < abstain] = 0
+    return classes
+
+
+def _prediction(slide: SlideState) -> Prediction:
+    if slide.prediction is None:
+        raise LabelsError(f"{slide.name} has not been predicted yet")
+    return slide.prediction
+
+
+def _image(
+    image: FloatArray, tag: SlideTag, name: str, more: dict[str, Any] | None = None
+) -> LayerTuple:
+    kwargs = {
+        **SlideFrame.of_image(tag.dataset.pixels).as_kwargs(),
+        "name": name,
+        "metadata": tag.as_metadata(),
+        "colormap": TIC_COLORMAP,
+        "contrast_limits": contrast_limits(image),
+        "rgb": False,
+        "multiscale": False,
+    }
+    # float32 is what the graphics card takes; converting once here saves it at each redraw.
+    return np.asarray(image, np.float32), kwargs | (more or {}), "image"
+
+
+def _labels(values: LabelArray, tag: SlideTag, name: str, more: dict[str, Any]) -> LayerTuple:
+    frame = SlideFrame.of_image(tag.dataset.pixels).as_kwargs()
+    return values, {**frame, "name": name, "metadata": tag.as_metadata(), **more}, "labels"

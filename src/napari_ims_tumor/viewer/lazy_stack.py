@@ -1,0 +1,157 @@
+"""Thousands of ion images as one array that makes only the image on screen."""
+
+from __future__ import annotations
+
+import operator
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from threading import Lock
+from typing import Any, Final
+
+import numpy as np
+
+from napari_ims_tumor.errors import QueryError
+from napari_ims_tumor.msi.arrays import Float32Array, IntArray
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.mass_axis import MassWindow
+
+CACHE_BYTES: Final = 128 * 2**20
+BUDGET_BYTES: Final = 256 * 2**20
+
+
+def ignore(_: str) -> None:
+    """Take note of nothing."""
+
+
+class LazyIonStack:
+    """Ion images of a slide, shape (channels, *image_shape), float32, read when looked at.
+
+    It is indexed like an array along the channel axis and along the image. Images looked at are
+    kept up to :data:`CACHE_BYTES`. What would need more than :data:`BUDGET_BYTES` of images at once
+    (napari's 3-D button, rolled axes) is not made: a thin slab of NaN comes back instead, because
+    an exception inside napari's slicing would leave the viewer half updated, and ``on_refused`` is
+    told why, once until the next request that is served. ``numpy.asarray`` of the whole stack
+    (*Save*) raises instead: nobody may take the slab for the data.
+
+    Parameters
+    ----------
+    dataset
+        The slide.
+    channels
+        The m/z windows, one per image.
+    on_refused
+        Called with the reason; from the thread that asked.
+    """
+
+    dtype: Final = np.dtype(np.float32)
+
+    def __init__(
+        self,
+        dataset: MsiDataset,
+        channels: Sequence[MassWindow],
+        on_refused: Callable[[str], object] = ignore,
+    ) -> None:
+        self.dataset = dataset
+        self.channels = tuple(channels)
+        self.shape = (len(self.channels), *dataset.pixels.image_shape)
+        self.ndim = len(self.shape)
+        self.size = int(np.prod(self.shape, dtype=np.int64))
+        self.nbytes = self.size * self.dtype.itemsize
+        self._on_refused = on_refused
+        self._has_refused = False
+        self._cache: OrderedDict[int, Float32Array] = OrderedDict()
+        self._lock = Lock()
+
+    def __len__(self) -> int:
+        return self.shape[0]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> LazyIonStack:
+        """Stay the same stack: it never changes, and its slide must not be copied."""
+        return self
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
+        """Make the whole stack, if it fits the memory budget."""
+        if self.nbytes > BUDGET_BYTES:
+            raise QueryError(self._refusal(len(self)))
+        return np.asarray(self[:], dtype=dtype)
+
+    def __getitem__(self, key: Any) -> Any:
+        """Return a part of the stack: integers, slices and index arrays along the channels."""
+        first, *rest = _full_key(key, self.ndim)
+        if not isinstance(first, slice) and np.ndim(first) == 0:
+            return self.image(operator.index(first))[tuple(rest)]
+        wanted = np.arange(len(self))[first]
+        if wanted.size * self._image_bytes > BUDGET_BYTES:
+            self._refuse(wanted.size)
+            return np.full((1, *self.shape[1:]), np.nan, np.float32)[(slice(None), *rest)]
+        self._has_refused = False
+        return self._images(wanted)[(slice(None), *rest)]
+
+    def image(self, channel: int) -> Float32Array:
+        """Return the ion image of one channel, shape of the slide's images; read-only."""
+        if not -len(self) <= channel < len(self):
+            raise IndexError(f"channel {channel} of {len(self)}")
+        self._has_refused = False
+        return self._read((channel % len(self),))[0]
+
+    @property
+    def _image_bytes(self) -> int:
+        return int(np.prod(self.shape[1:])) * self.dtype.itemsize
+
+    def _images(self, wanted: IntArray) -> Float32Array:
+        if wanted.size == 0:
+            return np.zeros((0, *self.shape[1:]), np.float32)
+        return np.stack(self._read(tuple(int(i) for i in wanted)))
+
+    def _read(self, wanted: tuple[int, ...]) -> list[Float32Array]:
+        """Take images from the cache and make the others in one call."""
+        with self._lock:
+            known = {i: self._cache[i] for i in wanted if i in self._cache}
+            for i in known:
+                self._cache.move_to_end(i)
+        missing = tuple(dict.fromkeys(i for i in wanted if i not in known))
+        if missing:
+            # Made outside the lock: a slow file must not hold up images that are there already.
+            made = self.dataset.ion_images([self.channels[i] for i in missing])
+            fresh = {i: _read_only(image) for i, image in zip(missing, made, strict=True)}
+            self._keep(fresh)
+            known |= fresh
+        return [known[i] for i in wanted]
+
+    def _keep(self, fresh: dict[int, Float32Array]) -> None:
+        room = max(1, CACHE_BYTES // max(1, self._image_bytes))
+        with self._lock:
+            self._cache.update(fresh)
+            while len(self._cache) > room:
+                self._cache.popitem(last=False)
+
+    def _refuse(self, n_images: int) -> None:
+        if not self._has_refused:
+            self._has_refused = True
+            self._on_refused(self._refusal(n_images))
+
+    def _refusal(self, n_images: int) -> str:
+        needed, allowed = n_images * self._image_bytes, BUDGET_BYTES
+        return (
+            f"This would make {n_images:,} ion images of {self.dataset.name} at once "
+            f"({needed / 2**20:,.0f} MB; the limit is {allowed / 2**20:,.0f} MB). Look at them one "
+            "at a time in 2-D, or save the ion images you need."
+        )
+
+
+def _full_key(key: Any, ndim: int) -> tuple[Any, ...]:
+    """Write an index out with one entry per axis."""
+    parts = key if isinstance(key, tuple) else (key,)
+    if any(part is Ellipsis for part in parts):
+        at = next(i for i, part in enumerate(parts) if part is Ellipsis)
+        missing = ndim - (len(parts) - 1)
+        parts = (*parts[:at], *(slice(None),) * missing, *parts[at + 1 :])
+    if len(parts) > ndim:
+        raise IndexError(f"{len(parts)} indices for {ndim} axes")
+    return (*parts, *(slice(None),) * (ndim - len(parts)))
+
+
+def _read_only(image: Any) -> Float32Array:
+    values = np.array(image, np.float32)
+    values.flags.writeable = False
+    return values

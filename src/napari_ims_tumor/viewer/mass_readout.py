@@ -1,0 +1,135 @@
+"""The m/z slider: which window it stands at, written over the canvas at every step.
+
+napari's slider shows a step number, whatever the axis is. A readout belongs to a viewer and not to
+the dock, so that a slide opened without the dock is read just as well.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, ref
+
+import numpy as np
+
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.mass_axis import MassWindow
+from napari_ims_tumor.viewer.canvas_overlays import text_overlay
+from napari_ims_tumor.viewer.contrast import contrast_limits, contrast_range
+from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
+from napari_ims_tumor.viewer.slide_tag import layers_of, tag_of
+
+if TYPE_CHECKING:
+    from napari.components import ViewerModel
+    from napari.layers import Image, Layer
+
+_readouts: WeakKeyDictionary[ViewerModel, MassReadout] = WeakKeyDictionary()
+
+
+def readout_of(viewer: ViewerModel) -> MassReadout:
+    """Return the viewer's one readout, made at the first call."""
+    readout = _readouts.get(viewer)
+    if readout is None:
+        readout = _readouts[viewer] = MassReadout(viewer)
+    return readout
+
+
+class MassReadout:
+    """Follows the m/z slider of a viewer.
+
+    Attributes
+    ----------
+    dataset
+        The slide whose stack is read; ``None`` reads that of the selected layer, or the topmost.
+    """
+
+    def __init__(self, viewer: ViewerModel) -> None:
+        # The readout lives as long as its viewer and must not be what keeps the viewer alive.
+        self._viewer = ref(viewer)
+        self.dataset: MsiDataset | None = None
+        self._shown: tuple[LazyIonStack, int] | None = None
+        self._limits: tuple[float, float] | None = None
+        viewer.dims.events.current_step.connect(self.refresh)
+        for name in ("inserted", "removed"):
+            getattr(viewer.layers.events, name).connect(self.refresh)
+        viewer.layers.selection.events.active.connect(self.refresh)
+        self.refresh()
+
+    def refresh(self, _: object = None) -> None:
+        """Bring text, contrast and visibility in line with where the slider stands."""
+        viewer = self._viewer()
+        if viewer is None:
+            return
+        layer = self._layer(viewer)
+        overlay = text_overlay(viewer)
+        if layer is None:
+            if self._shown is not None:
+                overlay.visible, overlay.text, self._shown = False, "", None
+            return
+        here = (layer.data, channel_at(viewer, layer))
+        if here == self._shown:
+            return
+        was, self._shown = self._shown, here
+        overlay.text, overlay.visible = _text(*here), True
+        overlay.position = "top_left"
+        if was is not None and was[0] is layer.data:
+            self._reveal(viewer, layer)
+        self._fit_contrast(layer, here[1])
+
+    def window(self) -> MassWindow | None:
+        """Return the m/z window the slider stands at; ``None`` without a stack."""
+        return None if self._shown is None else self._shown[0].channels[self._shown[1]]
+
+    def go_to(self, mz: float) -> None:
+        """Move the slider to the channel nearest to an m/z and show the stack."""
+        viewer = self._viewer()
+        layer = None if viewer is None else self._layer(viewer)
+        if viewer is None or layer is None or not math.isfinite(mz):
+            return
+        centers = np.array([window.center for window in layer.data.channels])
+        channel = int(np.abs(centers - mz).argmin())
+        position = layer.data_to_world((channel, *(0,) * (layer.ndim - 1)))[0]
+        viewer.dims.set_point(viewer.dims.ndim - layer.ndim, float(position))
+        self._reveal(viewer, layer)
+
+    def _layer(self, viewer: ViewerModel) -> Image | None:
+        stacks = [layer for layer in viewer.layers if _is_stack(layer)]
+        tag = tag_of(viewer.layers.selection.active)
+        wanted = self.dataset or (tag.dataset if tag else None)
+        of_slide = [layer for layer in stacks if layer.data.dataset is wanted]
+        if of_slide or self.dataset is not None:
+            return of_slide[-1] if of_slide else None
+        return stacks[-1] if stacks else None
+
+    def _reveal(self, viewer: ViewerModel, layer: Image) -> None:
+        """Show the stack: whoever moves its slider wants to see it."""
+        layer.visible = True
+        for ion in layers_of(viewer.layers, layer.data.dataset, "ion"):
+            ion.visible = False
+
+    def _fit_contrast(self, layer: Image, channel: int) -> None:
+        """Fit the contrast to the image on show, until the user sets it by hand."""
+        if self._limits is not None and not np.allclose(self._limits, layer.contrast_limits):
+            return
+        image = layer.data.image(channel)
+        self._limits = contrast_limits(image)
+        layer.contrast_limits_range = contrast_range(image)
+        layer.contrast_limits = self._limits
+
+
+def channel_at(viewer: ViewerModel, layer: Layer) -> int:
+    """Return the channel of a stack that the viewer's slider stands at."""
+    position = layer.world_to_data(viewer.dims.point)[0]
+    return int(np.clip(math.floor(position + 0.5), 0, len(layer.data) - 1))
+
+
+def _is_stack(layer: Layer) -> bool:
+    tag = tag_of(layer)
+    return tag is not None and tag.role == "stack" and isinstance(layer.data, LazyIonStack)
+
+
+def _text(stack: LazyIonStack, channel: int) -> str:
+    window = stack.channels[channel]
+    # A bin of the file is exact: "± 0 Da" would only puzzle.
+    mz = str(window) if window.tolerance.value > 0 else f"m/z {window.center:.4f}"
+    return f"{mz}   ({channel + 1:,} of {len(stack):,})"
