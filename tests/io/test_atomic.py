@@ -17,12 +17,15 @@ from napari_ims_tumor.io.atomic import atomic_write
 def test_the_new_content_takes_the_name(tmp_path):
     target = tmp_path / "labels.npy"
     target.write_text("old")
+    before = target.stat().st_ino
     with atomic_write(target) as temporary:
         assert temporary.parent == tmp_path
         assert temporary.suffix == ".npy"
         temporary.write_text("new")
         assert target.read_text() == "old"
     assert target.read_text() == "new"
+    # Another file under the same name, not the old one overwritten.
+    assert target.stat().st_ino != before
     assert list(tmp_path.iterdir()) == [target]
 
 

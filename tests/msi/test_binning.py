@@ -157,15 +157,26 @@ def test_order_duplicates_and_subset_of_spectra():
         assert np.array_equal(binned(dataset, MassAxis(mz), wanted), matrix[wanted])
 
 
-def test_blocks_are_small_and_together_everything():
+@pytest.mark.parametrize("mode", ["centroid", "profile"])
+def test_blocks_are_small_and_together_everything(mode):
     rng = np.random.default_rng(0)
     spectra = [(np.sort(rng.uniform(500, 900, 30)), rng.random(30)) for _ in range(400)]
     axis = MassAxis(np.linspace(499, 901, 20_000))
-    dataset = processed(spectra, "centroid")
+    dataset = processed(spectra, mode)
     found = list(binned_blocks(dataset, axis))
+    assert len(found) > 1
     assert max(values.size for _, values in found) <= 2**22
     assert np.array_equal(np.concatenate([i for i, _ in found]), np.arange(400))
-    assert np.array_equal(np.concatenate([v for _, v in found]), binned(dataset, axis))
+    together = np.concatenate([v for _, v in found])
+    assert np.array_equal(together, binned(dataset, axis))
+    assert np.array_equal(together[399], binned(processed(spectra[399:], mode), axis)[0])
+
+
+def test_a_peak_exactly_between_two_bins_counts_once():
+    axis = MassAxis(np.array([500.0, 501.0, 502.0]))
+    peaks = np.array([499.5, 500.5, 501.5, 502.5])
+    got = binned(processed([(peaks, np.array([1.0, 2, 4, 8]))], "centroid"), axis)
+    assert got.tolist() == [[1, 2, 12]]
 
 
 @given(ascending, ascending, seeds)
@@ -259,3 +270,27 @@ def test_a_slide_of_other_peaks_is_refused():
 
 def test_a_slide_without_a_peak_covers_nothing():
     assert not covers((float("nan"), float("nan")), MassAxis(np.array([500.0, 501.0])))
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize(
+    ("file", "bins", "kept"),
+    [
+        ("bladder_tma1/TMA1.imzML", (593, 593), 1.0),
+        ("kidney_timstof_healthy/kidney_processed_offsetcoords.imzML", (2000, 4000), 0.8),
+        ("timstof_tsf_emptyspectra/tsf_processed_missingpixels.imzML", (2000, 4000), 0.6),
+        ("fiedler16/fiedler16.imzML", (42388, 42388), 1.0),
+    ],
+)
+def test_real_slides_keep_most_of_their_intensity(real_data, file, bins, kept):
+    from napari_ims_tumor.io.imzml import open_imzml
+
+    with open_imzml(real_data / file) as slide:
+        axis = bin_axis(slide)
+        assert bins[0] <= len(axis) <= bins[1]
+        got = run_inline(bin_spectra(slide, axis))
+        tic = slide.total_ion_current()
+        assert np.isfinite(got).all()
+        assert got.sum(dtype=float) >= kept * tic.sum() * (1 - 1e-6)
+        assert (got[tic == 0] == 0).all()
+        assert (got.sum(axis=1, dtype=float) <= tic * (1 + 1e-5)).all()

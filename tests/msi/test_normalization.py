@@ -40,6 +40,10 @@ def test_factors_are_finite_whatever_comes_in(matrix, kind):
     assert (factors >= 0).all()
 
 
+def test_a_reference_too_small_to_divide_by_counts_as_none():
+    assert scale_factors(np.array([5e-324, 1e300, 1e300]), "tic")[0] == 0
+
+
 @given(ordinary)
 def test_tic_brings_every_spectrum_to_the_mean_tic_of_the_slide(matrix):
     tic = matrix.sum(axis=1)
