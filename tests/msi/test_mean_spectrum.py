@@ -1,0 +1,108 @@
+"""The mean spectrum loses nothing and invents nothing."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.mean_spectrum import mean_spectrum, region_mean_spectrum
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.spectrum import Mode, Spectrum
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
+
+
+def line(n: int) -> PixelGrid:
+    return PixelGrid(np.zeros(n, int), np.arange(n), (1, max(n, 1)))
+
+
+def slide_of(spectra: list[Spectrum]) -> InMemoryDataset:
+    return InMemoryDataset.from_spectra(spectra, line(len(spectra)))
+
+
+def random_slide(seed: int, mode: Mode, n: int, low: float) -> InMemoryDataset:
+    rng = np.random.default_rng(seed)
+    spectra = []
+    for _ in range(n):
+        k = int(rng.integers(0, 50))
+        mz = np.sort(rng.uniform(low, 2000, k))
+        intensity = rng.normal(5, 10, k)
+        intensity[rng.random(k) < 0.05] = np.nan
+        spectra.append(Spectrum(mz, intensity, mode))
+    return slide_of(spectra)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 10_000),
+    st.sampled_from(["profile", "centroid"]),
+    st.integers(1, 12),
+    st.sampled_from([-5.0, 0.0, 0.5, 100.0]),
+)
+def test_total_is_conserved(seed: int, mode: Mode, n: int, low: float) -> None:
+    slide = random_slide(seed, mode, n, low)
+    mean = mean_spectrum(slide)
+    total = slide.total_ion_current().sum()
+    scale = max(abs(total), 100.0)
+    assert abs(mean.intensity.sum() * n - total) <= 1e-9 * scale
+    assert (np.diff(mean.mz) > 0).all()
+    assert np.isfinite(mean.intensity).all()
+
+
+def test_continuous_keeps_its_axis_exactly() -> None:
+    axis = MassAxis(np.array([100.0, 101.0, 150.0]))
+    matrix = np.array([[1.0, 2.0, np.nan], [3.0, np.inf, 5.0]], np.float32)
+    slide = InMemoryDataset.from_matrix(axis, matrix, line(2))
+    mean = mean_spectrum(slide)
+    assert np.array_equal(mean.mz, axis.mz)
+    assert mean.intensity.tolist() == [2, 1, 2.5]
+
+
+def test_centroids_keep_their_mass() -> None:
+    spectra = [Spectrum([500.0, 700.0], [1.0, 2.0]), Spectrum([500.0002], [3.0])]
+    mean = mean_spectrum(slide_of(spectra))
+    near = np.abs(mean.mz - 500) < 0.01
+    assert mean.intensity[near].sum() == pytest.approx(2)
+    assert np.average(mean.mz[near], weights=mean.intensity[near]) == pytest.approx(500.00015)
+    assert mean.mz[-1] == 700
+
+
+def test_profiles_of_different_axes_add_up_without_a_comb() -> None:
+    """A smooth curve sampled on shifted axes must average to a smooth curve."""
+    rng = np.random.default_rng(0)
+    spectra = []
+    for _ in range(60):
+        mz = np.sqrt(np.arange(1000, 4000) * 100.0 + rng.uniform(0, 100))
+        curve = 10 + 1000 * np.exp(-(((mz - 500) / 2.0) ** 2))
+        spectra.append(Spectrum(mz, curve, "profile"))
+    mean = mean_spectrum(slide_of(spectra))
+    inner = (mean.mz > 400) & (mean.mz < 600)
+    values = mean.intensity[inner]
+    steps = np.diff(mean.mz[inner])
+    assert np.allclose(np.median(steps), np.median(np.diff(spectra[0].mz)), rtol=0.3)
+    flat = values[np.abs(mean.mz[inner] - 500) > 20]
+    assert flat.std() / flat.mean() < 0.1
+    assert abs(mean.mz[np.argmax(mean.intensity)] - 500) < 0.2
+
+
+def test_region_is_the_mean_of_its_spectra() -> None:
+    slide = random_slide(3, "centroid", 8, 100.0)
+    region = region_mean_spectrum(slide, [1, 5, 6])
+    total = slide.total_ion_current()[[1, 5, 6]].sum()
+    assert region.intensity.sum() * 3 == pytest.approx(total)
+    assert region_mean_spectrum(slide, []).intensity.sum() == 0
+
+
+def test_a_slide_of_empty_spectra_has_an_empty_mean() -> None:
+    for mode in ("profile", "centroid"):
+        empty = Spectrum(np.zeros(0), np.zeros(0), mode)
+        assert len(mean_spectrum(slide_of([empty, empty]))) == 0
+
+
+def test_one_point_is_its_own_mean() -> None:
+    for mode in ("profile", "centroid"):
+        mean = mean_spectrum(slide_of([Spectrum([500.0], [3.0], mode)]))
+        assert mean.mz.tolist() == [pytest.approx(500)]
+        assert mean.intensity.tolist() == [3]
