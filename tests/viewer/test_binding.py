@@ -39,6 +39,7 @@ def test_a_slide_opened_by_the_session_becomes_layers(binding, session, viewer, 
     session.adopt(dataset)
     assert roles(viewer) == OPENED
     assert session.active.dataset is dataset
+    assert viewer.layers.selection.active is viewer.layers[0]
 
 
 def test_reader_layers_are_taken_in_after_and_before_the_dock(session, viewer, dataset, build):
@@ -440,11 +441,14 @@ def test_the_window_of_the_slider_is_always_written(binding, session, viewer, da
     stack = first_of(viewer.layers, dataset, "stack")
     assert text_overlay(viewer).visible
     assert not stack.visible
+    assert text_overlay(viewer).text == "slider at m/z 600.0000   (1 of 5), hidden"
     viewer.dims.set_point(0, 3)
     assert text_overlay(viewer).text == "m/z 750.2500   (4 of 5)"
     assert stack.visible
     high = stack.contrast_limits[1]
     assert high == pytest.approx(np.nanpercentile(stack.data.image(3), 99.5), rel=1e-5)
+    stack.visible = False
+    assert text_overlay(viewer).text == "slider at m/z 750.2500   (4 of 5), hidden"
     stack.contrast_limits = (0, 1)
     viewer.dims.set_point(0, 2)
     assert stack.contrast_limits == [0, 1]

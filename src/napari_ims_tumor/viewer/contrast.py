@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 PERCENTILES: Final = (0.0, 99.5)
+_CONSTANT: Final = 1e-3
+"""An image whose values differ by less, relative to the largest, counts as constant."""
 
 
 def contrast_limits(image: NDArray[Any]) -> tuple[float, float]:
@@ -32,8 +34,9 @@ def contrast_limits(image: NDArray[Any]) -> tuple[float, float]:
     low, high = (float(value) for value in np.percentile(finite, PERCENTILES))
     if not low < high:
         high = float(finite.max())
-    if not low < high:
-        return (0.0, high) if high > 0 else (high, high + max(1.0, -high))
+    if high - low <= _CONSTANT * abs(high):
+        # Mid-gray: noise of the last digit must not look like tissue, nor the tissue like a lamp.
+        return min(0.0, 2 * low), max(0.0, 2 * high) or 1.0
     return low, high
 
 

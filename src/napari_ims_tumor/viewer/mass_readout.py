@@ -7,7 +7,7 @@ the dock, so that a slide opened without the dock is read just as well.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
@@ -50,8 +50,10 @@ class MassReadout:
         self._shown: tuple[LazyIonStack, int] | None = None
         self._limits: tuple[float, float] | None = None
         viewer.dims.events.current_step.connect(self.refresh)
-        for name in ("inserted", "removed"):
-            getattr(viewer.layers.events, name).connect(self.refresh)
+        viewer.layers.events.inserted.connect(self._layer_added)
+        viewer.layers.events.removed.connect(self.refresh)
+        for layer in viewer.layers:
+            layer.events.visible.connect(self._write)
         viewer.layers.selection.events.active.connect(self.refresh)
         self.refresh()
 
@@ -70,11 +72,10 @@ class MassReadout:
         if here == self._shown:
             return
         was, self._shown = self._shown, here
-        overlay.text, overlay.visible = _text(*here), True
-        overlay.position = "top_left"
         if was is not None and was[0] is layer.data:
             self._reveal(viewer, layer)
         self._fit_contrast(layer, here[1])
+        self._write()
 
     def window(self) -> MassWindow | None:
         """Return the m/z window the slider stands at; ``None`` without a stack."""
@@ -91,6 +92,21 @@ class MassReadout:
         position = layer.data_to_world((channel, *(0,) * (layer.ndim - 1)))[0]
         viewer.dims.set_point(viewer.dims.ndim - layer.ndim, float(position))
         self._reveal(viewer, layer)
+
+    def _layer_added(self, event: Any) -> None:
+        event.value.events.visible.connect(self._write)
+        self.refresh()
+
+    def _write(self, _: object = None) -> None:
+        """Write the window over the canvas, and whether it is what is seen."""
+        viewer = self._viewer()
+        layer = None if viewer is None else self._layer(viewer)
+        if viewer is None or layer is None or self._shown is None:
+            return
+        overlay = text_overlay(viewer)
+        text = _text(*self._shown)
+        overlay.text = text if layer.visible else f"slider at {text}, hidden"
+        overlay.position, overlay.visible = "top_left", True
 
     def _layer(self, viewer: ViewerModel) -> Image | None:
         stacks = [layer for layer in viewer.layers if _is_stack(layer)]

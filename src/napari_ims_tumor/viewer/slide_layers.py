@@ -12,7 +12,7 @@ from napari_ims_tumor.viewer.canvas_overlays import fit_view, scale_bar
 from napari_ims_tumor.viewer.layer_list import insert_layer, remove_slide, show_only
 from napari_ims_tumor.viewer.layers import slide_layers
 from napari_ims_tumor.viewer.mass_readout import readout_of
-from napari_ims_tumor.viewer.slide_tag import SlideTag, layers_of, tag_of
+from napari_ims_tumor.viewer.slide_tag import SlideTag, first_of, layers_of, tag_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -61,6 +61,8 @@ class SlideLayers:
         with self.busy():
             for made in slide_layers(slide.dataset, slide.overview):
                 insert_layer(self._viewer, made)
+            tic = first_of(self._viewer.layers, slide.dataset, "tic")
+            self._viewer.layers.selection.active = tic
         self._show_scale(slide.dataset.pixels.pixel_size_um is not None)
         readout_of(self._viewer).refresh()
         fit_view(self._viewer)
