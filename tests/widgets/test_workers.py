@@ -229,9 +229,7 @@ def test_lanes_do_not_wait_for_each_other(runner: QtJobRunner, qtbot: QtBot) -> 
     qtbot.waitUntil(lambda: bool(fit.results))
 
 
-def test_the_next_job_may_start_from_the_end_of_the_last(
-    runner: QtJobRunner, qtbot: QtBot
-) -> None:
+def test_the_next_job_may_start_from_the_end_of_the_last(runner: QtJobRunner, qtbot: QtBot) -> None:
     seen: list[object] = []
 
     def ended() -> None:
@@ -271,9 +269,7 @@ def test_nothing_starts_after_close(qtbot: QtBot) -> None:
     runner.close()
 
 
-def test_close_gives_up_on_a_job_that_hangs(
-    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_close_gives_up_on_a_job_that_hangs(qtbot: QtBot, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("napari_ims_tumor.widgets.workers.CLOSE_TIMEOUT_S", 0.2)
     release = threading.Event()
 

@@ -13,7 +13,7 @@ from napari_ims_tumor.job import Job, JobStopped, Progress, run_inline
 Report = TypeVar("Report")
 Result = TypeVar("Result")
 
-Lane = Literal["open", "survey", "ion", "fit", "predict", "file", "autosave", "device"]
+Lane = Literal["open", "survey", "ion", "fit", "predict", "file", "autosave", "device", "warm-up"]
 """One job runs per lane; a job that comes to a busy lane stops the old one and takes its place."""
 
 _log = logging.getLogger(__name__)

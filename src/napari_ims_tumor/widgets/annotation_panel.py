@@ -199,4 +199,7 @@ def _brush_events(layer: Labels | None) -> tuple[Any, ...]:
 def _swatch(color: str) -> QIcon:
     square = QPixmap(QSize(14, 14))
     square.fill(QColor(color))
-    return QIcon(square)
+    icon = QIcon(square)
+    # The class keeps its color while the button is gray.
+    icon.addPixmap(square, QIcon.Mode.Disabled)
+    return icon

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
 
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.annotation_panel import AnnotationPanel
@@ -18,7 +18,7 @@ from napari_ims_tumor.widgets.slide_panel import SlidePanel
 from napari_ims_tumor.widgets.spectrum_panel import SpectrumPanel
 from napari_ims_tumor.widgets.status_line import StatusLine
 from napari_ims_tumor.widgets.theme import palette
-from napari_ims_tumor.widgets.window_session import WindowSession, main_window
+from napari_ims_tumor.widgets.window_session import WindowSession, real_viewer
 from napari_ims_tumor.widgets.wiring import Wiring
 
 if TYPE_CHECKING:
@@ -45,8 +45,8 @@ class ImsTumorDock(QWidget):
 
     def __init__(self, napari_viewer: Viewer) -> None:
         super().__init__()
-        self._viewer = napari_viewer
-        self._window = WindowSession.of(napari_viewer)
+        self._viewer: Viewer = real_viewer(napari_viewer)
+        self._window = WindowSession.of(self._viewer)
         self.session: Session = self._window.session
         self.wiring = Wiring(self.session, self._window.binding)
         self.spectrum = SpectrumPanel(self.wiring)
@@ -68,7 +68,10 @@ class ImsTumorDock(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(2)
-        column.addWidget(self.recovery)
+        above = QVBoxLayout()
+        above.setContentsMargins(6, 6, 6, 0)
+        above.addWidget(self.recovery)
+        column.addLayout(above)
         column.addWidget(self._sections(), 1)
         column.addWidget(self.status)
 
@@ -80,7 +83,7 @@ class ImsTumorDock(QWidget):
         for section in (self.slide, self.annotate, self.fit, self.predict, self.save):
             column.addWidget(section)
         column.addStretch(1)
-        area = QScrollArea()
+        area = self._area = QScrollArea()
         area.setWidget(inside)
         area.setWidgetResizable(True)
         area.setFrameShape(QFrame.Shape.NoFrame)
@@ -90,6 +93,8 @@ class ImsTumorDock(QWidget):
     def _connect(self) -> None:
         self.wiring.on(self._viewer.events.theme, self._paint)
         self.slide.spectrum_requested.connect(self.show_spectrum)
+        self.spectrum.seen.connect(lambda seen: self.slide.spectrum.setVisible(not seen))
+        self.fit.plot_shown.connect(self._scroll_to_plot)
         # Docking again from inside napari's own docking of this widget would nest the two.
         QTimer.singleShot(0, self.show_spectrum)
 
@@ -106,6 +111,10 @@ class ImsTumorDock(QWidget):
         for widget in painted:
             widget.paint_with(colors)
 
+    def _scroll_to_plot(self) -> None:
+        # After Qt has given the plot its place.
+        QTimer.singleShot(200, lambda: self._area.ensureWidgetVisible(self.fit.score))
+
     def show_spectrum(self) -> None:
         """Dock the spectrum below the canvas, or bring its dock back."""
         window = self._viewer.window
@@ -117,8 +126,11 @@ class ImsTumorDock(QWidget):
         dock.raise_()
 
     def _give_spectrum_its_height(self) -> None:
-        main = main_window(self._viewer)
-        if main is not None:
+        main = self.window()
+        if isinstance(main, QMainWindow):
+            # The spectrum goes under the canvas; the dock keeps the window's full height.
+            right = Qt.DockWidgetArea.RightDockWidgetArea
+            main.setCorner(Qt.Corner.BottomRightCorner, right)
             docks, heights = [self.spectrum.parent()], [SPECTRUM_HEIGHT]
             main.resizeDocks(docks, heights, Qt.Orientation.Vertical)
 
@@ -128,6 +140,8 @@ class ImsTumorDock(QWidget):
         """Notice that napari closed the dock: it then takes this widget out of its parent."""
         if event.type() == QEvent.Type.ParentChange and self.parent() is None:
             QTimer.singleShot(0, self._leave_if_alone)
+        elif event.type() == QEvent.Type.Show:
+            self._window.watch(self.window())
         return bool(super().event(event))
 
     def _leave_if_alone(self) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
+from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_ims_tumor.job import Progress
@@ -14,7 +15,7 @@ from napari_ims_tumor.session.jobs import one_step
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.widgets.fit_plot import FitPlot
 from napari_ims_tumor.widgets.fit_words import fitted_words, progress_words, score_words
-from napari_ims_tumor.widgets.forms import form_for, read_form
+from napari_ims_tumor.widgets.forms import ConfigForm, fields_for, form_for
 from napari_ims_tumor.widgets.section import Section, show_text, text_line
 from napari_ims_tumor.widgets.theme import Palette
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -43,7 +44,6 @@ class StartForm:
     model_file: Annotated[Path, {"mode": "r", "filter": "Models (*.safetensors)"}] = Path()
 
 
-START_OPTIONS: dict[str, dict[str, Any]] = {"model_file": {"value": None}}
 FIT_OPTIONS: dict[str, dict[str, Any]] = {
     "epochs": {"min": 1, "max": 1000},
     "seed": {"min": 0, "max": 2**31 - 1},
@@ -54,7 +54,15 @@ MORE = ("epochs", "tune", "seed", "device", "time_limit_s")
 
 
 class FitPanel(Section):
-    """Asks for a fit, shows how it goes and stops it."""
+    """Asks for a fit, shows how it goes and stops it.
+
+    Signals
+    -------
+    plot_shown
+        The curves of a fit have appeared.
+    """
+
+    plot_shown = Signal()
 
     def __init__(self, wiring: Wiring, parent: QWidget | None = None) -> None:
         super().__init__("3  Fit", "fit", parent)
@@ -67,24 +75,26 @@ class FitPanel(Section):
         self.refresh()
 
     def _make(self) -> None:
-        self.start = form_for(StartForm, {})
+        # One form: labels of the same column line up.
+        network = fields_for(FitConfig, FIT_OPTIONS, ("network",))
+        self.start = ConfigForm(
+            [*fields_for(StartForm, {"model_file": {"label": "model"}}), *network]
+        )
         file: Any = self.start["model_file"]
-        file.label = "model"
         file.choose_btn.text = "Choose…"
         file.line_edit.value = ""
         file.line_edit.native.setPlaceholderText("a .safetensors file")
-        self.config = form_for(FitConfig, FIT_OPTIONS, ("network",))
         self.more = Section("Options", "fit_options")
         self.more.heading.setChecked(False)
         self.options = form_for(FitConfig, FIT_OPTIONS, MORE)
-        self.more.add(self.options.native)
+        self.more.add(self.options)
         self.device = text_line("fit_device")
         self.advice = text_line("fit_advice")
         self.reason = text_line("fit_reason")
         self.plot = FitPlot(self)
         self.progress = text_line("fit_progress")
         self.score = text_line("fit_score")
-        self.add(self.start.native, self.config.native, self.more, self.device, self.advice)
+        self.add(self.start, self.more, self.device, self.advice)
         self.add(self._buttons(), self.reason, self.progress, self.plot, self.score)
         for widget in (self.plot, self.device, self.advice, self.progress, self.score):
             widget.hide()
@@ -123,12 +133,12 @@ class FitPanel(Section):
 
     def fit_config(self) -> FitConfig:
         """Read the form."""
-        return FitConfig(**read_form(self.config), **read_form(self.options))
+        return FitConfig(network=self.start["network"].value, **self.options.read())
 
     def refresh(self) -> None:
         """Enable what can be pressed, and say why the rest cannot."""
         tuning = self.start["start_from"].value == FROM_FILE
-        self.start["model_file"].visible = tuning
+        self.start.show_row("model_file", tuning)
         self.options["tune"].enabled = tuning
         reason = self._session.classifier.why_not_fit()
         if reason is None and tuning and self._base is None:
@@ -185,7 +195,9 @@ class FitPanel(Section):
         show_text(self.progress, progress_words(report))
         if not isinstance(report, Progress):
             self.plot.add(report)
-            self.plot.show()
+            if self.plot.isHidden():
+                self.plot.show()
+                self.plot_shown.emit()
             show_text(self.score, score_words(report) or self.score.text())
 
     def _job_ended(self, lane: str) -> None:

@@ -42,6 +42,7 @@ class FitPlot(pg.GraphicsLayoutWidget):
         self.ci.layout.setVerticalSpacing(0)
         self.score_plot = self._row(0, "score")
         self.loss_plot = self._row(1, "loss")
+        self.score_plot.hideAxis("bottom")
         self.loss_plot.setXLink(self.score_plot)
         self.loss_plot.setLabel("bottom", "epoch")
         self.score_plot.setYRange(0.45, 1.0)

@@ -5,18 +5,59 @@ from __future__ import annotations
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
-from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Union, get_args, get_origin, get_type_hints
 
-from magicgui.widgets import Container, create_widget
+from magicgui.widgets import create_widget
 from magicgui.widgets.bases import ValueWidget
+from qtpy.QtWidgets import QFormLayout, QLabel, QWidget
 
-Config = TypeVar("Config")
+
+class ConfigForm(QWidget):
+    """A form of magicgui fields, one under the other, their labels in one column."""
+
+    def __init__(self, widgets: Sequence[ValueWidget[Any]], parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._fields = {widget.name: widget for widget in widgets}
+        self._rows = QFormLayout(self)
+        self._rows.setContentsMargins(0, 0, 0, 0)
+        self._rows.setHorizontalSpacing(8)
+        self._rows.setVerticalSpacing(4)
+        self._rows.setFieldGrowthPolicy(QFormLayout.FieldGrowthPolicy.AllNonFixedFieldsGrow)
+        for widget in widgets:
+            self._add(widget)
+
+    def __getitem__(self, name: str) -> Any:
+        """The magicgui widget of a field."""
+        return self._fields[name]
+
+    def _add(self, widget: ValueWidget[Any]) -> None:
+        label = QLabel(widget.label)
+        label.setToolTip(widget.tooltip or "")
+        widget.native.setAccessibleName(widget.label)
+        self._rows.addRow(label, widget.native)
+
+    def show_row(self, name: str, shown: bool) -> None:
+        """Show or hide a field with its label."""
+        native = self._fields[name].native
+        native.setVisible(shown)
+        self._rows.labelForField(native).setVisible(shown)
+
+    def read(self) -> dict[str, Any]:
+        """Read the fields; an optional number left at its lowest value is ``None``."""
+        return {n: None if _left_out(w) else w.value for n, w in self._fields.items()}
 
 
 def form_for(
     config: type[Any], options: Mapping[str, Mapping[str, Any]], names: Sequence[str] | None = None
-) -> Container[Any]:
-    """Make a form with a field for each (named) field of a dataclass.
+) -> ConfigForm:
+    """Make a form with a field for each (named) field of a dataclass."""
+    return ConfigForm(fields_for(config, options, names))
+
+
+def fields_for(
+    config: type[Any], options: Mapping[str, Mapping[str, Any]], names: Sequence[str] | None = None
+) -> list[ValueWidget[Any]]:
+    """Make a magicgui field for each (named) field of a dataclass.
 
     Parameters
     ----------
@@ -26,32 +67,14 @@ def form_for(
         Field name → what magicgui is told beyond the type: label, minimum, choices.
     names
         Which fields, in order; all by default.
-
-    Returns
-    -------
-    Container
-        Its attributes are the fields.
     """
     hints = get_type_hints(config, include_extras=True)
     known = {field.name: field for field in fields(config)}
     chosen = list(known) if names is None else list(names)
     widgets = [_field(known[name], hints[name], options.get(name, {})) for name in chosen]
-    form: Container[Any] = Container(widgets=widgets, labels=True)
-    form.margins = (0, 0, 0, 0)
     for widget, about in zip(widgets, _explained(config, chosen), strict=True):
         widget.tooltip = widget.tooltip or about
-        widget.native.setAccessibleName(widget.label)
-    return form
-
-
-def read_form(form: Container[Any]) -> dict[str, Any]:
-    """Read a form's fields; an optional number left at its lowest value is ``None``."""
-    read: dict[str, Any] = {}
-    for widget in form:
-        assert isinstance(widget, ValueWidget)  # noqa: S101 - form_for makes nothing else
-        value = widget.value
-        read[widget.name] = None if _left_out(widget) else value
-    return read
+    return widgets
 
 
 def _field(field: Any, hint: Any, options: Mapping[str, Any]) -> ValueWidget[Any]:

@@ -68,7 +68,7 @@ class PredictPanel(Section):
         self.stale = text_line("predict_stale")
         self.uncalibrated = text_line("predict_uncalibrated")
         self.add(self.predict, self.reason, self.stale, self.uncalibrated)
-        self.add(self.scale, self.form.native)
+        self.add(self.scale, self.form)
 
     def _connect(self, wiring: Wiring) -> None:
         session = wiring.session
@@ -96,7 +96,7 @@ class PredictPanel(Section):
         slide = self._session.active
         prediction = slide.prediction if slide else None
         self.scale.setVisible(prediction is not None)
-        self.form.visible = prediction is not None
+        self.form.setVisible(prediction is not None)
         stale = slide is not None and prediction is not None and slide.prediction_is_stale
         show_text(self.stale, STALE if stale else "")
         uncalibrated = prediction is not None and not prediction.calibrated

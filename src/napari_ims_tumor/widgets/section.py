@@ -53,16 +53,24 @@ class Section(QWidget):
         self.body.setVisible(opened)
 
 
+class WrappingLabel(QLabel):
+    """Text that takes the width it is given, however long its words are."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for one line: Qt's own hint for wrapped text is as tall as one word per line."""
+        return QSize(0, self.fontMetrics().height())
+
+
 def text_line(name: str, text: str = "") -> QLabel:
     """Make a line of text that wraps, and that a mouse can select and copy from."""
-    label = QLabel(text)
+    label = WrappingLabel(text)
     label.setObjectName(name)
     label.setWordWrap(True)
     label.setTextFormat(Qt.TextFormat.PlainText)
     label.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    # A long word (a path) must not force the dock wider than the user made it.
-    label.setMinimumWidth(1)
-    label.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy = QSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Minimum)
+    policy.setHeightForWidth(True)
+    label.setSizePolicy(policy)
     return label
 
 

@@ -74,7 +74,8 @@ class SlidePanel(Section):
         self.spectrum = QPushButton("Show the spectrum")
         self.spectrum.setObjectName("slide_spectrum")
         self.spectrum.setToolTip("Bring the spectrum dock back")
-        self.add(self.form.native, self._choice, self.empty, self.facts, self.warnings)
+        self.spectrum.hide()
+        self.add(self.form, self._choice, self.empty, self.facts, self.warnings)
         self.add(self.spectrum)
 
     def _connect(self, wiring: Wiring) -> None:
@@ -99,7 +100,6 @@ class SlidePanel(Section):
             self.list.setCurrentIndex(next(i for i, s in enumerate(slides) if s.key == active.key))
         self._choice.setVisible(bool(slides))
         self.facts.setVisible(active is not None)
-        self.spectrum.setVisible(active is not None)
         self.empty.setVisible(active is None)
         self.facts.show_facts(slide_facts(active.dataset) if active else {})
         warnings = active.dataset.warnings if active else ()
@@ -131,7 +131,7 @@ class _FactTable(QWidget):
         self.setObjectName("slide_facts")
         self._form = QFormLayout(self)
         self._form.setContentsMargins(0, 0, 0, 0)
-        self._form.setHorizontalSpacing(12)
+        self._form.setHorizontalSpacing(8)
         self._form.setVerticalSpacing(3)
 
     def show_facts(self, facts: dict[str, str]) -> None:
@@ -153,11 +153,11 @@ def slide_facts(dataset: MsiDataset) -> dict[str, str]:
     rows, columns = pixels.shape
     planes = f"{pixels.n_planes} planes of " if pixels.n_planes > 1 else ""
     low, high = dataset.mass_range
-    channels = f", {len(axis):,} channels" if axis is not None else ""
+    channels = f"{len(axis):,} channels, " if axis is not None else ""
     size = pixels.pixel_size_um
     return {
-        "pixels": f"{len(pixels):,} measured in {planes}{rows} × {columns}",
+        "pixels": f"{len(pixels):,} in {planes}{rows} × {columns}",
         "pixel size": f"{size[0]:g} × {size[1]:g} µm" if size else "not in the file",
-        "m/z": f"{low:,.2f} to {high:,.2f}{channels}",
-        "spectra": f"{dataset.mode}, {dataset.layout}",
+        "m/z": f"{low:,.2f} to {high:,.2f}",
+        "spectra": f"{channels}{dataset.mode}, {dataset.layout}",
     }

@@ -5,7 +5,8 @@ from __future__ import annotations
 import html
 import math
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, Signal
+from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
 
 from napari_ims_tumor.errors import QueryError
@@ -26,7 +27,15 @@ HELP = (
 
 
 class SpectrumPanel(QWidget):
-    """Shows spectra and asks the session for ion images."""
+    """Shows spectra and asks the session for ion images.
+
+    Signals
+    -------
+    seen
+        Whether the panel can be seen now.
+    """
+
+    seen = Signal(bool)
 
     def __init__(self, wiring: Wiring, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -96,6 +105,16 @@ class SpectrumPanel(QWidget):
         self.readout.setStyleSheet(f"color: {colors.text}; background: transparent; padding: 4px;")
         self.form.message.setStyleSheet(f"color: {colors.warning};")
         self._say(self._pixel or (EMPTY if self._slide is None else MEAN_ONLY))
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Say that the panel is seen."""
+        super().showEvent(event)
+        self.seen.emit(True)
+
+    def hideEvent(self, event: QHideEvent) -> None:
+        """Say that the panel is gone."""
+        super().hideEvent(event)
+        self.seen.emit(False)
 
     # ---- what the session says --------------------------------------------------------------
 

@@ -76,11 +76,13 @@ class SpectrumPlot(pg.PlotWidget):
         self.getAxis("bottom").enableAutoSIPrefix(False)
         self.mean_curve, self.picked_curve = self._curve(), self._curve()
         self.mark = pg.LinearRegionItem(swapMode="sort")
+        self.mark.setZValue(-10)
         self.mark.hide()
         self.pointer = pg.InfiniteLine(angle=90)
         self.pointer.hide()
         for item in (self.mark, self.pointer):
             self.addItem(item, ignoreBounds=True)
+        self.show_all()
 
     def _curve(self) -> pg.PlotDataItem:
         curve = pg.PlotDataItem()
@@ -123,6 +125,7 @@ class SpectrumPlot(pg.PlotWidget):
     def show_all(self) -> None:
         """Bring the whole m/z range into view."""
         shown = [s.mz for s in (self._mean, self._picked) if s is not None and len(s)]
+        self.getPlotItem().setVisible(bool(shown))
         if not shown:
             return
         low, high = min(mz[0] for mz in shown), max(mz[-1] for mz in shown)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qtpy.QtCore import Qt
+from qtpy.QtCore import Qt, QTimer
 from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QToolButton, QVBoxLayout, QWidget
 
 from napari_ims_tumor.job import Progress
@@ -14,6 +14,8 @@ from napari_ims_tumor.widgets.wiring import Wiring
 
 QUIET_LANES = frozenset({"fit", "autosave", "device"})
 """The fit tells its own progress in its own section; the others are too short to tell."""
+NOTICE_MS = 15_000
+"""A notice goes by itself; what went wrong stays until it is dismissed."""
 
 
 class StatusLine(QWidget):
@@ -56,6 +58,10 @@ class StatusLine(QWidget):
         column.setSpacing(4)
         column.addWidget(self.bar)
         column.addLayout(row)
+        self._fading = QTimer(self)
+        self._fading.setSingleShot(True)
+        self._fading.setInterval(NOTICE_MS)
+        self._fading.timeout.connect(self.clear)
         self.clear()
 
     def paint_with(self, colors: Palette) -> None:
@@ -66,10 +72,12 @@ class StatusLine(QWidget):
         """Show what went wrong."""
         color = self._colors.warning if self._colors else "#ffb454"
         self._show("⚠ " + message, f"color: {color};")
+        self._fading.stop()
 
     def show_notice(self, message: str) -> None:
         """Show something worth knowing."""
         self._show(message, "")
+        self._fading.start()
 
     def clear(self) -> None:
         """Take the message away."""

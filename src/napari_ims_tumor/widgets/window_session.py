@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
 from weakref import WeakKeyDictionary
 
+import numpy as np
+from napari.layers import Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QWidget
 
+from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
+from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.session.jobs import JobListener, ignore
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.viewer.binding import Binding
+from napari_ims_tumor.viewer.colors import class_colormap
 from napari_ims_tumor.widgets.workers import QtJobRunner
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+
+_log = logging.getLogger(__name__)
 
 AUTOSAVE_MS = 5000
 STROKE_PAUSE_MS = 150
@@ -30,34 +39,43 @@ class WindowSession(QObject):
 
     _of_viewer: ClassVar[WeakKeyDictionary[Any, WindowSession]] = WeakKeyDictionary()
 
-    def __init__(self, viewer: ViewerModel, window: QWidget | None) -> None:
-        super().__init__(window)
+    def __init__(self, viewer: ViewerModel) -> None:
+        super().__init__()
+        self._viewer = viewer
         self.runner = QtJobRunner(self)
         self.session = Session(self.runner)
         self.session.failed.connect(show_error)
         self.session.noticed.connect(show_info)
         self.is_closed = self._is_closing = False
         self.binding = Binding(viewer, self.session, self._after_a_pause)
+        self.runner.start("warm-up", _warm_up(), JobListener(ignore, _log.info))
         self._autosave = QTimer(self)
         self._autosave.setInterval(AUTOSAVE_MS)
         self._autosave.timeout.connect(self._autosave_now)
         self._autosave.start()
-        self._watch(window)
+        app = QApplication.instance()
+        if app is not None:
+            app.aboutToQuit.connect(self.close)
 
     @classmethod
     def of(cls, viewer: ViewerModel) -> WindowSession:
         """Find the viewer's session, or begin it."""
         found = cls._of_viewer.get(viewer)
-        if found is None or found.is_closed:
-            found = cls(viewer, main_window(viewer))
-            cls._of_viewer[viewer] = found
+        if found is None:
+            found = cls._of_viewer[viewer] = cls(viewer)
         return found
+
+    def watch(self, window: QWidget) -> None:
+        """End with this window."""
+        # Twice is once: Qt moves a filter that is there already.
+        window.installEventFilter(self)
 
     def close(self) -> None:
         """Keep unsaved strokes, end all work and let go of the viewer."""
         if self.is_closed:
             return
         self.is_closed = True
+        self._of_viewer.pop(self._viewer, None)
         self._autosave.stop()
         self.binding.close()
         self.session.close()
@@ -75,13 +93,6 @@ class WindowSession(QObject):
         self.binding.flush()
         self.session.files.autosave_now()
 
-    def _watch(self, window: QWidget | None) -> None:
-        if window is not None:
-            window.installEventFilter(self)
-        app = QApplication.instance()
-        if app is not None:
-            app.aboutToQuit.connect(self.close)
-
     def eventFilter(self, _: QObject, event: QEvent) -> bool:
         """Notice that the window closes: it hides within the close event, unless it is refused."""
         if event.type() == QEvent.Type.Close:
@@ -95,6 +106,15 @@ class WindowSession(QObject):
         self._is_closing = False
 
 
-def main_window(viewer: ViewerModel) -> QWidget | None:
-    """Find the Qt window of a viewer; ``None`` for a viewer without one."""
-    return getattr(getattr(viewer, "window", None), "_qt_window", None)
+def _warm_up() -> Job[Progress, None]:
+    """Let napari load and compile what a labels layer needs: seconds, inside *Annotate* else."""
+    colors = class_colormap(TUMOR_SCHEME)
+    yield Progress("Getting ready to annotate", 0, 2)
+    colors.map(np.zeros((1, 1), np.uint8))
+    yield Progress("Getting ready to annotate", 1, 2)
+    Labels(np.zeros((1, 1), np.uint8), colormap=colors)
+
+
+def real_viewer(viewer: Any) -> Any:
+    """Take napari's proxy for plugins away: a layer seen through it is not the layer itself."""
+    return getattr(viewer, "__wrapped__", viewer)

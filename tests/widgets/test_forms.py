@@ -1,0 +1,79 @@
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pytestqt.qtbot import QtBot
+
+from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.widgets.fit_panel import FIT_OPTIONS
+from napari_ims_tumor.widgets.forms import form_for
+
+
+@dataclass(frozen=True)
+class Example:
+    """An example.
+
+    Attributes
+    ----------
+    kind
+        What kind
+        of thing.
+    first, second
+        Two of them.
+    """
+
+    kind: Literal["a", "b"] = "b"
+    first: int = 3
+    second: float | None = None
+    on: bool = True
+    where: Annotated[Path, {"mode": "r"}] = Path("x")
+
+
+def test_an_untouched_form_reads_as_the_defaults(qtbot: QtBot) -> None:
+    form = form_for(Example, {})
+    qtbot.addWidget(form)
+    assert Example(**form.read()) == Example()
+
+
+def test_what_is_entered_is_read(qtbot: QtBot) -> None:
+    form = form_for(Example, {})
+    qtbot.addWidget(form)
+    form["kind"].value = "a"
+    form["first"].value = 7
+    form["second"].value = 2.5
+    form["on"].value = False
+    assert Example(**form.read()) == Example("a", 7, 2.5, False, Path("x"))
+
+
+def test_docstrings_become_tooltips(qtbot: QtBot) -> None:
+    form = form_for(Example, {})
+    qtbot.addWidget(form)
+    assert form["kind"].tooltip == "What kind of thing."
+    assert form["second"].tooltip == "Two of them."
+
+
+def test_only_the_named_fields_in_their_order(qtbot: QtBot) -> None:
+    form = form_for(Example, {}, ("on", "kind"))
+    qtbot.addWidget(form)
+    assert list(form.read()) == ["on", "kind"]
+
+
+def test_every_field_of_a_fit_has_a_typed_and_explained_field(qtbot: QtBot) -> None:
+    form = form_for(FitConfig, FIT_OPTIONS)
+    qtbot.addWidget(form)
+    assert FitConfig(**form.read()) == FitConfig()
+    for field in fields(FitConfig):
+        assert form[field.name].tooltip, field.name
+        assert form[field.name].native.accessibleName()
+
+
+def test_a_row_is_hidden_with_its_label(qtbot: QtBot) -> None:
+    form = form_for(Example, {})
+    qtbot.addWidget(form)
+    form.show()
+    form.show_row("kind", False)
+    assert not form["kind"].native.isVisible()
+    form.show_row("kind", True)
+    assert form["kind"].native.isVisible()

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+
+from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.session.session import Session
+from napari_ims_tumor.widgets.status_line import StatusLine
+from napari_ims_tumor.widgets.wiring import Wiring
+
+
+@pytest.fixture
+def line(qtbot: QtBot, wiring: Wiring) -> StatusLine:
+    made = StatusLine(wiring)
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def test_what_went_wrong_stays_until_dismissed(
+    line: StatusLine, session: Session, qtbot: QtBot
+) -> None:
+    session.failed.emit("The file is damaged.")
+    assert line.message.text() == "⚠ The file is damaged."
+    assert line.message.isVisible()
+    assert not line._fading.isActive()
+    qtbot.mouseClick(line.dismiss, Qt.MouseButton.LeftButton)
+    assert line.message.isHidden()
+    assert line.dismiss.isHidden()
+
+
+def test_a_notice_goes_by_itself(line: StatusLine, session: Session, qtbot: QtBot) -> None:
+    line._fading.setInterval(30)
+    session.noticed.emit("Saved.")
+    assert line.message.text() == "Saved."
+    qtbot.waitUntil(line.message.isHidden)
+
+
+def test_an_error_outlives_the_notice_before_it(
+    line: StatusLine, session: Session, qtbot: QtBot
+) -> None:
+    line._fading.setInterval(30)
+    session.noticed.emit("Saved.")
+    session.failed.emit("Broken.")
+    qtbot.wait(80)
+    assert line.message.text() == "⚠ Broken."
+
+
+def test_progress_names_its_phase(line: StatusLine, session: Session) -> None:
+    seen: list[tuple[bool, str]] = []
+
+    def look(*_: object) -> None:
+        seen.append((line.bar.isVisible(), line.bar.format()))
+
+    def job() -> Job[Progress, int]:
+        yield Progress("Reading spectra", 5, 10)
+        look()
+        yield Progress("Guessing")
+        look()
+        return 1
+
+    session.run("open", job(), look)
+    assert seen[:2] == [(True, "Reading spectra  50%"), (True, "Guessing")]
+    assert line.bar.isHidden()
+
+
+def test_two_jobs_end_one_after_the_other(line: StatusLine, session: Session) -> None:
+    session.job_started.emit("open")
+    session.job_started.emit("survey")
+    session.job_reported.emit("survey", Progress("Averaging", 1, 2))
+    session.job_ended.emit("open")
+    assert line.bar.isVisible()
+    session.job_ended.emit("survey")
+    assert line.bar.isHidden()
+
+
+def test_the_fit_tells_its_own_progress(line: StatusLine, session: Session) -> None:
+    session.job_started.emit("fit")
+    session.job_reported.emit("fit", Progress("Fitting", 1, 2))
+    assert line.bar.isHidden()
