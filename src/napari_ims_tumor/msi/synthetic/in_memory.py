@@ -99,7 +99,7 @@ class InMemoryDataset:
         mz = _held(block.mz, np.float64)
         if mz.shape != np.shape(block.intensity):
             raise SlideError(f"{mz.size} m/z values for {np.size(block.intensity)} intensities")
-        falls = np.flatnonzero(np.diff(mz) < 0) + 1
+        falls = np.flatnonzero(mz[1:] < mz[:-1]) + 1
         if np.setdiff1d(falls, bounds).size:
             raise SlideError("the m/z values of every spectrum must ascend")
         intensity = _held(block.intensity, _float_kind(block.intensity))

@@ -106,9 +106,13 @@ def _without_zeros(scene: Scene, axis: MassAxis, matrix: Float32Array) -> InMemo
     kept: BoolArray = signal.copy()
     kept[:, 1:] |= signal[:, :-1]
     kept[:, :-1] |= signal[:, 1:]
-    row, channel = np.nonzero(kept)
-    mz = axis.mz[channel] * (1 + scene.conditions.drift_ppm[row] * 1e-6)
-    return _ragged(scene, row, mz, matrix[row, channel], "profile")
+    lengths = kept.sum(axis=1)
+    mz, start = np.empty(int(lengths.sum())), 0
+    for row, length in enumerate(lengths):
+        scale = 1 + scene.conditions.drift_ppm[row] * 1e-6
+        mz[start : start + length] = axis.mz[kept[row]] * scale
+        start += length
+    return _ragged(scene, lengths, mz, matrix[kept], "profile")
 
 
 def _centroids(scene: Scene, rng: Generator) -> InMemoryDataset:
@@ -128,7 +132,8 @@ def _centroids(scene: Scene, rng: Generator) -> InMemoryDataset:
     row, place = np.concatenate(rows), np.concatenate(places)
     order = np.lexsort((place, row))
     intensity = np.concatenate(ions)[order] * np.float32(scene.conditions.detector)
-    return _ragged(scene, row[order], place[order], intensity.astype(np.float32), "centroid")
+    lengths = np.bincount(row, minlength=len(scene.pixels))
+    return _ragged(scene, lengths, place[order], intensity.astype(np.float32), "centroid")
 
 
 def _resolved_peaks(
@@ -154,9 +159,9 @@ def _resolved_peaks(
 
 
 def _ragged(
-    scene: Scene, row: IntArray, mz: Float64Array, intensity: Float32Array, mode: Mode
+    scene: Scene, lengths: IntArray, mz: Float64Array, intensity: Float32Array, mode: Mode
 ) -> InMemoryDataset:
     mz.flags.writeable = intensity.flags.writeable = False
-    bounds = np.append(0, np.cumsum(np.bincount(row, minlength=len(scene.pixels))))
+    bounds = np.append(0, np.cumsum(lengths))
     block = RaggedBlock(np.arange(len(scene.pixels)), mz, intensity, bounds)
     return InMemoryDataset.from_ragged(block, scene.pixels, scene.name, mode)
