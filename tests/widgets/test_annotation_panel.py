@@ -8,12 +8,12 @@ from napari.components import ViewerModel
 from napari.layers import Labels
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
+from tests.widgets.conftest import Heard, make_dataset, painted
 
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets import file_dialogs
 from napari_ims_tumor.widgets.annotation_panel import AnnotationPanel
 from napari_ims_tumor.widgets.wiring import Wiring
-from tests.widgets.conftest import Heard, make_dataset, painted
 
 
 @pytest.fixture

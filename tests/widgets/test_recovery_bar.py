@@ -5,13 +5,13 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
+from tests.widgets.conftest import make_dataset, painted
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.session.autosave import Autosave
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.recovery_bar import RecoveryBar
 from napari_ims_tumor.widgets.wiring import Wiring
-from tests.widgets.conftest import make_dataset, painted
 
 LABELS = painted((8, 10), tumor=[(3, 3), (3, 4)], healthy=[(5, 5)])
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
+from tests.widgets.conftest import Heard, make_dataset
 
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.section import WrappingLabel
 from napari_ims_tumor.widgets.slide_panel import SlidePanel, slide_facts
 from napari_ims_tumor.widgets.wiring import Wiring
-from tests.widgets.conftest import Heard, make_dataset
 
 
 @pytest.fixture

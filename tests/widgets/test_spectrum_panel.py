@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPointF, Qt
+from tests.widgets.conftest import make_dataset
 
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage
 from napari_ims_tumor.widgets.spectrum_panel import SpectrumPanel
 from napari_ims_tumor.widgets.theme import palette
 from napari_ims_tumor.widgets.wiring import Wiring
-from tests.widgets.conftest import make_dataset
 
 
 @pytest.fixture

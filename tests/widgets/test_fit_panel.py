@@ -1,0 +1,203 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+from tests.widgets.conftest import make_dataset, painted
+
+from napari_ims_tumor.job import STOP, Job, Progress
+from napari_ims_tumor.model.checkpoint import write_model
+from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.device import DeviceNote
+from napari_ims_tumor.model.fitting import EpochReport
+from napari_ims_tumor.session import classifier
+from napari_ims_tumor.session.autosave import Autosave
+from napari_ims_tumor.session.session import Session
+from napari_ims_tumor.widgets.fit_panel import FROM_FILE, NO_BASE, FitPanel
+from napari_ims_tumor.widgets.theme import palette
+from napari_ims_tumor.widgets.wiring import Wiring
+from napari_ims_tumor.widgets.workers import QtJobRunner
+
+STROKES = painted(
+    (8, 10),
+    healthy=[(1, 1), (1, 2), (4, 1), (4, 2), (7, 1), (7, 2)],
+    tumor=[(1, 8), (1, 9), (4, 8), (4, 9), (7, 8), (7, 9)],
+)
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, wiring: Wiring) -> FitPanel:
+    return shown(FitPanel(wiring), qtbot)
+
+
+def shown(panel: FitPanel, qtbot: QtBot) -> FitPanel:
+    panel.paint_with(palette("dark"))
+    qtbot.addWidget(panel)
+    panel.resize(320, 700)
+    panel.show()
+    return panel
+
+
+@pytest.fixture
+def threaded() -> Iterator[Session]:
+    """A session whose jobs run beside the window."""
+    made = Session(QtJobRunner(), Autosave())
+    yield made
+    made.close()
+
+
+def test_why_not_is_shown_word_for_word(panel: FitPanel, session: Session) -> None:
+    for step in (lambda: None, lambda: session.adopt(make_dataset())):
+        step()
+        assert not panel.fit.isEnabled()
+        assert panel.reason.text() == session.classifier.why_not_fit()
+    session.annotate(painted((8, 10), tumor=[(3, 3)]))
+    assert panel.reason.text() == session.classifier.why_not_fit()
+    assert "healthy" in panel.reason.text()
+    session.annotate(STROKES)
+    assert panel.fit.isEnabled()
+    assert panel.reason.isHidden()
+
+
+def test_the_form_reads_as_a_config(panel: FitPanel, qtbot: QtBot) -> None:
+    assert panel.fit_config() == FitConfig()
+    panel.start["network"].value = "linear"
+    panel.options["epochs"].value = 3
+    panel.options["seed"].value = 9
+    panel.options["device"].value = "cpu"
+    panel.options["time_limit_s"].value = 60
+    assert panel.fit_config() == FitConfig(
+        "linear", epochs=3, seed=9, device="cpu", time_limit_s=60
+    )
+
+
+def test_pressing_fit_gives_a_model_and_a_prediction(
+    panel: FitPanel, session: Session, qtbot: QtBot
+) -> None:
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    panel.start["network"].value = "linear"
+    qtbot.mouseClick(panel.fit, Qt.MouseButton.LeftButton)
+    assert session.classifier.model is not None
+    assert panel.progress.text().startswith("Model ready: linear model")
+    assert session.active is not None
+    assert session.active.prediction is not None
+    assert "CPU" in panel.device.text() or "NVIDIA" in panel.device.text()
+
+
+def test_fine_tuning_waits_for_its_model(
+    panel: FitPanel, session: Session, qtbot: QtBot, tmp_path: Path
+) -> None:
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    panel.start["network"].value = "linear"
+    qtbot.mouseClick(panel.fit, Qt.MouseButton.LeftButton)
+    base = session.classifier.model
+    assert base is not None
+    write_model(tmp_path / "base.safetensors", base)
+    assert not panel.start["model_file"].native.isVisible()
+    panel.start["start_from"].value = FROM_FILE
+    assert panel.start["model_file"].native.isVisible()
+    assert panel.reason.text() == NO_BASE
+    assert not panel.fit.isEnabled()
+    panel.start["model_file"].value = tmp_path / "base.safetensors"
+    assert panel.fit.isEnabled()
+    assert session.classifier.model is base, "reading a base must not replace the model"
+
+
+def test_a_broken_base_is_no_base(
+    panel: FitPanel, session: Session, qtbot: QtBot, tmp_path: Path
+) -> None:
+    failed: list[str] = []
+    session.failed.connect(failed.append)
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    (tmp_path / "x.safetensors").write_bytes(b"no model")
+    panel.start["start_from"].value = FROM_FILE
+    panel.start["model_file"].value = tmp_path / "x.safetensors"
+    assert len(failed) == 1
+    assert not panel.fit.isEnabled()
+
+
+def test_reports_are_drawn_as_they_come(panel: FitPanel, session: Session) -> None:
+    session.job_started.emit("fit")
+    session.job_reported.emit("fit", Progress("Reading strokes", 1, 4))
+    assert panel.progress.text() == "Reading strokes 25%"
+    assert panel.plot.isHidden()
+    note = "No held-out score: paint a second stroke of each class."
+    session.job_reported.emit("fit", EpochReport("Linear model", linear_score=0.9))
+    for epoch, (loss, score) in enumerate([(0.7, 0.8), (0.5, 0.95)], start=1):
+        report = EpochReport("Network", epoch, 8, loss, score, 0.9, 75.0, "CPU")
+        session.job_reported.emit("fit", report)
+    assert panel.plot.isVisible()
+    assert list(panel.plot.loss.getData()[1]) == [0.7, 0.5]
+    assert list(panel.plot.score.getData()[1]) == [0.8, 0.95]
+    assert panel.plot.baseline.value() == 0.9
+    assert panel.plot.baseline.isVisible()
+    assert panel.progress.text() == "Network · epoch 2 of 8 · loss 0.500 · about 75 s left · on CPU"
+    assert panel.score.text() == "Held-out balanced accuracy: network 0.950, linear 0.900"
+    session.job_started.emit("fit")
+    assert panel.plot.isHidden()
+    session.job_reported.emit("fit", EpochReport("Network", 1, 8, 0.6, note=note))
+    assert panel.score.text() == note
+    assert not panel.plot.score_plot.isVisible()
+    assert not panel.plot.baseline.isVisible()
+
+
+def test_advice_for_an_idle_gpu(panel: FitPanel) -> None:
+    panel._show_device(DeviceNote("CPU (2 cores)", "Run: pip install torch"))
+    assert panel.device.text() == "Computes on CPU (2 cores)"
+    assert panel.advice.isVisible()
+
+
+def endless(request: object) -> Job[EpochReport, str]:
+    for epoch in range(100_000):
+        if (yield EpochReport("Network", epoch, 100_000, 0.5)) is STOP:
+            return f"best of {epoch}"
+    return "all"
+
+
+def test_stop_ends_a_running_fit_and_keeps_its_best(
+    threaded: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[object] = []
+    monkeypatch.setattr(classifier, "fit_job", endless)
+    monkeypatch.setattr(classifier.Classifier, "take", lambda self, model, _: taken.append(model))
+    monkeypatch.setattr(classifier.Classifier, "_predict_with", lambda *_: None)
+    panel = shown(FitPanel(Wiring(threaded)), qtbot)
+    threaded.adopt(make_dataset())
+    threaded.annotate(STROKES)
+    qtbot.mouseClick(panel.fit, Qt.MouseButton.LeftButton)
+    assert not panel.fit.isEnabled()
+    assert panel.stop.isEnabled()
+    assert panel.reason.isHidden(), "the running fit is told by its progress"
+    qtbot.mouseClick(panel.fit, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: panel.plot.isVisible())
+    qtbot.mouseClick(panel.stop, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(taken), timeout=1000)
+    assert str(taken[0]).startswith("best of ")
+    assert panel.fit.isEnabled()
+    assert not panel.stop.isEnabled()
+
+
+def test_a_fit_that_breaks_leaves_the_button_and_one_message(
+    threaded: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(request: object) -> Job[EpochReport, str]:
+        yield EpochReport("Network", 1, 10, 0.5)
+        raise RuntimeError("CUDA out of memory")
+
+    failed: list[str] = []
+    monkeypatch.setattr(classifier, "fit_job", broken)
+    panel = shown(FitPanel(Wiring(threaded)), qtbot)
+    threaded.failed.connect(failed.append)
+    threaded.adopt(make_dataset())
+    threaded.annotate(STROKES)
+    qtbot.mouseClick(panel.fit, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: bool(failed))
+    assert "CUDA out of memory" in failed[0]
+    assert panel.fit.isEnabled()
+    assert panel.progress.isHidden()

@@ -1,0 +1,107 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from napari.components import ViewerModel
+from pytestqt.qtbot import QtBot
+from qtpy.QtCore import Qt
+from tests.widgets.conftest import make_dataset, painted
+from tests.widgets.test_fit_panel import STROKES
+
+from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.session.session import Session
+from napari_ims_tumor.viewer.slide_tag import first_of
+from napari_ims_tumor.widgets.predict_panel import STALE, PredictPanel
+from napari_ims_tumor.widgets.wiring import Wiring
+
+
+@dataclass(frozen=True)
+class Made:
+    """The attributes of a prediction that are looked at."""
+
+    probabilities: np.ndarray
+    calibrated: bool
+    class_names: tuple[str, ...] = ("healthy", "tumor")
+
+
+@pytest.fixture
+def panel(qtbot: QtBot, wiring: Wiring) -> PredictPanel:
+    made = PredictPanel(wiring)
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def show_prediction(session: Session, calibrated: bool = True, revision: int | None = 0) -> None:
+    slide = session.adopt(make_dataset())
+    tumor = slide.dataset.pixels.as_image(np.linspace(0, 1, 79).astype(np.float32))
+    made = Made(np.stack([1 - tumor, tumor]), calibrated)
+    changed = session.update(slide, prediction=made, prediction_revision=revision)
+    assert changed is not None
+    session.predicted.emit(changed)
+
+
+def test_why_not_is_shown_word_for_word(panel: PredictPanel, session: Session) -> None:
+    assert panel.reason.text() == session.classifier.why_not_predict()
+    session.adopt(make_dataset())
+    assert panel.reason.text() == session.classifier.why_not_predict()
+    assert not panel.predict.isEnabled()
+    assert panel.form.isHidden()
+
+
+def test_pressing_predict_predicts_the_other_slide_too(
+    panel: PredictPanel, session: Session, qtbot: QtBot
+) -> None:
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    session.classifier.fit(FitConfig("linear"))
+    session.adopt(make_dataset(name="another"))
+    assert panel.form.isHidden()
+    qtbot.mouseClick(panel.predict, Qt.MouseButton.LeftButton)
+    assert session.active is not None
+    assert session.active.prediction is not None
+    assert panel.form.isVisible()
+
+
+def test_uncalibrated_is_said(panel: PredictPanel, session: Session) -> None:
+    show_prediction(session, calibrated=False)
+    assert panel.uncalibrated.isVisible()
+    assert "Uncalibrated" in panel.uncalibrated.text()
+
+
+def test_stale_is_said_as_soon_as_strokes_change(panel: PredictPanel, session: Session) -> None:
+    show_prediction(session)
+    assert panel.uncalibrated.isHidden()
+    assert panel.stale.isHidden()
+    session.annotate(painted((8, 10), tumor=[(3, 3)]))
+    assert panel.stale.text() == STALE
+
+
+def test_a_model_that_never_saw_the_strokes_is_not_stale(
+    panel: PredictPanel, session: Session
+) -> None:
+    show_prediction(session, revision=None)
+    session.annotate(painted((8, 10), tumor=[(3, 3)]))
+    assert panel.stale.isHidden()
+
+
+def test_the_form_steers_the_layers(
+    panel: PredictPanel, session: Session, viewer: ViewerModel
+) -> None:
+    show_prediction(session)
+    dataset = session.slides[0].dataset
+    tumor, classes = (first_of(viewer.layers, dataset, r) for r in ("tumor", "class"))
+    assert tumor is not None
+    assert classes is not None
+    panel.form["opacity"].value = 0.25
+    assert (tumor.opacity, classes.opacity) == (0.25, 0.25)
+    panel.form["show_classes"].value = True
+    assert classes.visible
+    for threshold in (0.2, 0.8):
+        panel.form["threshold"].value = threshold
+        probability = np.asarray(tumor.data)
+        expected = np.where(probability >= threshold, 2, 1)
+        expected[~np.isfinite(probability)] = 0
+        assert np.array_equal(classes.data, expected)
