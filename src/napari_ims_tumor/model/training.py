@@ -23,6 +23,10 @@ WEIGHT_DECAY: Final = 0.05
 BATCH: Final = 32
 WARM_UP_STEPS: Final = 20
 AVERAGING: Final = 0.98
+PEAK_DROPOUT: Final = 0.3
+"""Share of bins hidden in every step. Peaks do go missing from spectrum to spectrum, and a network
+that must do without any of them cannot learn single pixels by heart: on the distant gate at 2,400
+bins and 1,000 spectra this is .92 balanced accuracy against .75 without."""
 PREDICTION_NUMBERS: Final = 2_000_000
 """Feature-map numbers per prediction batch: small batches stay in the processor's cache."""
 
@@ -117,7 +121,7 @@ class Trainer:
             return None
 
     def _step(self, chosen: Tensor) -> float:
-        inputs = self._inputs[chosen].to(self.device)
+        inputs = self._without_some_peaks(self._inputs[chosen]).to(self.device)
         classes, weights = self._classes[chosen].to(self.device), self._weights[chosen]
         self.network.train()
         with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
@@ -136,6 +140,11 @@ class Trainer:
         self._optimizer.step()
         self._average_in()
         return value
+
+    def _without_some_peaks(self, inputs: Tensor) -> Tensor:
+        """Hide a random share of the bins: 0 is the mean of a centered input."""
+        draw = torch.Generator().manual_seed(self._dropout_seed * 1_000_003 + self.step)
+        return inputs * (torch.rand(inputs.shape, generator=draw) >= PEAK_DROPOUT)
 
     def _average_in(self) -> None:
         # Early steps count fully: an average over 50 steps would lag behind a fit of 20.

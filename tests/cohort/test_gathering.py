@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.cohort.gathering import gather
+from napari_ims_tumor.errors import CohortError, LabelsError, ModelFileError
+from napari_ims_tumor.job import STOP, JobStopped, run_inline
+from napari_ims_tumor.msi.mass_axis import MassAxis
+
+
+def test_each_spectrum_keeps_its_place_label_and_patient(cohorts: Any) -> None:
+    slides = cohorts.cohort(3)
+    found = run_inline(gather(slides))
+    assert found.group_names == ("patient 0", "patient 1", "patient 2")
+    for i in (0, 40, len(found.spectra) - 1):
+        slide = slides[found.slide[i]]
+        row, column = int(found.row[i]), int(found.column[i])
+        index = slide.slide.pixels.index_at(row, column)
+        assert np.allclose(found.spectra.values[i], slide.slide.spectrum(index).intensity)
+        assert found.spectra.classes[i] == slide.labels.labels[row, column] - 1
+        assert found.spectra.groups[i] == found.slide[i]
+
+
+def test_labels_where_nothing_was_measured_are_left_out(cohorts: Any) -> None:
+    found = run_inline(gather(cohorts.cohort(1)))
+    assert len(found.spectra) == 6 * 7 - 4
+    assert found.column.max() == 6
+
+
+def test_without_groups_slides_are_groups_and_a_single_slide_is_split_by_stroke(
+    cohorts: Any,
+) -> None:
+    many = run_inline(gather((cohorts.slide(0), cohorts.slide(1))))
+    assert np.array_equal(many.spectra.groups, many.slide)
+    one = run_inline(gather((cohorts.slide(0),)))
+    assert one.spectra.group_kind == "stroke"
+    assert np.unique(one.spectra.groups).size == 2
+
+
+def test_a_group_image_names_the_same_patient_on_every_slide(cohorts: Any) -> None:
+    image = np.zeros((6, 8), np.int64)
+    image[3:] = 7
+    slides = tuple(cohorts.slide(seed, image) for seed in (0, 1))
+    found = run_inline(gather(slides))
+    assert set(found.group_names) == {"group 0", "group 7"}
+    with pytest.raises(CohortError, match=r"\(2, 2\)"):
+        run_inline(gather((cohorts.slide(0, np.zeros((2, 2), np.int64)),)))
+
+
+def test_slides_of_different_ranges_meet_where_both_were_measured(cohorts: Any) -> None:
+    slides = (cohorts.slide(0), cohorts.slide(1, start=505.0))
+    axis = run_inline(gather(slides)).spectra.axis
+    assert (axis.low, axis.high) == (505.0, 539.0)
+    apart = (cohorts.slide(0), cohorts.slide(1, start=900.0))
+    with pytest.raises(CohortError, match=r"no m/z range in common"):
+        run_inline(gather(apart))
+
+
+def test_a_given_axis_must_be_covered(cohorts: Any) -> None:
+    with pytest.raises(ModelFileError):
+        run_inline(gather(cohorts.cohort(1), MassAxis(np.arange(40) + 800.0)))
+
+
+def test_labels_of_another_shape_and_empty_cohorts(cohorts: Any) -> None:
+    slide = replace(cohorts.slide(0), labels=Annotation(np.ones((3, 3), np.uint8)))
+    with pytest.raises(LabelsError, match=r"\(3, 3\)"):
+        run_inline(gather((slide,)))
+    with pytest.raises(CohortError, match="no slide"):
+        run_inline(gather(()))
+
+
+def test_stop(cohorts: Any) -> None:
+    job = gather(cohorts.cohort(2))
+    next(job)
+    with pytest.raises(JobStopped):
+        job.send(STOP)

@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from napari_ims_tumor.model.calibration import balanced_log_loss, fit_temperature, softmax
+
+
+def test_a_temperature_undoes_overconfidence() -> None:
+    rng = np.random.default_rng(0)
+    logit = rng.normal(0, 2, 4_000)
+    classes = (rng.random(4_000) < 1 / (1 + np.exp(-logit))).astype(np.int64)
+    overconfident = np.column_stack([np.zeros(4_000), 3 * logit])
+    found = fit_temperature(overconfident, classes, np.arange(4_000) % 10)
+    assert found == pytest.approx(3, rel=0.1)
+
+
+def test_too_few_groups_give_no_temperature() -> None:
+    logits, classes = np.zeros((30, 2)), np.arange(30) % 2
+    assert fit_temperature(logits, classes, np.arange(30) % 3) is None
+    assert fit_temperature(logits, np.zeros(30, int), np.arange(30)) is None
+
+
+def test_softmax_of_huge_logits() -> None:
+    assert np.allclose(softmax(np.array([[1e4, 0.0], [0.0, 0.0]])), [[1, 0], [0.5, 0.5]])
+
+
+def test_the_rare_class_counts_as_much_as_the_common_one() -> None:
+    logits = np.array([[4.0, 0.0]] * 99 + [[4.0, 0.0]])
+    classes = np.array([0] * 99 + [1])
+    right, wrong = np.log(1 + np.exp(-4)), np.log(1 + np.exp(4))
+    assert balanced_log_loss(logits, classes) == pytest.approx((right + wrong) / 2)

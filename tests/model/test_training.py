@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_ims_tumor.errors import FitFailed
+from napari_ims_tumor.model import training
+from napari_ims_tumor.model.config import NetworkConfig
+from napari_ims_tumor.model.training import Trainer, TrainingSet
+
+
+def drained(job: Generator[Any, None, Any]) -> Any:
+    try:
+        while True:
+            next(job)
+    except StopIteration as end:
+        return end.value
+
+
+def eight_spectra() -> TrainingSet:
+    rng = np.random.default_rng(0)
+    inputs = rng.normal(size=(8, 60)).astype(np.float32)
+    return TrainingSet(inputs, np.array([0, 1, 1, 0, 1, 0, 0, 1]), 2)
+
+
+def trainer(data: TrainingSet, seed: int = 0) -> Trainer:
+    config = NetworkConfig.for_axis("default", data.inputs.shape[1], 2)
+    return Trainer(config, data, seed, "cpu")
+
+
+def test_it_overfits_eight_spectra() -> None:
+    data = eight_spectra()
+    fit = trainer(data)
+    for _ in range(60):
+        drained(fit.epoch())
+    assert (drained(fit.logits(data.inputs)).argmax(axis=1) == data.classes).all()
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+    found = []
+    for seed in (0, 0, 1):
+        torch.manual_seed(len(found))  # what happened before must not matter
+        fit = trainer(eight_spectra(), seed)
+        for _ in range(3):
+            drained(fit.epoch())
+        found.append(fit.weights())
+    first, same, other = found
+    assert all(np.array_equal(first[k], same[k]) for k in first)
+    assert any(not np.array_equal(first[k], other[k]) for k in first)
+
+
+def test_it_starts_at_zero_so_that_the_linear_answer_comes_first() -> None:
+    data = eight_spectra()
+    assert (drained(trainer(data).logits(data.inputs)) == 0).all()
+
+
+def test_a_loss_that_is_not_a_number_keeps_the_last_good_weights() -> None:
+    data = eight_spectra()
+    fit = trainer(data)
+    drained(fit.epoch())
+    good = fit.weights()
+    with torch.no_grad():
+        fit.network.output.bias.fill_(float("nan"))
+    assert drained(fit.epoch()) is None
+    kept = fit.weights()
+    assert all(np.array_equal(good[k], kept[k]) for k in good)
+    assert all(np.isfinite(v).all() for v in kept.values())
+
+
+def test_out_of_memory_halves_the_batch_then_moves_to_the_cpu_visibly(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit = trainer(eight_spectra())
+    fit.batch = 4
+    real_step, failures = fit._step, iter([True, True, True])
+
+    def step(chosen: torch.Tensor) -> float:
+        if next(failures, False):
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return real_step(chosen)
+
+    monkeypatch.setattr(fit, "_step", step)
+    assert drained(fit.epoch()) is not None
+    assert fit.notes == [
+        "GPU memory ran out: batches of 2 spectra now",
+        "GPU memory ran out: batches of 1 spectra now",
+        "GPU memory ran out: continuing on the CPU",
+    ]
+    assert fit.device.type == "cpu"
+
+
+def test_errors_of_torch_become_one_sentence() -> None:
+    data = eight_spectra()
+    fit = trainer(data)
+    with pytest.raises(FitFailed, match="error of torch"):
+        drained(fit.logits(np.zeros((2, 3), np.float32)))
+
+
+def test_prediction_halves_its_batch_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = eight_spectra()
+    network = training.build_network(NetworkConfig.for_axis("default", 60, 2), 0).eval()
+    expected = drained(training.network_logits(network, data.inputs))
+    real, failures = network.forward, iter([True, True])
+
+    def forward(inputs: torch.Tensor) -> torch.Tensor:
+        if next(failures, False):
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return real(inputs)
+
+    monkeypatch.setattr(network, "forward", forward)
+    assert np.allclose(drained(training.network_logits(network, data.inputs)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(("tune", "kept"), [("head", "stem.weight"), ("last blocks", "position")])
+def test_fine_tuning_leaves_the_rest_as_it_was(tune: str, kept: str) -> None:
+    data = eight_spectra()
+    base = trainer(data)
+    drained(base.epoch())
+    fit = trainer(data, seed=3)
+    fit.start_from(base.weights(), tune)  # type: ignore[arg-type]
+    drained(fit.epoch())
+    before, after = base.weights(), fit.weights()
+    assert np.array_equal(before["cnn." + kept], after["cnn." + kept])
+    assert not np.array_equal(before["cnn.output.weight"], after["cnn.output.weight"])
