@@ -12,11 +12,23 @@ if TYPE_CHECKING:
 
 TIC_COLORMAP: Final = "gray"
 ION_COLORMAP: Final = "viridis"
-PEAK_COLORMAPS: Final = ("bop orange", "bop blue", "bop purple")
-"""Made to be added up: all three together are near white, each alone keeps its hue."""
+PEAK_COLORS: Final = (
+    ("peak orange", (0.85, 0.40, 0.00)),
+    ("peak teal", (0.00, 0.50, 0.60)),
+    ("peak purple", (0.45, 0.05, 0.60)),
+)
+"""Red, green and blue that add up to about white: where peaks overlap no detail is lost."""
 
 _UNSURE: Final = (0.85, 0.85, 0.85, 0.25)
 _HEALTHY_ALPHA: Final = 0.45
+
+
+def peak_colormaps() -> tuple[Colormap, ...]:
+    """Colors of the strongest peaks, from black; made to be added up."""
+    return tuple(
+        Colormap(np.array([[0.0, 0.0, 0.0, 1.0], [*color, 1.0]]), name=name)
+        for name, color in PEAK_COLORS
+    )
 
 
 def class_colormap(scheme: ClassScheme) -> DirectLabelColormap:

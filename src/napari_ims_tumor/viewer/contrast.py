@@ -7,7 +7,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-PERCENTILES: Final = (0.0, 99.5)
+PERCENTILES: Final = (0.5, 99.5)
 _CONSTANT: Final = 1e-3
 """An image whose values differ by less, relative to the largest, counts as constant."""
 
@@ -15,8 +15,8 @@ _CONSTANT: Final = 1e-3
 def contrast_limits(image: NDArray[Any]) -> tuple[float, float]:
     """Choose the two values between which an image is drawn.
 
-    A few hot pixels must not turn the rest black, so the upper limit is a percentile; where nearly
-    all pixels are zero that percentile is too, and the upper limit is the maximum.
+    A few hot or dead pixels must not take all the contrast, so both limits are percentiles; where
+    nearly all pixels are equal the upper limit is the maximum.
 
     Parameters
     ----------

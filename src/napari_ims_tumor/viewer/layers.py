@@ -11,12 +11,13 @@ from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, ClassScheme
 from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.msi.arrays import FloatArray, LabelArray
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.overview import SlideOverview
 from napari_ims_tumor.viewer.colors import (
     ION_COLORMAP,
-    PEAK_COLORMAPS,
     TIC_COLORMAP,
     class_colormap,
+    peak_colormaps,
     tumor_colormap,
 )
 from napari_ims_tumor.viewer.contrast import contrast_limits
@@ -67,7 +68,7 @@ def stack_layer(dataset: MsiDataset, overview: SlideOverview) -> LayerTuple:
 
 def peak_layers(dataset: MsiDataset, overview: SlideOverview) -> list[LayerTuple]:
     """Show the strongest tissue peaks as hidden channels whose colors add up."""
-    pairs = zip(overview.strongest, overview.strongest_images, PEAK_COLORMAPS, strict=False)
+    pairs = zip(overview.strongest, overview.strongest_images, peak_colormaps(), strict=False)
     return [
         _image(
             image,
@@ -87,7 +88,15 @@ def ion_layer(shown: IonImage) -> LayerTuple:
 
 def ion_name(shown: IonImage) -> str:
     """Name an ion image by its m/z window and its slide."""
-    return f"{shown.window} · {shown.slide.name}"
+    return f"{window_text(shown.window)} · {shown.slide.name}"
+
+
+def window_text(window: MassWindow) -> str:
+    """Write an m/z window short enough for a layer list."""
+    if window.tolerance.value == 0:
+        # A bin of the file is exact: "± 0 Da" would only puzzle.
+        return f"m/z {window.center:.4f}"
+    return f"m/z {window.center:.4f} ± {window.tolerance.value:.3g} {window.tolerance.unit}"
 
 
 def labels_layer(dataset: MsiDataset, annotation: Annotation) -> LayerTuple:

@@ -16,6 +16,7 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.viewer.canvas_overlays import text_overlay
 from napari_ims_tumor.viewer.contrast import contrast_limits, contrast_range
+from napari_ims_tumor.viewer.layers import window_text
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.slide_tag import layers_of, tag_of
 
@@ -145,7 +146,5 @@ def _is_stack(layer: Layer) -> bool:
 
 
 def _text(stack: LazyIonStack, channel: int) -> str:
-    window = stack.channels[channel]
-    # A bin of the file is exact: "± 0 Da" would only puzzle.
-    mz = str(window) if window.tolerance.value > 0 else f"m/z {window.center:.4f}"
-    return f"{mz}   ({channel + 1:,} of {len(stack):,})"
+    window = window_text(stack.channels[channel])
+    return f"{window}   ({channel + 1:,} of {len(stack):,})"
