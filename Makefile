@@ -36,7 +36,7 @@ $(DOCS_INSTALLED): $(INSTALLED)
 	@touch $@
 
 demo: setup  ## play the whole story on a simulated slide: in a window, or off-screen without a display
-	$(BIN)/ims-tumor demo -o demo-output
+	$(BIN)/python -m napari_ims_tumor.demo -o demo-output
 
 test: setup  ## run all tests, windows on virtual displays (TESTS=tests/msi for one room)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)

@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
+from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QWidget
+from qtpy.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit, QWidget
 
 from napari_ims_tumor.errors import ImsTumorError
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
 Pixel = tuple[int, int]
+DIALOG_SECONDS = 10.0
 
 
 class TooSlow(ImsTumorError):
@@ -112,6 +114,23 @@ class Hands:
         QTest.keyClick(field, Qt.Key.Key_Return)
         settle()
 
+    def click_plot(self, plot: Any, x: float, y: float) -> None:
+        """Click a place in a pyqtgraph plot, given in the plot's own coordinates."""
+        scene = plot.plotItem.vb.mapViewToScene(QPointF(x, y))
+        point = plot.mapFromScene(scene)
+        QTest.mouseMove(plot.viewport(), point)
+        settle()
+        QTest.mouseClick(plot.viewport(), Qt.MouseButton.LeftButton, pos=point)
+        settle()
+
+    def answer_dialog(self, click: str, path: Path) -> None:
+        """Click a button that opens a file chooser, put a path into it and accept.
+
+        The chooser runs its own event loop, so the answer waits in a timer until it is there.
+        """
+        QTimer.singleShot(100, lambda: _type_path(path, time.monotonic() + DIALOG_SECONDS))
+        self.click_button(click)
+
     # ---- eyes -------------------------------------------------------------------------------
 
     def picture(self, path: Path) -> Path:
@@ -153,9 +172,6 @@ def wait_until(happened: Callable[[], bool], what: str, seconds: float = 60.0) -
 
 def _move_pressed(widget: QWidget, point: QPoint) -> None:
     """Move with the left button held, which QTest's own mouse move does not say."""
-    from qtpy.QtCore import QEvent, QPointF
-    from qtpy.QtGui import QMouseEvent
-
     left = Qt.MouseButton.LeftButton
     event = QMouseEvent(
         QEvent.Type.MouseMove,
@@ -166,3 +182,18 @@ def _move_pressed(widget: QWidget, point: QPoint) -> None:
         Qt.KeyboardModifier.NoModifier,
     )
     QApplication.sendEvent(widget, event)
+
+
+def _type_path(path: Path, until: float) -> None:
+    """Answer the open file chooser; try again while it is not there yet."""
+    dialog = QApplication.activeModalWidget()
+    if isinstance(dialog, QFileDialog):
+        field = dialog.findChild(QLineEdit, "fileNameEdit")
+        # Pasted, not typed: a completer that pops up while typing would take the Return key.
+        field.setText(str(path))
+        buttons = dialog.findChild(QDialogButtonBox)
+        accept = QDialogButtonBox.StandardButton.Save | QDialogButtonBox.StandardButton.Open
+        chosen = next(b for b in buttons.buttons() if buttons.standardButton(b) & accept)
+        QTest.mouseClick(chosen, Qt.MouseButton.LeftButton)
+    elif time.monotonic() < until:
+        QTimer.singleShot(50, lambda: _type_path(path, until))

@@ -48,7 +48,7 @@ class SlideRecipe:
     seed: int = 0
     patients: int = 12
     pixel_size_um: float = 50.0
-    local_signal: float = 1.0
+    local_signal: float = 2.0
     distant_signal: float = 1.0
     patient_effect: float = 0.2
 

@@ -1,0 +1,208 @@
+"""One slide from opening to saving, told by a pair of hands at a real window.
+
+Each chapter does one thing a pathologist does, waits until the window has answered, and takes a
+picture. The demo, the documentation's pictures and the test of the window all tell these chapters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from napari_ims_tumor.demo.expert import Pixel, Stroke
+from napari_ims_tumor.demo.hands import Hands, settle, wait_until
+from napari_ims_tumor.viewer.slide_tag import first_of
+
+if TYPE_CHECKING:
+    import napari
+    from napari.layers import Layer
+
+    from napari_ims_tumor.session.session import Session
+    from napari_ims_tumor.session.slide_state import SlideState
+    from napari_ims_tumor.viewer.slide_tag import Role
+    from napari_ims_tumor.widgets.dock import ImsTumorDock
+
+PLUGIN = "napari-ims-tumor"
+WIDGET = "IMS Tumor"
+WINDOW_SIZE = (1400, 900)
+
+
+class Story:
+    """The chapters of one slide.
+
+    Parameters
+    ----------
+    viewer
+        A shown napari viewer.
+    pictures
+        Folder of the pictures; ``None`` takes none.
+    """
+
+    def __init__(self, viewer: napari.Viewer, pictures: Path | None = None) -> None:
+        self.viewer = viewer
+        self.hands = Hands(viewer)
+        self.taken: list[Path] = []
+        self._pictures = pictures
+        viewer.window.resize(*WINDOW_SIZE)
+        _, dock = viewer.window.add_plugin_dock_widget(PLUGIN, WIDGET)
+        self.dock: ImsTumorDock = dock
+        settle(0.5)
+
+    @property
+    def session(self) -> Session:
+        """The window's session."""
+        return self.dock.session
+
+    @property
+    def slide(self) -> SlideState:
+        """The active slide."""
+        slide = self.session.active
+        assert slide is not None  # noqa: S101 - a story begins by opening a slide
+        return slide
+
+    def layer(self, role: Role) -> Layer | None:
+        """Find the slide's layer of a role."""
+        return first_of(self.viewer.layers, self.slide.dataset, role)
+
+    # ---- chapters ---------------------------------------------------------------------------
+
+    def open(self, path: Path) -> None:
+        """Open a slide as napari opens a dropped file."""
+        self.viewer.open(str(path), plugin=PLUGIN)
+        self._opened()
+
+    def open_sample(self) -> None:
+        """Open the simulated slide as *File › Open Sample* does."""
+        self.viewer.open_sample(PLUGIN, "simulated-slide")
+        self._opened()
+
+    def click_pixel(self, pixel: Pixel) -> tuple[Any, Any]:
+        """Click a pixel and read the plotted spectrum back."""
+        layer = self._must("tic")
+        self.viewer.layers.selection.active = layer
+        self.hands.click_pixel(layer, pixel)
+        where = f"Row {pixel[0]}, column {pixel[1]}"
+        title = self.hands.find("spectrum_title")
+        wait_until(lambda: where in title.text(), f"the spectrum of {where}", 10)
+        self._picture("02-click-spectrum")
+        return self.dock.spectrum.plotted_spectrum()
+
+    def click_peak(self, mz: float, intensity: float) -> Layer:
+        """Click a peak of the plotted spectrum and wait for its ion image."""
+        shown: list[Any] = []
+        self.session.ion_shown.connect(shown.append)
+        self.hands.click_plot(self.dock.spectrum.plot, mz, intensity)
+        wait_until(lambda: bool(shown), f"the ion image of m/z {mz:.4f}", 20)
+        self.session.ion_shown.disconnect(shown.append)
+        settle(0.1)
+        self._picture("03-ion-image")
+        return self._must("ion")
+
+    def paint(self, strokes: Sequence[Stroke], brush: int = 1) -> None:
+        """Paint strokes with the mouse, taking each class up by its key."""
+        self.hands.click_button("annotate_start")
+        layer: Any = self._must("labels")
+        layer.brush_size = brush
+        keys = {1: "h", 2: "t"}
+        for stroke in strokes:
+            self.hands.press_key(keys[stroke.value])
+            self.hands.drag_pixels(layer, stroke.path)
+        expected = np.count_nonzero(layer.data)
+        wait_until(
+            lambda: int((self.slide.annotation.labels > 0).sum()) == expected, "the counts", 10
+        )
+        settle(0.2)
+        self._picture("04-paint")
+
+    def fit(self, seconds: float = 300) -> None:
+        """Press *Fit* and wait for the model and its overlay."""
+        before = self.session.classifier.model
+        self.hands.click_button("fit_start")
+        wait_until(lambda: self._loss_is_drawn() or self._model_is_not(before), "the fit", seconds)
+        self._picture("05-fit")
+        wait_until(lambda: self._model_is_not(before), "the fitted model", seconds)
+        self._wait_for_prediction()
+        self._picture("06-predict")
+
+    def fit_and_stop(self, seconds: float = 120) -> None:
+        """Press *Fit*, then *Stop* as soon as the network is learning."""
+        before = self.session.classifier.model
+        self.hands.click_button("fit_start")
+        wait_until(lambda: self.session.runner.is_busy("fit"), "the fit to begin", 10)
+        settle(1.0)
+        self.hands.click_button("fit_stop")
+        wait_until(lambda: self._model_is_not(before), "the stopped fit's model", seconds)
+        self._wait_for_prediction()
+        self._picture("07-stop")
+
+    def save(self, folder: Path) -> dict[str, Path]:
+        """Save labels, model and prediction through the file choosers."""
+        slide = self.slide.name
+        files = {
+            "save_labels": folder / f"{slide}_labels.npy",
+            "save_model": folder / f"{slide}_model.safetensors",
+            "save_prediction": folder / f"{slide}_prediction.ome.tif",
+        }
+        for button, path in files.items():
+            self.hands.answer_dialog(button, path)
+            wait_until(path.is_file, f"{path.name} to be written", 20)
+            wait_until(lambda: not self.session.runner.is_busy("file"), "the file", 20)
+        self._picture("08-save")
+        return files
+
+    def open_model(self, path: Path) -> None:
+        """Open a model through the file chooser and predict with it."""
+        before = self.session.classifier.model
+        self.hands.answer_dialog("open_model", path)
+        wait_until(lambda: self._model_is_not(before), "the model to be read", 20)
+        made = self.slide.prediction
+        self.hands.click_button("predict_start")
+        wait_until(lambda: self.slide.prediction is not made, "the prediction", 60)
+
+    def restore(self) -> None:
+        """Take back the strokes that a killed window left."""
+        wait_until(self.dock.recovery.isVisible, "the offer of unsaved strokes", 10)
+        self._picture("09-recover")
+        self.hands.click_button("recovery_restore")
+        settle(0.3)
+
+    def overview(self, path: Path) -> None:
+        """Take the one picture that says it all: strokes, overlay and spectrum."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self.taken.append(self.hands.picture(path))
+
+    # ---- inside -----------------------------------------------------------------------------
+
+    def _opened(self) -> None:
+        wait_until(lambda: self.session.active is not None, "the slide", 60)
+        wait_until(lambda: self.slide.overview is not None, "the slide's overview", 60)
+        self.hands.see_all()
+        settle(0.3)
+        self._picture("01-open")
+
+    def _wait_for_prediction(self) -> None:
+        def done() -> bool:
+            busy = any(self.session.runner.is_busy(lane) for lane in ("fit", "predict"))
+            return not busy and self.slide.prediction is not None
+
+        wait_until(done, "the overlay", 120)
+        settle(0.3)
+
+    def _loss_is_drawn(self) -> bool:
+        epochs, _ = self.dock.fit.plot.loss.getData()
+        return epochs is not None and len(epochs) > 1
+
+    def _model_is_not(self, before: object) -> bool:
+        return self.session.classifier.model is not before
+
+    def _must(self, role: Role) -> Layer:
+        layer = self.layer(role)
+        assert layer is not None, role  # noqa: S101 - the chapter before has made it
+        return layer
+
+    def _picture(self, name: str) -> None:
+        if self._pictures is not None:
+            self.taken.append(self.hands.picture(self._pictures / f"walk-{name}.png"))
