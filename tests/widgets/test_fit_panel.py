@@ -175,7 +175,7 @@ def test_stop_ends_a_running_fit_and_keeps_its_best(
     assert panel.stop.isEnabled()
     assert panel.reason.isHidden(), "the running fit is told by its progress"
     qtbot.mouseClick(panel.fit, Qt.MouseButton.LeftButton)
-    qtbot.waitUntil(lambda: panel.plot.isVisible())
+    qtbot.waitUntil(panel.plot.isVisible)
     qtbot.mouseClick(panel.stop, Qt.MouseButton.LeftButton)
     qtbot.waitUntil(lambda: bool(taken), timeout=1000)
     assert str(taken[0]).startswith("best of ")

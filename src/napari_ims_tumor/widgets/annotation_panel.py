@@ -57,6 +57,7 @@ class AnnotationPanel(Section):
         self.hint = text_line("annotate_hint", HINT)
         self.load = QPushButton("Load labels…")
         self.load.setObjectName("annotate_load")
+        self.load.setToolTip("Read labels from a .npy, .png or .tif file of the slide's shape")
         self.add(self.start, grid, self.hint, self.load)
 
     def _add_class(self, row: int, label: LabelClass) -> None:
@@ -77,6 +78,7 @@ class AnnotationPanel(Section):
         button.setAccessibleName(text)
         button.setCheckable(True)
         button.setMinimumWidth(120)
+        button.setToolTip("Erase labels: key E")
         button.setStyleSheet("QPushButton { text-align: left; padding-left: 8px; }")
         self.brushes.addButton(button, value)
         return button

@@ -93,7 +93,7 @@ class ImsTumorDock(QWidget):
     def _connect(self) -> None:
         self.wiring.on(self._viewer.events.theme, self._paint)
         self.slide.spectrum_requested.connect(self.show_spectrum)
-        self.spectrum.seen.connect(lambda seen: self.slide.spectrum.setVisible(not seen))
+        self.spectrum.seen.connect(self.slide.spectrum.setHidden)
         self.fit.plot_shown.connect(self._scroll_to_plot)
         # Docking again from inside napari's own docking of this widget would nest the two.
         QTimer.singleShot(0, self.show_spectrum)
@@ -113,7 +113,10 @@ class ImsTumorDock(QWidget):
 
     def _scroll_to_plot(self) -> None:
         # After Qt has given the plot its place.
-        QTimer.singleShot(200, lambda: self._area.ensureWidgetVisible(self.fit.score))
+        QTimer.singleShot(200, self._scroll_now)
+
+    def _scroll_now(self) -> None:
+        self._area.ensureWidgetVisible(self.fit.score)
 
     def show_spectrum(self) -> None:
         """Dock the spectrum below the canvas, or bring its dock back."""

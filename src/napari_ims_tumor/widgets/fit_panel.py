@@ -81,6 +81,7 @@ class FitPanel(Section):
             [*fields_for(StartForm, {"model_file": {"label": "model"}}), *network]
         )
         file: Any = self.start["model_file"]
+        file.choose_btn.tooltip = "Choose a model that was fitted earlier"
         file.choose_btn.text = "Choose…"
         file.line_edit.value = ""
         file.line_edit.native.setPlaceholderText("a .safetensors file")

@@ -54,11 +54,17 @@ class SlidePanel(Section):
         self.form = form_for(OpenForm, {"slide": {"label": "open"}})
         chooser = self.form["slide"]
         chooser.choose_btn.native.setObjectName("slide_choose")
+        chooser.choose_btn.tooltip = "Choose an .imzML file; its .ibd lies beside it"
         chooser.choose_btn.text = "Choose…"
         chooser.line_edit.native.setPlaceholderText("an .imzML file")
         self.list = QComboBox()
         self.list.setObjectName("slide_list")
         self.list.setAccessibleName("Open slides")
+        # A long name is cut in the list, not a reason to make the dock wider.
+        self.list.setSizeAdjustPolicy(
+            QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+        )
+        self.list.setMinimumContentsLength(8)
         self.list.setToolTip("Which open slide the sections below act on")
         self.close_slide = QPushButton("Close")
         self.close_slide.setObjectName("slide_close")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -113,6 +114,14 @@ def _warm_up() -> Job[Progress, None]:
     colors.map(np.zeros((1, 1), np.uint8))
     yield Progress("Getting ready to annotate", 1, 2)
     Labels(np.zeros((1, 1), np.uint8), colormap=colors)
+
+
+@atexit.register
+def _end_all() -> None:
+    """End the work of windows that a script never closed: a thread at exit crashes Python."""
+    for window in list(WindowSession._of_viewer.values()):
+        window.session.files.autosave_now()
+        window.runner.close()
 
 
 def real_viewer(viewer: Any) -> Any:
