@@ -35,7 +35,7 @@ class FitConfig:
     """
 
     network: Network = "default"
-    epochs: int = 24
+    epochs: int = 20
     tune: Tune = "all"
     seed: int = 0
     device: str = "auto"

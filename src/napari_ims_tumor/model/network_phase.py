@@ -21,7 +21,11 @@ from napari_ims_tumor.model.training import Trainer, TrainingSet
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 
 BLENDS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
-PATIENCE: Final = 4
+PATIENCE: Final = 3
+PATIENCE_FROM_BASE: Final = 1
+"""A base is close already: if an epoch on held-out groups does not help, the next will not."""
+LEAST_GAIN: Final = 0.005
+"""Share by which held-out loss must fall to count: fewer epochs, fewer choices made by chance."""
 CHECK_FOLDS: Final = 3
 MANY_NUMBERS: Final = 10_000_000
 """Above this many intensities one held-out fold is judged instead of three."""
@@ -46,6 +50,7 @@ class _Check:
     answer: LinearAnswer
     folds: tuple[Fold, ...]
     trainers: tuple[Trainer, ...]
+    base: FittedModel | None
     best: Choice
     history: list[EpochRecord]
 
@@ -76,9 +81,11 @@ def network_phase(
     if not answer.validation.folds:
         return _unjudged(answer, base)
     check = _begin(answer, config, base, shape)
-    for epoch in range(1, config.epochs + 1):
+    from_base = base is not None and base.has_cnn
+    patience = PATIENCE_FROM_BASE if from_base else PATIENCE
+    for epoch in range(0 if from_base else 1, config.epochs + 1):
         finished = yield from _check_epoch(check, epoch, config, run)
-        if not finished or epoch - check.best.epoch >= PATIENCE:
+        if not finished or epoch - check.best.epoch >= patience:
             break
     if check.best.blend == 0:
         note = "the CNN was no better than the linear model on held-out groups: linear is used"
@@ -99,7 +106,7 @@ def _begin(
     trainers = tuple(_trainer(answer, fold, config, base, shape) for fold in folds)
     rows = np.concatenate([fold.held_out for fold in folds])
     loss = balanced_log_loss(answer.held_out.logits[rows], answer.spectra.classes[rows])
-    return _Check(answer, folds, trainers, Choice(loss), [])
+    return _Check(answer, folds, trainers, base, Choice(loss), [])
 
 
 def _trainer(
@@ -127,13 +134,14 @@ def _check_epoch(
     report = replace(_report(check, "Network on held-out groups"), epochs=config.epochs)
     losses, parts = [], []
     for fold, trainer in zip(check.folds, check.trainers, strict=True):
-        loss = yield from run.drive(trainer.epoch(), report)
+        # Epoch 0 judges a base model's CNN as it is.
+        loss = 0.0 if epoch == 0 else (yield from run.drive(trainer.epoch(), report))
         run.note = "; ".join(trainer.notes) or run.note
         if loss is None:
             if not run.over:
                 run.note = "the loss was not a number: the last good weights are kept"
             return False
-        normalization = check.answer.normalization(fold, None)
+        normalization = check.answer.normalization(fold, check.base)
         inputs = normalization.apply(check.answer.roots[fold.held_out])
         part = yield from run.drive(trainer.logits(inputs), report)
         if part is None:
@@ -141,7 +149,8 @@ def _check_epoch(
         losses.append(loss)
         parts.append(part)
     score = _choose(check, epoch, np.concatenate(parts))
-    check.history.append(EpochRecord(epoch, round(float(np.mean(losses)), 6), score))
+    if epoch:
+        check.history.append(EpochRecord(epoch, round(float(np.mean(losses)), 6), score))
     left = (time.monotonic() - begun) * (config.epochs - epoch + 2)
     told = replace(_report(check, report.phase), epochs=config.epochs, seconds_left=left)
     yield from run.tell(told)
@@ -156,7 +165,7 @@ def _choose(check: _Check, epoch: int, cnn: Float32Array) -> float | None:
     losses = {blend: balanced_log_loss(logits, classes) for blend, logits in mixed.items()}
     blend = min(losses, key=lambda b: losses[b])
     score = balanced_accuracy(mixed[blend], classes)
-    if losses[blend] < check.best.loss:
+    if losses[blend] < (1 - LEAST_GAIN) * check.best.loss:
         weights = check.trainers[0].weights()
         copies = {name: np.array(values) for name, values in weights.items()}
         check.best = Choice(losses[blend], epoch, blend, score, mixed[blend], copies)
