@@ -16,6 +16,8 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QWidget
+from tests.widgets.conftest import make_dataset, painted
+from tests.widgets.test_fit_panel import STROKES
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.job import STOP, Job
@@ -25,8 +27,6 @@ from napari_ims_tumor.session.autosave import Autosave
 from napari_ims_tumor.viewer.slide_tag import first_of
 from napari_ims_tumor.widgets.dock import ImsTumorDock
 from napari_ims_tumor.widgets.window_session import WindowSession
-from tests.widgets.conftest import make_dataset, painted
-from tests.widgets.test_fit_panel import STROKES
 
 pytestmark = pytest.mark.window
 
