@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from napari_ims_tumor.model.config import NetworkConfig
-from napari_ims_tumor.model.network import DilatedNetwork
+from napari_ims_tumor.model.network import DilatedConv, DilatedNetwork
 from napari_ims_tumor.model.training import build_network, is_tuned
 from napari_ims_tumor.model.weight_shapes import weight_shapes
 
@@ -62,6 +62,14 @@ def test_shapes_are_known_without_building(bins: int) -> None:
     shapes = weight_shapes(config)
     assert {k: v for k, v in shapes.items() if k.startswith("cnn.")} == expected
     assert network(torch.zeros(2, bins)).shape == (2, 3)
+
+
+@pytest.mark.parametrize(("dilation", "length"), [(16, 593), (16, 5), (64, 593), (64, 640)])
+def test_wide_convolutions_are_the_same_sum(dilation: int, length: int) -> None:
+    conv = DilatedConv(4, 7, dilation)
+    x = torch.randn(2, 4, length, generator=torch.Generator().manual_seed(0))
+    expected = torch.nn.Conv1d.forward(conv, x)
+    assert torch.allclose(conv(x), expected, atol=1e-5)
 
 
 def test_absolute_position_matters() -> None:
