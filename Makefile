@@ -8,6 +8,7 @@ DOCS_INSTALLED := $(VENV)/.docs-installed
 # Two processes, one thread each: torch and BLAS on more threads than cores slow each other down.
 WORKERS ?= 2
 TESTS ?= tests
+COHORT ?= build/bench/cohort.csv
 
 .DEFAULT_GOAL := help
 .PHONY: help setup libraries demo test check format bench docs clean
@@ -51,11 +52,12 @@ format: $(INSTALLED)  ## put the code into its format, and fix what ruff can fix
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: $(INSTALLED)  ## run the benchmarks; each prints a table against its peers
-	@set -e; for bench in benchmarks/[a-z]*.py; do \
-	    [ -e "$$bench" ] || { echo "no benchmarks yet"; break; }; \
-	    echo "== $$bench"; $(BIN)/python "$$bench"; \
-	done
+bench: $(INSTALLED) $(COHORT)  ## run the benchmarks against other tools (COHORT=your.csv for your own slides)
+	$(BIN)/python benchmarks/reader.py
+	$(BIN)/python benchmarks/classifier.py $(COHORT)
+
+build/bench/cohort.csv: | $(INSTALLED)
+	$(BIN)/ims-tumor simulate -o build/bench --slides 2 --rows 48 --columns 64
 
 docs: $(DOCS_INSTALLED)  ## build the documentation into site/, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
