@@ -128,7 +128,9 @@ def test_reports_are_drawn_as_they_come(panel: FitPanel, session: Session) -> No
     assert panel.progress.text() == "Reading strokes 25%"
     assert panel.plot.isHidden()
     note = "No held-out score: paint a second stroke of each class."
-    session.job_reported.emit("fit", EpochReport("Linear model", linear_score=0.9))
+    session.job_reported.emit("fit", EpochReport("Linear model", 5, 5, None, 0.9, 0.9))
+    assert panel.plot.loss.getData()[0] is None or not len(panel.plot.loss.getData()[0])
+    assert panel.score.text() == "Held-out balanced accuracy: linear 0.900"
     for epoch, (loss, score) in enumerate([(0.7, 0.8), (0.5, 0.95)], start=1):
         report = EpochReport("Network", epoch, 8, loss, score, 0.9, 75.0, "CPU")
         session.job_reported.emit("fit", report)
@@ -137,8 +139,10 @@ def test_reports_are_drawn_as_they_come(panel: FitPanel, session: Session) -> No
     assert list(panel.plot.score.getData()[1]) == [0.8, 0.95]
     assert panel.plot.baseline.value() == 0.9
     assert panel.plot.baseline.isVisible()
-    assert panel.progress.text() == "Network · epoch 2 of 8 · loss 0.500 · about 75 s left · on CPU"
+    assert panel.progress.text() == "Network · epoch 2 of 8 · about 75 s left · on CPU"
     assert panel.score.text() == "Held-out balanced accuracy: network 0.950, linear 0.900"
+    session.job_reported.emit("fit", EpochReport("Network on all labels", 1, 2, 0.5, 0.95, 0.9))
+    assert list(panel.plot.loss.getData()[1]) == [0.7, 0.5], "the last fit counts anew"
     session.job_started.emit("fit")
     assert panel.plot.isHidden()
     session.job_reported.emit("fit", EpochReport("Network", 1, 8, 0.6, note=note))

@@ -59,12 +59,13 @@ class FitPlot(pg.GraphicsLayoutWidget):
         plot.hideButtons()
         plot.setMouseEnabled(x=False, y=False)
         plot.setLabel("left", label)
-        plot.getAxis("left").setWidth(52)
+        plot.getAxis("left").setWidth(64)
         plot.getAxis("left").enableAutoSIPrefix(False)
         return plot
 
     def clear_fit(self) -> None:
         """Begin a new fit: nothing is drawn."""
+        self._phase: str | None = None
         self._losses.clear()
         self._scores.clear()
         self.loss.setData([], [])
@@ -74,18 +75,25 @@ class FitPlot(pg.GraphicsLayoutWidget):
 
     def add(self, report: EpochReport) -> None:
         """Draw one report's numbers."""
-        if report.epochs:
-            self.loss_plot.setXRange(0, report.epochs, padding=0.02)
         if report.loss is not None:
-            self._losses[report.epoch] = report.loss
-            self.loss.setData(list(self._losses), list(self._losses.values()))
-        if report.held_out_score is not None:
-            self._scores[report.epoch] = report.held_out_score
-            self.score.setData(list(self._scores), list(self._scores.values()))
+            self._add_epoch(report, report.loss)
         if report.linear_score is not None:
             self.baseline.setValue(report.linear_score)
             self.baseline.show()
         self._show_scores(bool(self._scores) or self.baseline.isVisible())
+
+    def _add_epoch(self, report: EpochReport, loss: float) -> None:
+        """Draw one epoch of the network."""
+        if self._phase not in (None, report.phase):
+            # The last fit, on all labels, counts anew and has no score of its own.
+            return
+        self._phase = report.phase
+        self._losses[report.epoch] = loss
+        self.loss.setData(list(self._losses), list(self._losses.values()))
+        self.loss_plot.setXRange(0, max(report.epochs, 1), padding=0.02)
+        if report.held_out_score is not None:
+            self._scores[report.epoch] = report.held_out_score
+            self.score.setData(list(self._scores), list(self._scores.values()))
 
     def _show_scores(self, shown: bool) -> None:
         """Give the score's place to the loss while there is no score to show."""

@@ -18,8 +18,6 @@ def progress_words(report: EpochReport | Progress) -> str:
     parts = [report.phase]
     if report.epochs:
         parts.append(f"epoch {report.epoch} of {report.epochs}")
-    if report.loss is not None:
-        parts.append(f"loss {report.loss:.3f}")
     if report.seconds_left is not None:
         parts.append(f"about {duration(report.seconds_left)} left")
     if report.device:
@@ -32,7 +30,7 @@ def score_words(report: EpochReport) -> str:
     scores = [
         f"{name} {score:.3f}"
         for name, score in (
-            ("network", report.held_out_score),
+            ("network", report.held_out_score if report.loss is not None else None),
             ("linear", report.linear_score),
         )
         if score is not None
