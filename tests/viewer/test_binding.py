@@ -13,7 +13,7 @@ from napari.layers import Image, Labels, Layer
 from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.viewer.binding import Binding
-from napari_ims_tumor.viewer.canvas_overlays import text_overlay
+from napari_ims_tumor.viewer.canvas_overlays import scale_bar, text_overlay
 from napari_ims_tumor.viewer.layers import slide_layers
 from napari_ims_tumor.viewer.picking import Pixel, world_at
 from napari_ims_tumor.viewer.slide_tag import first_of, tag_of
@@ -94,6 +94,14 @@ def test_a_new_dock_on_a_running_session_shows_everything(session, dataset, buil
     assert sorted(roles(viewer)) == sorted([*OPENED, "labels", "tumor", "class"])
     assert roles(viewer)[-1] == "labels"
     binding.close()
+
+
+def test_the_scale_bar_stands_where_the_pixel_size_is_known(binding, session, viewer, build):
+    session.adopt(build.dataset(build.grid(size_um=None)))
+    assert not scale_bar(viewer).visible
+    session.close_slide(session.active)
+    session.adopt(build.dataset())
+    assert scale_bar(viewer).visible
 
 
 # ---- let go ---------------------------------------------------------------------------------

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 import numpy as np
 
 from napari_ims_tumor.errors import LabelsError
-from napari_ims_tumor.msi.arrays import LabelArray
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.viewer.layer_list import PLACEMENT, align
@@ -67,7 +66,7 @@ class LabelsLink:
             return
         self._is_busy = True
         try:
-            self._session.annotate(_as_labels(self.layer.data, slide), slide)
+            self._session.annotate(np.asarray(self.layer.data), slide)
         except LabelsError as error:
             self._put(slide)
             self._session.failed.emit(f"{error}. The last good labels are back.")
@@ -117,14 +116,3 @@ class LabelsLink:
             self._session.noticed.emit(
                 f"{self.layer.name} must lie exactly over {self._slide.name}, so it was put back."
             )
-
-
-def _as_labels(data: object, slide: SlideState) -> LabelArray:
-    values = np.asarray(data)
-    known = {0, *slide.annotation.scheme.values}
-    # Checked before the session narrows to uint8, where 258 would become a tumor.
-    unknown = sorted(set(np.unique(values).tolist()) - known)
-    if unknown:
-        names = ", ".join(f"{c.value} {c.name}" for c in slide.annotation.scheme.classes)
-        raise LabelsError(f"Label {unknown[0]} is no class: use 0 unlabelled, {names}")
-    return values
