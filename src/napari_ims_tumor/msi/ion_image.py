@@ -133,8 +133,9 @@ def finite_sums_between(values: NDArray[Any], bounds: IntArray) -> Float64Array:
     filled = np.flatnonzero(np.diff(bounds) > 0)
     if filled.size == 0:
         return sums
-    exact = values.astype(np.float64)
-    if not np.isfinite(exact).all():
-        exact = np.where(np.isfinite(exact), exact, 0)
-    sums[filled] = np.add.reduceat(exact[: int(bounds[-1])], bounds[:-1][filled])
+    ends = int(bounds[-1])
+    sums[filled] = np.add.reduceat(values[:ends], bounds[:-1][filled], dtype=np.float64)
+    for j in np.flatnonzero(~np.isfinite(sums)).tolist():
+        part = values[bounds[j] : bounds[j + 1]].astype(np.float64)
+        sums[j] = part[np.isfinite(part)].sum()
     return sums

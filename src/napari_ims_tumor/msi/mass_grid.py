@@ -15,6 +15,8 @@ GRID_PPM: Final = 5.0
 """Width of a centroid bin: below the mass error of most imaging instruments."""
 
 MOST_NODES: Final = 2_000_000
+_AT_ONCE: Final = 1 << 20
+"""Points per step: intermediate arrays small enough to be used again."""
 _SAMPLED_SPECTRA: Final = 16
 _CURVE_POINTS: Final = 4096
 
@@ -50,13 +52,26 @@ class CentroidSums:
 
     def add(self, mz: Float64Array, intensity: FloatArray) -> None:
         """Add points; shapes (n,)."""
+        for start in range(0, mz.size, _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            self._add(mz[part], intensity[part])
+
+    def _add(self, mz: Float64Array, intensity: FloatArray) -> None:
         n = self.intensity.size
-        place = (np.log(np.maximum(mz, 1.0)) - self.low) * (1e6 / GRID_PPM)
-        bins = np.clip(place.astype(np.int64), 0, n - 1)
+        place = np.log(np.maximum(mz, 1.0))
+        place -= self.low
+        place *= 1e6 / GRID_PPM
+        bins = place.astype(np.int64)
+        if bins.size and (int(bins.min()) < 0 or int(bins.max()) >= n):
+            bins = np.clip(bins, 0, n - 1)
         values = intensity.astype(np.float64, copy=False)
-        weight = np.abs(values)
-        self.intensity += np.bincount(bins, values, n)
-        self.weight += np.bincount(bins, weight, n)
+        sums = np.bincount(bins, values, n)
+        self.intensity += sums
+        weight = values
+        if values.size and values.min() < 0:
+            weight = np.abs(values)
+            sums = np.bincount(bins, weight, n)
+        self.weight += sums
         self.moment += np.bincount(bins, weight * mz, n)
 
     def result(self, divisor: float) -> tuple[Float64Array, Float64Array]:

@@ -54,6 +54,41 @@ def test_missing_file_and_wrong_kind_and_folder(tmp_path: Path) -> None:
     stops(tmp_path / "folder.imzML", "folder")
 
 
+def test_names_the_system_refuses(tmp_path: Path) -> None:
+    stops(tmp_path / ("x" * 300 + ".imzML"), "cannot be read")
+
+
+def test_files_that_cannot_be_read(write_slide, processed_pixels, monkeypatch) -> None:
+    path = write_slide(processed_pixels)
+
+    def refuse(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", refuse)
+        stops(path, "slide.imzML cannot be read: Permission denied")
+    monkeypatch.setattr(os, "open", refuse)
+    stops(path, "slide.ibd cannot be opened: Permission denied")
+
+
+def test_wrong_number_of_spectra_announced(write_slide, processed_pixels) -> None:
+    path = write_slide(
+        processed_pixels, edit=lambda t: t.replace('List count="12"', 'List count="20"')
+    )
+    with open_imzml(path) as slide:
+        assert slide.n_spectra == 12
+        assert "the file announces 20 spectra, but holds 12" in slide.warnings
+
+
+def test_empty_arrays_may_claim_to_lie_before_the_file(write_slide, make_pixel) -> None:
+    pixels = [make_pixel(1, 1, np.zeros(0), np.zeros(0)), make_pixel(2, 1, np.ones(1), np.ones(1))]
+    path = write_slide(
+        pixels, edit=lambda t: t.replace('offset" value="16"', 'offset" value="-1"', 1)
+    )
+    with open_imzml(path) as slide:
+        assert [len(slide.spectrum(i)) for i in range(2)] == [0, 1]
+
+
 def test_either_file_opens_the_same_pair(write_slide, processed_pixels) -> None:
     path = write_slide(processed_pixels, suffixes=(".ImzML", ".IBD"))
     ibd = path.with_suffix(".IBD")
@@ -480,10 +515,9 @@ def test_shrinking_and_changing_while_open(write_slide, processed_pixels) -> Non
     path = write_slide(processed_pixels)
     with open_imzml(path) as slide:
         os.truncate(path.with_suffix(".ibd"), 30)
-        with pytest.raises(SlideError, match="got shorter while open"):
-            slide.spectrum(11)
-        with pytest.raises(SlideError, match="changed by another program"):
-            slide.spectrum(5)
+        for read in (lambda: slide.spectrum(11), lambda: slide.spectrum(5), slide.blocks):
+            with pytest.raises(SlideError, match="changed by another program"):
+                read()
 
 
 def test_truncation_while_open_does_not_kill_the_process(write_slide, continuous_pixels) -> None:
@@ -568,6 +602,7 @@ def test_reading_without_positioned_reads(write_slide, processed_pixels, monkeyp
     path = write_slide(processed_pixels)
     data = path.with_suffix(".ibd").read_bytes()
     monkeypatch.setattr(arrays, "_READ_AT", arrays.seek_and_read)
+    monkeypatch.setattr(arrays, "_HAS_PREAD", False)
     ibd = IbdFile(path.with_suffix(".ibd"))
     assert bytes(ibd.read(5, 100)) == data[5:105]
     with pytest.raises(SlideError, match="shorter"):

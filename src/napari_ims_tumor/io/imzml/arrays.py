@@ -10,11 +10,9 @@ import lzma
 import os
 import threading
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,8 +37,7 @@ class Encoding:
     compression: Compression = "none"
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(NamedTuple):
     """Where one array lies: ``length`` values in ``nbytes`` bytes from ``offset`` on."""
 
     offset: int
@@ -49,88 +46,101 @@ class Span:
     encoding: Encoding
 
 
+class _Descriptor:
+    """An open file that closes when nobody reads from it any more.
+
+    A read holds a reference, so that closing the slide never pulls the file from under a read in
+    another thread, and no lock is needed.
+    """
+
+    def __init__(self, path: Path) -> None:
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
+        self.number = -1
+        self.number = os.open(path, flags)
+
+    def __del__(self) -> None:
+        if self.number >= 0:
+            os.close(self.number)
+
+
 class IbdFile:
     """The open .ibd file of a slide. Every method may be called from several threads."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_CLOEXEC", 0)
         try:
-            self._descriptor = os.open(path, flags)
+            self._descriptor: _Descriptor | None = _Descriptor(path)
+            state = os.fstat(self._descriptor.number)
         except OSError as error:
             raise SlideError(f"{path.name} cannot be opened: {error.strerror}") from None
-        self._lock = threading.Lock()
-        self._readers = 0
-        self._closed = False
-        state = os.fstat(self._descriptor)
         self.size = state.st_size
         self._written = state.st_mtime_ns
 
-    def read(self, offset: int, nbytes: int) -> bytearray:
+    def read(self, offset: int, nbytes: int) -> bytes | bytearray:
         """Return ``nbytes`` bytes from ``offset`` on, or raise a :class:`SlideError`."""
+        if _HAS_PREAD and nbytes < _MOST_AT_ONCE:
+            descriptor = self._open_descriptor()
+            try:
+                data = os.pread(descriptor.number, nbytes, offset)
+            except OSError as error:
+                raise self._lost(error) from None
+            if len(data) == nbytes:
+                self._compare(descriptor)
+                return data
         buffer = bytearray(nbytes)
         self.read_into(memoryview(buffer), offset)
         return buffer
 
     def read_into(self, buffer: memoryview, offset: int) -> None:
         """Fill ``buffer`` from ``offset`` on, or raise a :class:`SlideError`."""
+        descriptor = self._open_descriptor()
         done, wanted = 0, len(buffer)
-        with self._in_use() as descriptor:
-            while done < wanted:
-                got = self._read_some(descriptor, buffer[done:], offset + done)
-                if got == 0:
-                    raise SlideError(
-                        f"{self.path.name} ends at byte {offset + done}, but {offset + wanted} "
-                        f"were expected: it got shorter while open. Copy it again and reopen it."
-                    )
-                done += got
-            self._refuse_changed(descriptor)
+        while done < wanted:
+            got = self._read_some(descriptor, buffer[done:], offset + done)
+            if got == 0:
+                raise SlideError(
+                    f"{self.path.name} ends at byte {offset + done}, but {offset + wanted} "
+                    f"were expected: it got shorter while open. Copy it again and reopen it."
+                )
+            done += got
+        self._compare(descriptor)
+
+    def refuse_changed(self) -> None:
+        """Raise a :class:`SlideError` if the file is not what it was when it was opened."""
+        self._compare(self._open_descriptor())
 
     def close(self) -> None:
         """Close the file once the last read is done; later reads raise."""
-        with self._lock:
-            if self._closed:
-                return
-            self._closed = True
-            idle = self._readers == 0
-        if idle:
-            os.close(self._descriptor)
+        self._descriptor = None
 
-    @contextmanager
-    def _in_use(self) -> Iterator[int]:
-        """Keep the file open during a read, so that closing never pulls it from under one."""
-        with self._lock:
-            if self._closed:
-                raise SlideError(f"{self.path.name} was closed; open the slide again")
-            self._readers += 1
+    def _open_descriptor(self) -> _Descriptor:
+        descriptor = self._descriptor
+        if descriptor is None:
+            raise SlideError(f"{self.path.name} was closed; open the slide again")
+        return descriptor
+
+    def _read_some(self, descriptor: _Descriptor, buffer: memoryview, offset: int) -> int:
         try:
-            yield self._descriptor
-        finally:
-            with self._lock:
-                self._readers -= 1
-                last = self._is_idle_and_closed()
-            if last:
-                os.close(self._descriptor)
-
-    def _is_idle_and_closed(self) -> bool:
-        return self._closed and self._readers == 0
-
-    def _read_some(self, descriptor: int, buffer: memoryview, offset: int) -> int:
-        try:
-            return _READ_AT(descriptor, buffer[:_MOST_AT_ONCE], offset)
+            return _READ_AT(descriptor.number, buffer[:_MOST_AT_ONCE], offset)
         except OSError as error:
-            raise SlideError(
-                f"{self.path.name} cannot be read any more ({error.strerror}): was its drive "
-                "disconnected? Reconnect it and reopen the slide."
-            ) from None
+            raise self._lost(error) from None
 
-    def _refuse_changed(self, descriptor: int) -> None:
-        state = os.fstat(descriptor)
-        if (state.st_size, state.st_mtime_ns) != (self.size, self._written):
+    def _compare(self, descriptor: _Descriptor) -> None:
+        try:
+            state = os.fstat(descriptor.number)
+        except OSError as error:
+            raise self._lost(error) from None
+        if state.st_size != self.size or state.st_mtime_ns != self._written:
             raise SlideError(
                 f"{self.path.name} was changed by another program while it was open; "
                 "reopen the slide to see what it holds now"
             )
+
+    def _lost(self, error: OSError) -> SlideError:
+        return SlideError(
+            f"{self.path.name} cannot be read any more ({error.strerror}): was its drive "
+            "disconnected? Reconnect it and reopen the slide."
+        )
 
 
 def seek_and_read(descriptor: int, buffer: memoryview, offset: int) -> int:
@@ -146,6 +156,7 @@ def _positioned_read(descriptor: int, buffer: memoryview, offset: int) -> int:
     return int(os.preadv(descriptor, [buffer], offset))
 
 
+_HAS_PREAD: Final = hasattr(os, "pread")
 _POSITION_LOCK = threading.Lock()
 _MOST_AT_ONCE: Final = 1 << 30
 _READ_AT = _positioned_read if hasattr(os, "preadv") else seek_and_read

@@ -42,6 +42,16 @@ def read_document(path: Path, use_templates: bool = True) -> Job[Progress, Docum
     Document
         Header and numbers; nothing is interpreted yet.
     """
+    try:
+        return (yield from _read_in_some_encoding(path, use_templates))
+    except OSError as error:
+        raise SlideError(
+            f"{path.name} cannot be read: {error.strerror}; is its drive connected, and are you "
+            "allowed to read it?"
+        ) from None
+
+
+def _read_in_some_encoding(path: Path, use_templates: bool) -> Job[Progress, Document]:
     if path.stat().st_size == 0:
         raise SlideError(f"{path.name} is empty (0 bytes): incomplete copy or export?")
     encoding: str | None = None

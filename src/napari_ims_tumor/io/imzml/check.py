@@ -109,7 +109,7 @@ def _checksum(dataset: ImzmlDataset) -> Job[Progress, list[Finding]]:
     return findings
 
 
-def _bytes(dataset: ImzmlDataset) -> Iterator[tuple[int, bytearray]]:
+def _bytes(dataset: ImzmlDataset) -> Iterator[tuple[int, bytes | bytearray]]:
     for start in range(0, dataset.ibd_size, _PIECE):
         piece = dataset.read_bytes(start, min(_PIECE, dataset.ibd_size - start))
         yield start + len(piece), piece

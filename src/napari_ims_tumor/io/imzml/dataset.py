@@ -12,12 +12,19 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.errors import SlideError
-from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
-from napari_ims_tumor.io.imzml.axis import SharedAxis, read_mz
+from napari_ims_tumor.io.imzml.arrays import IbdFile
+from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.dense import dense_blocks
+from napari_ims_tumor.io.imzml.held import Held, HeldRagged, keeping, make_room
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
-from napari_ims_tumor.io.imzml.ragged import Disorder, ragged_blocks, tidy_pair
-from napari_ims_tumor.io.imzml.runs import float_dtype
+from napari_ims_tumor.io.imzml.ragged import (
+    Disorder,
+    RaggedReader,
+    Scratch,
+    ragged_blocks,
+    tidy_pair,
+)
+from napari_ims_tumor.io.imzml.runs import read_arrays
 from napari_ims_tumor.io.imzml.summary import Summary, summarize
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.ion_image import ion_images
@@ -58,6 +65,7 @@ class ImzmlDataset:
         self._lock = threading.Lock()
         self._summary: Summary | None = None
         self._mean: Spectrum | None = None
+        self._held: Held | None = None
         self._notes: tuple[str, ...] = ()
         if parts.ibd.size <= _READ_AT_ONCE:
             self._summarized()
@@ -115,25 +123,32 @@ class ImzmlDataset:
 
     def spectrum(self, i: int) -> Spectrum:
         """Spectrum ``i`` in file order, ascending in m/z, exact."""
-        i = self._checked(i)
-        parts, index = self._parts, self._parts.index
-        span = index.intensity.span(i)
-        what = f"the intensity array of spectrum {i}"
-        raw = decode(parts.ibd.read(span.offset, span.nbytes), span, what)
-        intensity = raw.astype(float_dtype(index.intensity))
+        parts, i = self._parts, self._checked(i)
+        if self._held is not None:
+            parts.ibd.refuse_changed()
+            return Spectrum(*self._held.one(i), parts.mode)
         if parts.axis is not None:
-            return Spectrum(parts.axis.axis.mz, parts.axis.in_order(intensity), parts.mode)
-        mz, intensity = tidy_pair(read_mz(index, parts.ibd, i), intensity)
-        return Spectrum(mz, intensity, parts.mode)
+            values = read_arrays(parts.ibd, parts.index, i, with_mz=False)[1]
+            return Spectrum(parts.axis.axis.mz, parts.axis.in_order(values), parts.mode)
+        mz, values = tidy_pair(*read_arrays(parts.ibd, parts.index, i))
+        return Spectrum(mz, values, parts.mode)
 
     def blocks(self, indices: IntArray | None = None) -> Iterator[SpectrumBlock]:
-        """Read spectra (all, or those given) in blocks of bounded memory, in the given order."""
-        chosen = np.arange(self.n_spectra) if indices is None else np.asarray(indices, np.int64)
-        if chosen.size and (chosen.min() < 0 or chosen.max() >= self.n_spectra):
+        """Read spectra (all, or those given) in blocks of bounded memory, in the given order.
+
+        A slide of up to 512 MB is read once and then kept in memory.
+        """
+        chosen = None if indices is None else np.asarray(indices, np.int64)
+        if chosen is not None and chosen.size and not self._has(chosen):
             raise SlideError(
                 f"{self.name} has spectra 0 to {self.n_spectra - 1}, not all asked for"
             )
-        return self._read(chosen, None)
+        self._parts.ibd.refuse_changed()
+        if chosen is None and self._held is None and self._summary is None:
+            self._summarized()
+        if self._held is not None:
+            return self._held.blocks(chosen)
+        return self._read(np.arange(self.n_spectra) if chosen is None else chosen)
 
     def ion_images(self, windows: Sequence[MassWindow]) -> FloatArray:
         """Summed raw intensity inside each window, (windows, *image_shape); NaN = unmeasured."""
@@ -159,7 +174,7 @@ class ImzmlDataset:
         """Bytes in the .ibd file."""
         return self._parts.ibd.size
 
-    def read_bytes(self, offset: int, nbytes: int) -> bytearray:
+    def read_bytes(self, offset: int, nbytes: int) -> bytes | bytearray:
         """Bytes of the .ibd file as they are."""
         return self._parts.ibd.read(offset, nbytes)
 
@@ -186,18 +201,25 @@ class ImzmlDataset:
             raise SlideError(f"{self.name} has spectra 0 to {self.n_spectra - 1}, not {i}")
         return int(i)
 
+    def _has(self, indices: IntArray) -> bool:
+        return bool(indices.min() >= 0 and indices.max() < self.n_spectra)
+
     def _summarized(self) -> Summary:
         """Read all spectra once, for what needs all of them; later calls cost nothing."""
         with self._lock:
             if self._summary is None:
                 disorder = Disorder()
-                blocks = self._read(np.arange(self.n_spectra), disorder)
-                self._summary = summarize(blocks, self.n_spectra)
-                self._notes = disorder.notes
+                held = make_room(self._parts.index, self._parts.axis)
+                blocks = keeping(self._read(np.arange(self.n_spectra), disorder, held), held)
+                summary = summarize(blocks, self.n_spectra)
+                self._notes, self._held, self._summary = disorder.notes, held, summary
             return self._summary
 
-    def _read(self, indices: IntArray, disorder: Disorder | None) -> Iterator[SpectrumBlock]:
+    def _read(
+        self, indices: IntArray, disorder: Disorder | None = None, held: Held | None = None
+    ) -> Iterator[SpectrumBlock]:
         parts = self._parts
         if parts.axis is not None:
             return dense_blocks(parts.ibd, parts.index, parts.axis, indices)
-        return ragged_blocks(parts.ibd, parts.index, indices, disorder)
+        room = held if isinstance(held, HeldRagged) else Scratch(parts.index.intensity.floating)
+        return ragged_blocks(RaggedReader(parts.ibd, parts.index, room, disorder), indices)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
-from napari_ims_tumor.io.imzml.runs import Runs, batches, float_dtype, take_apart
+from napari_ims_tumor.io.imzml.runs import Runs, batches, take_apart
 from napari_ims_tumor.msi.arrays import FloatArray, IntArray
 from napari_ims_tumor.msi.spectrum import SharedAxisBlock
 
@@ -30,7 +30,7 @@ def dense_blocks(
 def _matrix(runs: Runs, index: SpectrumIndex, indices: IntArray) -> FloatArray:
     table = index.intensity
     fetched = runs.fetch(table.offsets[indices], table.nbytes[indices])
-    kind = float_dtype(table)
+    kind = table.floating
     plain = _strided(index, indices, fetched)
     if plain is not None:
         return plain.astype(kind, copy=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from napari_ims_tumor.msi.arrays import IntArray
 
 MISSING: Final = np.iinfo(np.int64).min
 """Stands where a file gives no number; no real offset or position has this value."""
+
+
+_FLOAT32: Final = np.dtype(np.float32)
+_FLOAT64: Final = np.dtype(np.float64)
 
 
 @dataclass(slots=True)
@@ -36,6 +40,13 @@ class ArrayTable:
     nbytes: IntArray
     kinds: IntArray
     encodings: list[Encoding] = field(default_factory=list)
+
+    @property
+    def floating(self) -> np.dtype[Any]:
+        """The floating type that holds the values of all arrays, exactly up to 2⁵³."""
+        types = [encoding.dtype for encoding in self.encodings]
+        small = all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in types)
+        return _FLOAT32 if small else _FLOAT64
 
     @property
     def ends(self) -> IntArray:
@@ -95,6 +106,9 @@ def build_index(document: Document) -> SpectrumIndex:
     for kind, rows, values in _by_structure(document):
         _fill(index, shapes[kind], rows, values)
     index.notes.extend(dict.fromkeys(note for shape in shapes for note in shape.notes))
+    declared = document.header.spectra_declared
+    if declared not in (None, n):
+        index.notes.append(f"the file announces {declared} spectra, but holds {n}")
     return index
 
 

@@ -30,6 +30,13 @@ def pair_of(path: str | os.PathLike[str]) -> tuple[Path, Path]:
         Where a file is missing; the message names what was looked for.
     """
     given = Path(path).expanduser()
+    try:
+        return _pair(given)
+    except OSError as error:
+        raise SlideError(f"{given.name} cannot be read: {error.strerror}") from None
+
+
+def _pair(given: Path) -> tuple[Path, Path]:
     suffix = given.suffix.lower()
     if suffix not in (IMZML_SUFFIX, IBD_SUFFIX):
         raise SlideError(f"{given.name}: not an imzML slide; choose a .imzML or an .ibd file")

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
-from napari_ims_tumor.io.imzml.runs import Runs, batches, end_to_end, float_dtype
+from napari_ims_tumor.io.imzml.runs import Runs, batches, end_to_end
 from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.spectrum import RaggedBlock
 
@@ -31,26 +34,58 @@ class Disorder:
         return tuple(f"{count} spectra {what}" for count, what in found if count)
 
 
-def ragged_blocks(
-    ibd: IbdFile, index: SpectrumIndex, indices: IntArray, disorder: Disorder | None = None
-) -> Iterator[RaggedBlock]:
+class Room(Protocol):
+    """Gives memory for the points of a block."""
+
+    def space(self, n_points: int) -> tuple[Float64Array, NDArray[Any]]:
+        """Arrays for m/z and intensities, each of shape (n_points,)."""
+
+
+class Scratch:
+    """Memory that the next block uses again: fresh memory costs more than filling it."""
+
+    def __init__(self, dtype: np.dtype[Any]) -> None:
+        self._mz = np.empty(0)
+        self._intensity: NDArray[Any] = np.empty(0, dtype)
+
+    def space(self, n_points: int) -> tuple[Float64Array, NDArray[Any]]:
+        """Arrays for m/z and intensities, each of shape (n_points,)."""
+        if self._mz.size < n_points:
+            self._mz = np.empty(n_points)
+            self._intensity = np.empty(n_points, self._intensity.dtype)
+        return self._mz[:n_points], self._intensity[:n_points]
+
+
+@dataclass(frozen=True, slots=True)
+class RaggedReader:
+    """What is needed to read ragged blocks."""
+
+    ibd: IbdFile
+    index: SpectrumIndex
+    room: Room
+    disorder: Disorder | None = None
+
+
+def ragged_blocks(reader: RaggedReader, indices: IntArray) -> Iterator[RaggedBlock]:
     """Yield spectra in the given order, every one ascending in m/z and with finite m/z only."""
+    index = reader.index
     nbytes = index.mz.nbytes[indices] + index.intensity.nbytes[indices]
-    runs = Runs(ibd)
+    runs = Runs(reader.ibd)
     for batch in batches(nbytes):
-        yield tidy(_read(runs, index, indices[batch]), disorder)
+        yield tidy(_read(reader, runs, indices[batch]), reader.disorder)
 
 
-def _read(runs: Runs, index: SpectrumIndex, indices: IntArray) -> RaggedBlock:
+def _read(reader: RaggedReader, runs: Runs, indices: IntArray) -> RaggedBlock:
+    index, k = reader.index, indices.size
     offsets = np.concatenate([index.mz.offsets[indices], index.intensity.offsets[indices]])
     nbytes = np.concatenate([index.mz.nbytes[indices], index.intensity.nbytes[indices]])
+    # Empty arrays may claim to lie anywhere: put them beside one that does lie somewhere.
     offsets = np.where(nbytes > 0, offsets, offsets[np.argmax(nbytes)])
     view, places = runs.fetch(offsets, nbytes)
-    k = indices.size
-    mz = end_to_end(index.mz, indices, (view, places[:k]), (np.dtype(np.float64), "m/z"))
-    kind = float_dtype(index.intensity)
-    intensity = end_to_end(index.intensity, indices, (view, places[k:]), (kind, "intensity"))
     bounds = np.concatenate([[0], np.cumsum(index.mz.lengths[indices])])
+    mz, intensity = reader.room.space(int(bounds[-1]))
+    end_to_end(mz, index.mz, indices, (view, places[:k], "m/z"))
+    end_to_end(intensity, index.intensity, indices, (view, places[k:], "intensity"))
     return RaggedBlock(indices, mz, intensity, bounds)
 
 
@@ -95,6 +130,11 @@ def _any_of(flags: BoolArray, bounds: IntArray) -> BoolArray:
 
 def tidy_pair(mz: Float64Array, intensity: FloatArray) -> tuple[Float64Array, FloatArray]:
     """Return one spectrum ascending in m/z and with finite m/z only."""
-    block = RaggedBlock(np.zeros(1, np.int64), mz, intensity, np.array([0, mz.size]))
-    tidied = tidy(block)
+    # Comparisons with NaN are false, and infinities can only hide at the ends.
+    ascending = mz.size == 0 or (
+        (mz[1:] >= mz[:-1]).all() and math.isfinite(mz[0]) and math.isfinite(mz[-1])
+    )
+    if ascending:
+        return mz, intensity
+    tidied = tidy(RaggedBlock(np.zeros(1, np.int64), mz, intensity, np.array([0, mz.size])))
     return tidied.mz, tidied.intensity

@@ -8,9 +8,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
-from napari_ims_tumor.io.imzml.index import ArrayTable
-from napari_ims_tumor.msi.arrays import IntArray
+from napari_ims_tumor.io.imzml.arrays import IbdFile, Span, decode
+from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
+from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 
 BLOCK_BYTES: Final = 32 << 20
 """Bytes on disk that one block of spectra takes."""
@@ -75,12 +75,30 @@ def batches(nbytes: IntArray) -> Iterator[slice]:
         start = stop
 
 
-def float_dtype(table: ArrayTable) -> np.dtype[Any]:
-    """The floating type that holds every array of a table exactly, as far as float64 can."""
-    kinds = {encoding.dtype for encoding in table.encodings}
-    if all(dtype.kind == "f" and dtype.itemsize <= 4 for dtype in kinds):
-        return np.dtype(np.float32)
-    return np.dtype(np.float64)
+def read_arrays(
+    ibd: IbdFile, index: SpectrumIndex, i: int, with_mz: bool = True
+) -> tuple[Float64Array, NDArray[Any]]:
+    """Read the m/z and the intensities of one spectrum as they are written, in floating types.
+
+    Neighboring arrays are read at once. Without ``with_mz`` the m/z are empty.
+    """
+    mz, values = index.mz.span(i), index.intensity.span(i)
+    if not with_mz:
+        alone = memoryview(ibd.read(values.offset, values.nbytes))
+        return np.zeros(0), _floating(alone, values, index, i)
+    if values.offset == mz.offset + mz.nbytes:
+        both = memoryview(ibd.read(mz.offset, mz.nbytes + values.nbytes))
+        mz_data, data = both[: mz.nbytes], both[mz.nbytes :]
+    else:
+        mz_data = memoryview(ibd.read(mz.offset, mz.nbytes))
+        data = memoryview(ibd.read(values.offset, values.nbytes))
+    exact = decode(mz_data, mz, f"the m/z array of spectrum {i}").astype(np.float64, copy=False)
+    return exact, _floating(data, values, index, i)
+
+
+def _floating(data: memoryview, span: Span, index: SpectrumIndex, i: int) -> NDArray[Any]:
+    values = decode(data, span, f"the intensity array of spectrum {i}")
+    return values.astype(index.intensity.floating, copy=False)
 
 
 def take_apart(
@@ -97,23 +115,21 @@ def take_apart(
 
 
 def end_to_end(
+    out: NDArray[Any],
     table: ArrayTable,
     indices: IntArray,
-    fetched: tuple[memoryview, IntArray],
-    target: tuple[np.dtype[Any], str],
-) -> NDArray[Any]:
-    """Return the values of many arrays end to end, in the floating type asked for."""
+    fetched: tuple[memoryview, IntArray, str],
+) -> None:
+    """Write the values of many arrays end to end into ``out``, in its type."""
     lengths = table.lengths[indices]
-    out = np.empty(int(lengths.sum()), target[0])
     encoding = table.uniform_encoding
     if encoding is not None and encoding.compression == "none":
-        _copy_plain(out, lengths, fetched, encoding.dtype)
-        return out
+        _copy_plain(out, lengths, fetched[:2], encoding.dtype)
+        return
     start = 0
-    for values in take_apart(table, indices, fetched, target[1]):
+    for values in take_apart(table, indices, fetched[:2], fetched[2]):
         out[start : start + values.size] = values
         start += values.size
-    return out
 
 
 def _copy_plain(

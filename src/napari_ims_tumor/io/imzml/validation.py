@@ -60,7 +60,7 @@ def _refuse_impossible(index: SpectrumIndex) -> None:
 
 def _looks_wrapped(index: SpectrumIndex, size: int) -> bool:
     """Whether offsets are negative, or stop below 2³² in a file that is larger and repeat."""
-    if min(index.mz.offsets.min(), index.intensity.offsets.min()) < 0:
+    if any((table.offsets[table.nbytes > 0] < 0).any() for table in (index.mz, index.intensity)):
         return True
     last = max(int(index.mz.ends.max()), int(index.intensity.ends.max()))
     short = size > _WRAP and last <= _WRAP + max(int(index.mz.nbytes.max()), 0)
