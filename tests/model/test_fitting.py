@@ -13,7 +13,8 @@ from napari_ims_tumor.errors import FitRefused, ModelFileError
 from napari_ims_tumor.job import STOP
 from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.config import FitConfig
-from napari_ims_tumor.model.fitting import fit
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.fitting import EpochReport, fit
 from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.model.samples import why_not_fit
 from napari_ims_tumor.model.scores import balanced_accuracy
@@ -39,13 +40,19 @@ def test_linear_alone_predicts_what_it_learned(build: Any) -> None:
     assert not any(name.startswith("cnn.") for name in model.weights)
 
 
+@pytest.fixture(scope="module")
+def gate_fit(build: Any) -> tuple[list[EpochReport], FittedModel]:
+    reports: tuple[list[EpochReport], FittedModel] = build.reports(build.distant_gate(400, 200, 0))
+    return reports
+
+
 def test_a_distant_gate_is_solved_by_the_default_network_and_by_no_linear_model(
-    build: Any,
+    build: Any, gate_fit: tuple[list[EpochReport], FittedModel]
 ) -> None:
-    spectra, test = build.distant_gate(400, 200, 0), build.distant_gate(400, 200, 1)
-    seen, model = build.reports(spectra)
+    test = build.distant_gate(400, 200, 1)
+    seen, model = gate_fit
     assert balanced_accuracy(predict_matrix(model, test.values), test.classes) >= 0.95
-    linear = seen[-1].preview or next(r.preview for r in seen if r.preview)
+    linear = next(r.preview for r in seen if r.preview)
     assert balanced_accuracy(predict_matrix(linear, test.values), test.classes) <= 0.80
 
 
@@ -183,7 +190,7 @@ for at, high in ((15, a), (75, c), (135, d)):
 spectra = LabelledSpectra(
     values, np.where(c == 1, a, d), np.arange(n) // 6, MassAxis(np.arange(bins) + 500.0)
 )
-model = run_inline(fit(spectra, FitConfig(device="cpu", epochs=6, seed=3)))
+model = run_inline(fit(spectra, FitConfig(device="cpu", epochs=2, seed=3)))
 print(model.blend, hashlib.sha256(model_bytes(model)).hexdigest())
 """
 
@@ -223,9 +230,9 @@ def test_fine_tuning_from_few_pixels_is_better_than_starting_new(build: Any) -> 
 
 
 def test_a_base_with_a_cnn_is_fine_tuned_and_its_cnn_kept_where_nothing_can_judge(
-    build: Any,
+    build: Any, gate_fit: tuple[list[EpochReport], FittedModel]
 ) -> None:
-    base = build.fitted(build.distant_gate(400, 200, 0))
+    base = gate_fit[1]
     assert base.blend > 0
     few = build.distant_gate(12, 200, 5)
     alone = replace(few, groups=np.zeros(12, np.int64))

@@ -35,7 +35,7 @@ def trainer(data: TrainingSet, seed: int = 0) -> Trainer:
 def test_it_overfits_eight_spectra() -> None:
     data = eight_spectra()
     fit = trainer(data)
-    for _ in range(60):
+    for _ in range(12):
         drained(fit.epoch())
     assert (drained(fit.logits(data.inputs)).argmax(axis=1) == data.classes).all()
 

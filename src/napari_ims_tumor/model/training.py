@@ -21,6 +21,9 @@ from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 LEARNING_RATE: Final = 2e-3
 WEIGHT_DECAY: Final = 0.05
 BATCH: Final = 32
+LEAST_STEPS: Final = 40
+"""Steps of an epoch at least: few spectra are shown several times, or held-out groups would be
+asked before the network has begun to learn."""
 WARM_UP_STEPS: Final = 20
 AVERAGING: Final = 0.98
 PEAK_DROPOUT: Final = 0.3
@@ -53,7 +56,8 @@ class Trainer:
     def __init__(self, config: NetworkConfig, data: TrainingSet, seed: int, device: str) -> None:
         self.config, self.data = config, data
         self.device = torch.device(device)
-        self.batch = BATCH
+        # A few labels are shown a few at a time: as many steps, each one cheaper.
+        self.batch = min(BATCH, max(4, len(data.classes) // 8))
         self.notes: list[str] = []
         self.step = 0
         self._order = torch.Generator().manual_seed(seed)
@@ -76,7 +80,7 @@ class Trainer:
         self._optimizer = self._make_optimizer()
 
     def epoch(self) -> Generator[None, None, float | None]:
-        """One pass over the spectra; yields after every batch.
+        """One pass over the spectra, several over few; yields after every batch.
 
         Returns
         -------
@@ -86,7 +90,7 @@ class Trainer:
         """
         kept = _copy(self.average)
         losses = []
-        order = torch.randperm(len(self._inputs), generator=self._order)
+        order = self._next_order()
         at = 0
         while at < len(order):
             chosen = order[at : at + self.batch]
@@ -112,6 +116,12 @@ class Trainer:
     def weights(self) -> dict[str, Float32Array]:
         """The averaged weights by the names they have in a model file."""
         return {CNN_PREFIX + k: v.detach().cpu().numpy() for k, v in self.average.items()}
+
+    def _next_order(self) -> Tensor:
+        """Which spectra to show: all of them, once or more often, each time in another order."""
+        n = len(self._inputs)
+        passes = max(1, -(-LEAST_STEPS * self.batch // n))
+        return torch.cat([torch.randperm(n, generator=self._order) for _ in range(passes)])
 
     def _try_step(self, chosen: Tensor) -> float | None:
         """One step; ``None`` when memory ran out and the batch or the device was changed."""
@@ -160,7 +170,8 @@ class Trainer:
         # Early steps count fully: an average over 50 steps would lag behind a fit of 20.
         keep = min(AVERAGING, self.step / (self.step + 9))
         for name, value in self.network.state_dict().items():
-            self.average[name].mul_(keep).add_(value, alpha=1 - keep)
+            # Exact for weights that did not change, as the frozen ones.
+            self.average[name].lerp_(value, 1 - keep)
 
     def _use_less_memory(self) -> None:
         if self.batch > 1:
