@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,8 @@ def test_reports_are_drawn_as_they_come(panel: FitPanel, session: Session) -> No
     assert list(panel.plot.score.getData()[1]) == [0.8, 0.95]
     assert panel.plot.baseline.value() == 0.9
     assert panel.plot.baseline.isVisible()
+    assert panel.plot.baseline.label.toPlainText() == "linear 0.900"
+    session.job_reported.emit("fit", replace(report, seconds_left=None))
     assert panel.progress.text() == "Network · epoch 2 of 8 · about 75 s left · on CPU"
     assert panel.score.text() == "Held-out balanced accuracy: network 0.950, linear 0.900"
     session.job_reported.emit("fit", EpochReport("Network on all labels", 1, 2, 0.5, 0.95, 0.9))

@@ -394,3 +394,16 @@ def test_the_window_stays_quick_while_a_job_computes(runner: QtJobRunner, qtbot:
     runner.stop("fit")
     qtbot.waitUntil(lambda: bool(heard.results))
     assert sorted(gaps)[len(gaps) // 2] < 0.1
+
+
+def test_a_result_nobody_has_heard_yet_is_dropped_by_a_newer_job(
+    runner: QtJobRunner, qtbot: QtBot
+) -> None:
+    old, new = Heard(), Heard()
+    runner.start("ion", counting(1), old.listener())
+    # Ended, but its mail is unread: no event was worked off since.
+    time.sleep(0.2)
+    runner.start("ion", counting(2), new.listener())
+    qtbot.waitUntil(lambda: new.results == [2])
+    assert not old.results
+    assert old.ends == 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -23,6 +23,7 @@ from napari_ims_tumor.widgets.wiring import Wiring
 if TYPE_CHECKING:
     from napari_ims_tumor.model.device import DeviceNote
     from napari_ims_tumor.model.fitted_model import FittedModel
+    from napari_ims_tumor.model.fitting import EpochReport
 
 NEW, FROM_FILE = "new", "model file"
 NO_BASE = "Choose the model file to start from."
@@ -70,6 +71,7 @@ class FitPanel(Section):
         self._binding = wiring.binding
         self._base: FittedModel | None = None
         self._device_asked = False
+        self._time_left: tuple[str, float] | None = None
         self._make()
         self._connect(wiring)
         self.refresh()
@@ -183,6 +185,7 @@ class FitPanel(Section):
 
     def _job_started(self, lane: str) -> None:
         if lane == "fit":
+            self._time_left = None
             self.plot.clear_fit()
             self.plot.hide()
             show_text(self.score, "")
@@ -193,6 +196,8 @@ class FitPanel(Section):
             return
         if not self.stop.isEnabled():
             self.refresh()
+        if not isinstance(report, Progress):
+            report = self._with_time_left(report)
         show_text(self.progress, progress_words(report))
         if not isinstance(report, Progress):
             self.plot.add(report)
@@ -200,6 +205,14 @@ class FitPanel(Section):
                 self.plot.show()
                 self.plot_shown.emit()
             show_text(self.score, score_words(report) or self.score.text())
+
+    def _with_time_left(self, report: EpochReport) -> EpochReport:
+        """Keep the last estimate of a phase: reports within an epoch bring none."""
+        if report.seconds_left is not None:
+            self._time_left = report.phase, report.seconds_left
+        elif self._time_left is not None and self._time_left[0] == report.phase:
+            return replace(report, seconds_left=self._time_left[1])
+        return report
 
     def _job_ended(self, lane: str) -> None:
         if lane == "fit":

@@ -49,7 +49,7 @@ class FitPlot(pg.GraphicsLayoutWidget):
         # A small filled circle on each point: one epoch alone is visible too.
         self.score = self.score_plot.plot(symbol="o", symbolSize=4)
         self.loss = self.loss_plot.plot(symbol="o", symbolSize=4)
-        self.baseline = pg.InfiniteLine(angle=0, label="linear {value:.3f}")
+        self.baseline = pg.InfiniteLine(angle=0, label="linear")
         self.baseline.label.setPosition(0.75)
         self.score_plot.addItem(self.baseline, ignoreBounds=True)
 
@@ -79,6 +79,8 @@ class FitPlot(pg.GraphicsLayoutWidget):
             self._add_epoch(report, report.loss)
         if report.linear_score is not None:
             self.baseline.setValue(report.linear_score)
+            # The label's own {value} is not kept up while the line is hidden.
+            self.baseline.label.setFormat(f"linear {report.linear_score:.3f}")
             self.baseline.show()
         self._show_scores(bool(self._scores) or self.baseline.isVisible())
 
