@@ -1,5 +1,7 @@
 """How fast slides are read, beside pyimzML and imzy, with the numbers compared.
 
+The peers have no binned mean spectrum: where ours bins all peaks, they only sum all intensities.
+
 Run on made-up slides, or on any imzML:
 
     python benchmarks/reader.py --side 128 --peaks 1000 --channels 4000

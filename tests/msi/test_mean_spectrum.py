@@ -87,6 +87,15 @@ def test_profiles_of_different_axes_add_up_without_a_comb() -> None:
     assert abs(mean.mz[np.argmax(mean.intensity)] - 500) < 0.2
 
 
+def test_samples_are_split_so_that_their_mass_stays() -> None:
+    mz = np.linspace(400, 600, 2001)
+    for shift in (0.0, 0.013, 0.05, 0.09):
+        intensity = np.zeros(mz.size)
+        intensity[1000] = 1
+        mean = mean_spectrum(slide_of([Spectrum(mz + shift, intensity, "profile")]))
+        assert np.average(mean.mz, weights=mean.intensity) == pytest.approx(500 + shift, abs=1e-4)
+
+
 def test_region_is_the_mean_of_its_spectra() -> None:
     slide = random_slide(3, "centroid", 8, 100.0)
     region = region_mean_spectrum(slide, [1, 5, 6])

@@ -261,6 +261,25 @@ def test_damaged_zlib_names_the_spectrum(write_slide, processed_pixels) -> None:
     stops(path, "m/z array of spectrum 0")
 
 
+@pytest.mark.parametrize("stated", [4, 6])
+def test_zlib_of_another_length_names_the_spectrum(write_slide, make_pixel, stated) -> None:
+    path = write_slide(
+        [make_pixel(1, 1, np.arange(1.0, 6.0), np.arange(5.0))],
+        mz_zlib=True,
+        intensity_zlib=True,
+        edit=lambda t: t.replace('array length" value="5"', f'array length" value="{stated}"'),
+    )
+    stops(path, "the m/z array of spectrum 0 unpacks to", f"instead of {stated * 8}")
+
+
+def test_numpress_without_a_name_is_named(write_slide, processed_pixels) -> None:
+    path = write_slide(
+        processed_pixels,
+        edit=lambda t: t.replace("MS:1000576", "MS:1002312").replace("no compression", ""),
+    )
+    stops(path, "MS:1002312", "Numpress linear")
+
+
 @pytest.mark.parametrize("accession", ["MS:1002312", "MS:1002748", "MS:1003780", "MS:1009999"])
 def test_foreign_compression_is_named(write_slide, processed_pixels, accession) -> None:
     path = write_slide(

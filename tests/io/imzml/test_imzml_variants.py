@@ -289,6 +289,45 @@ def test_text_that_claims_utf16_but_is_utf8(write_slide, processed_pixels) -> No
     assert_same(path, processed_pixels)
 
 
+def test_a_spectrum_in_a_comment_does_not_count(write_slide, make_pixel) -> None:
+    pixels = [make_pixel(i + 1, 1, np.arange(1.0, 4.0), np.arange(3.0) + i) for i in range(12)]
+
+    def comment_out(text: str) -> str:
+        start = text.index('<spectrum id="Scan=9"')
+        end = text.index("</spectrum>", start) + len("</spectrum>")
+        once = text[start:end]
+        return text.replace(once, f"<!-- {once} {once} -->{once}")
+
+    assert_same(write_slide(pixels, edit=comment_out), pixels)
+
+
+@pytest.mark.parametrize("budget", [0, 1 << 20])
+@pytest.mark.parametrize("quirks", [{}, {"mz_zlib": True, "intensity_type": "i4"}], ids=str)
+def test_many_small_blocks_read_the_same(
+    write_slide, processed_pixels, continuous_pixels, monkeypatch, budget, quirks
+) -> None:
+    from napari_ims_tumor.io.imzml import held, runs
+
+    monkeypatch.setattr(runs, "BLOCK_BYTES", 200)
+    monkeypatch.setattr(held, "BUDGET", budget)
+    for layout, pixels in (("processed", processed_pixels), ("continuous", continuous_pixels)):
+        path = write_slide(pixels, layout=layout, **quirks)
+        assert_same(path, pixels)
+        with open_imzml(path) as slide:
+            assert len(list(slide.blocks())) > 3
+            asked = np.array([7, 2, 5, 2, 11])
+            seen: list[int] = []
+            for block in slide.blocks(asked):
+                seen.extend(block.indices.tolist())
+                for j, i in enumerate(block.indices.tolist()):
+                    if layout == "continuous":
+                        found = block.intensity[j]
+                    else:
+                        found = block.intensity[block.bounds[j] : block.bounds[j + 1]]
+                    assert np.array_equal(found, pixels[i].intensity)
+            assert seen == asked.tolist()
+
+
 quirk_sets = st.fixed_dictionaries(
     {
         "layout": st.sampled_from(["processed", "continuous"]),
