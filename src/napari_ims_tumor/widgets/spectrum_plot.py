@@ -93,7 +93,8 @@ class SpectrumPlot(pg.PlotWidget):
 
     def _connect(self) -> None:
         self.scene().sigMouseClicked.connect(self._clicked)
-        self._moves = pg.SignalProxy(self.scene().sigMouseMoved, rateLimit=60, slot=self._moved)
+        # Not through pyqtgraph's SignalProxy: its delayed moves arrive after the plot is closed.
+        self.scene().sigMouseMoved.connect(self._moved)
         self.getViewBox().range_dragged.connect(self._dragged)
         self.getViewBox().sigXRangeChanged.connect(self._fit_grip)
         self.mark.sigRegionChangeFinished.connect(self._mark_moved)
@@ -180,11 +181,11 @@ class SpectrumPlot(pg.PlotWidget):
         elif not event.modifiers():
             self.mz_clicked.emit(self.mz_at(event.scenePos())[0])
 
-    def _moved(self, args: tuple[QPointF]) -> None:
-        inside = self._inside(args[0])
+    def _moved(self, place: QPointF) -> None:
+        inside = self._inside(place)
         self.pointer.setVisible(inside)
         if inside:
-            mz, intensity = self.mz_at(args[0])
+            mz, intensity = self.mz_at(place)
             self.pointer.setValue(mz)
             self.mz_hovered.emit(mz, intensity)
 
