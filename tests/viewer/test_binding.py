@@ -518,6 +518,21 @@ def test_a_prediction_arrives_below_the_labels_without_taking_the_brush(
     assert np.nanmax(tumor.data) == pytest.approx(0.3)
 
 
+def test_what_was_asked_for_last_is_seen_without_other_colors_over_it(
+    binding, session, viewer, dataset, build
+):
+    session.adopt(dataset)
+    session.show_ion(MassWindow(600, MassTolerance(0.5)))
+    predict(session, build)
+    ion, tumor, tic = (first_of(viewer.layers, dataset, role) for role in ("ion", "tumor", "tic"))
+    assert (ion.visible, tumor.visible, tic.visible) == (False, True, True)
+    session.show_ion(MassWindow(600, MassTolerance(0.5)))
+    assert (ion.visible, tumor.visible, tic.visible) == (True, False, True)
+    viewer.dims.set_point(0, 3)
+    stack = first_of(viewer.layers, dataset, "stack")
+    assert (ion.visible, tumor.visible, stack.visible) == (False, False, True)
+
+
 def test_strokes_after_the_fit_make_the_prediction_stale(binding, session, viewer, dataset, build):
     session.adopt(dataset)
     layer = binding.new_labels_layer()

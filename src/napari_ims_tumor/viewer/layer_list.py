@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 PLACEMENT: Final = ("scale", "translate", "rotate", "shear", "affine")
 IMAGE_ROLES: Final[tuple[Role, ...]] = ("tic", "peak", "ion")
+COLORED_ROLES: Final[tuple[Role, ...]] = ("stack", "peak", "ion", "tumor", "class")
 
 
 def insert_layer(viewer: ViewerModel, made: LayerTuple) -> Layer:
@@ -73,6 +74,19 @@ def show_only(viewer: ViewerModel, dataset: MsiDataset, hidden: dict[Layer, bool
             layer.visible = hidden.pop(layer, layer.visible)
         elif layer not in hidden:
             hidden[layer], layer.visible = layer.visible, False
+
+
+def show_alone(viewer: ViewerModel, layer: Layer) -> None:
+    """Show a layer of colors and hide the slide's others.
+
+    Two half-transparent color scales over each other give colors that mean nothing in either: what
+    was asked for last is read alone, over the gray of the tissue. The user may still mix them.
+    """
+    tag = tag_of(layer)
+    if tag is not None:
+        for other in layers_of(viewer.layers, tag.dataset, *COLORED_ROLES):
+            other.visible = other is layer
+    layer.visible = True
 
 
 def remove_slide(viewer: ViewerModel, dataset: MsiDataset) -> None:

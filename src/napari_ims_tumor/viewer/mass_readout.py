@@ -16,9 +16,10 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.viewer.canvas_overlays import text_overlay
 from napari_ims_tumor.viewer.contrast import contrast_limits, contrast_range
+from napari_ims_tumor.viewer.layer_list import show_alone
 from napari_ims_tumor.viewer.layers import window_text
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
-from napari_ims_tumor.viewer.slide_tag import layers_of, tag_of
+from napari_ims_tumor.viewer.slide_tag import tag_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -120,9 +121,7 @@ class MassReadout:
 
     def _reveal(self, viewer: ViewerModel, layer: Image) -> None:
         """Show the stack: whoever moves its slider wants to see it."""
-        layer.visible = True
-        for ion in layers_of(viewer.layers, layer.data.dataset, "ion"):
-            ion.visible = False
+        show_alone(viewer, layer)
 
     def _fit_contrast(self, layer: Image, channel: int) -> None:
         """Fit the contrast to the image on show, until the user sets it by hand."""

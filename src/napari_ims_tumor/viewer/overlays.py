@@ -8,7 +8,7 @@ from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage, SlideState
 from napari_ims_tumor.viewer.contrast import contrast_limits, contrast_range
-from napari_ims_tumor.viewer.layer_list import update_layer
+from napari_ims_tumor.viewer.layer_list import show_alone, update_layer
 from napari_ims_tumor.viewer.layers import (
     class_layer,
     class_name,
@@ -42,7 +42,7 @@ class Overlays:
         layer = update_layer(self._viewer, ion_layer(shown))
         layer.contrast_limits_range = contrast_range(shown.image)
         layer.contrast_limits = contrast_limits(shown.image)
-        layer.visible = True
+        show_alone(self._viewer, layer)
 
     def show_prediction(self, slide: SlideState) -> None:
         """Show the newest prediction of a slide; a model without a tumor class is refused."""
@@ -53,8 +53,8 @@ class Overlays:
         except ImsTumorError as error:
             self._session.failed.emit(str(error))
             return
-        for layer in made:
-            update_layer(self._viewer, layer)
+        classes, tumor = (update_layer(self._viewer, layer) for layer in made)
+        show_alone(self._viewer, classes if classes.visible else tumor)
 
     def mark(self, slide: SlideState) -> None:
         """Say in the layers' names whether strokes changed since the prediction's model."""

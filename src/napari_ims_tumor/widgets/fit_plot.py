@@ -13,6 +13,8 @@ from napari_ims_tumor.widgets.theme import Palette
 if TYPE_CHECKING:
     from napari_ims_tumor.model.fitting import EpochReport
 
+LOWEST_SCORE = 0.45
+"""Just below chance: a worse score moves the axis down instead of leaving the picture."""
 ROW_PX = 92
 
 
@@ -45,7 +47,7 @@ class FitPlot(pg.GraphicsLayoutWidget):
         self.score_plot.hideAxis("bottom")
         self.loss_plot.setXLink(self.score_plot)
         self.loss_plot.setLabel("bottom", "epoch")
-        self.score_plot.setYRange(0.45, 1.0)
+        self.score_plot.setYRange(LOWEST_SCORE, 1.0)
         # A small filled circle on each point: one epoch alone is visible too.
         self.score = self.score_plot.plot(symbol="o", symbolSize=4)
         self.loss = self.loss_plot.plot(symbol="o", symbolSize=4)
@@ -82,6 +84,8 @@ class FitPlot(pg.GraphicsLayoutWidget):
             # The label's own {value} is not kept up while the line is hidden.
             self.baseline.label.setFormat(f"linear {report.linear_score:.3f}")
             self.baseline.show()
+        lowest = min((LOWEST_SCORE, *self._scores.values(), report.linear_score or 1.0))
+        self.score_plot.setYRange(lowest, 1.0)
         self._show_scores(bool(self._scores) or self.baseline.isVisible())
 
     def _add_epoch(self, report: EpochReport, loss: float) -> None:
