@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.device import steady_threads
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import EpochReport, fit
 from napari_ims_tumor.model.samples import LabelledSpectra
@@ -71,3 +73,10 @@ class Builders:
 @pytest.fixture(scope="session")
 def build() -> type[Builders]:
     return Builders
+
+
+@pytest.fixture(autouse=True)
+def one_thread_per_step() -> Iterator[None]:
+    """As in a real fit: all cores but one. Threads that outnumber the cores collapse."""
+    with steady_threads():
+        yield

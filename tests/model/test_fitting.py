@@ -18,6 +18,7 @@ from napari_ims_tumor.model.fitting import EpochReport, fit
 from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.model.samples import why_not_fit
 from napari_ims_tumor.model.scores import balanced_accuracy
+from napari_ims_tumor.model.training import Trainer
 
 
 def test_the_linear_answer_comes_first_with_device_and_score(build: Any) -> None:
@@ -245,3 +246,13 @@ def test_a_base_with_a_cnn_is_fine_tuned_and_its_cnn_kept_where_nothing_can_judg
 def test_models_of_one_fit_are_the_same_bytes_twice(build: Any) -> None:
     first, second = (build.fitted(build.spectra(), epochs=2) for _ in range(2))
     assert model_bytes(first) == model_bytes(second)
+
+
+def test_a_broken_loss_keeps_what_was_good_and_says_so(
+    build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Trainer, "_step", lambda *_: float("nan"))
+    spectra = build.spectra()
+    seen, model = build.reports(spectra)
+    assert "not a number" in seen[-1].note + str(model.card["note"])
+    assert balanced_accuracy(predict_matrix(model, spectra.values), spectra.classes) > 0.9

@@ -10,8 +10,10 @@ Network = Literal["default", "linear"]
 Tune = Literal["all", "last blocks", "head"]
 
 NETWORKS: Final[tuple[Network, ...]] = ("default", "linear")
-SHORT_AXIS: Final = 2_000
-"""Axes below this many bins (peak lists) are read at stride 1: each bin is a peak."""
+POSITIONS: Final = 128
+"""The stem folds bins together only as far as at least this many positions remain."""
+MOST_STRIDE: Final = 8
+"""And never more than 8 bins: 16 channels are more numbers than came in, so none is lost."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +37,7 @@ class FitConfig:
     """
 
     network: Network = "default"
-    epochs: int = 20
+    epochs: int = 12
     tune: Tune = "all"
     seed: int = 0
     device: str = "auto"
@@ -76,7 +78,7 @@ class NetworkConfig:
         """The preset for an axis: as many dilated blocks as it takes to see all of it."""
         if network == "linear":
             return cls(network, bins, classes)
-        stride = 1 if bins < SHORT_AXIS else 8
+        stride = min(MOST_STRIDE, max(1, bins // POSITIONS))
         config = cls(network, bins, classes, stem_stride=stride, dilations=(1,))
         while config.receptive_field < bins:
             dilations = (*config.dilations, 4 * config.dilations[-1])

@@ -89,7 +89,9 @@ def steady_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        with _thread_pools().limit(limits=threads):
+        # On a GPU: the same convolution algorithm every time.
+        steady = torch.backends.cudnn.flags(deterministic=True, benchmark=False)
+        with _thread_pools().limit(limits=threads), steady:
             yield
     finally:
         torch.set_num_threads(before)

@@ -2,8 +2,8 @@
 
 After van Kersbergen et al., *Cancer detection in mass spectrometry imaging data by dilated
 convolutional neural networks*, Proc. SPIE 10956, 109560I (2019). The paper does not publish its
-layer table: this one is ours. On axes of 2,000 bins and more the stem folds 8 bins into 16
-channels; shorter ones (peak lists) keep stride 1.
+layer table: this one is ours. The stem folds up to 8 bins into 16 channels on long axes, fewer on
+short ones (peak lists), none below 256 bins.
 """
 
 from __future__ import annotations

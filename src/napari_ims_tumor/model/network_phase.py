@@ -24,9 +24,12 @@ BLENDS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 PATIENCE: Final = 3
 PATIENCE_FROM_BASE: Final = 1
 """A base is close already: if an epoch on held-out groups does not help, the next will not."""
-LEAST_GAIN: Final = 0.005
+LEAST_GAIN: Final = 0.01
 """Share by which held-out loss must fall to count: fewer epochs, fewer choices made by chance."""
 CHECK_FOLDS: Final = 3
+NO_BETTER: Final = "the CNN was no better than the linear model on held-out groups: linear is used"
+STOPPED: Final = "ended before the CNN was better than the linear model: linear is used"
+NOT_A_NUMBER: Final = "the loss was not a number: the last good weights are kept"
 MANY_NUMBERS: Final = 10_000_000
 """Above this many intensities one held-out fold is judged instead of three."""
 
@@ -88,14 +91,19 @@ def network_phase(
         if not finished or epoch - check.best.epoch >= patience:
             break
     if check.best.blend == 0:
-        note = "the CNN was no better than the linear model on held-out groups: linear is used"
-        return _with_note(answer.model, note)
-    stopgap = _model(check, shape, check.best.weights)
-    yield from run.tell(_report(check, "Network on held-out groups", stopgap))
+        if run.over:
+            return _with_note(answer.model, run.note, STOPPED)
+        yield from run.tell(replace(_report(check, "Network on held-out groups"), note=NO_BETTER))
+        return _with_note(answer.model, run.note, NO_BETTER)
+    stopgap = _with_note(_model(check, shape, check.best.weights), run.note)
+    if not run.over:
+        yield from run.tell(_report(check, "Network on held-out groups", stopgap))
     if run.over:
         return stopgap
     weights = yield from _refit(check, config, base, run)
-    return stopgap if weights is None else _model(check, shape, weights)
+    if weights is None:
+        return stopgap
+    return _with_note(_model(check, shape, weights), run.note)
 
 
 def _begin(
@@ -138,8 +146,7 @@ def _check_epoch(
         loss = 0.0 if epoch == 0 else (yield from run.drive(trainer.epoch(), report))
         run.note = "; ".join(trainer.notes) or run.note
         if loss is None:
-            if not run.over:
-                run.note = "the loss was not a number: the last good weights are kept"
+            run.note = run.note if run.over else NOT_A_NUMBER
             return False
         normalization = check.answer.normalization(fold, check.base)
         inputs = normalization.apply(check.answer.roots[fold.held_out])
@@ -185,6 +192,7 @@ def _refit(
         loss = yield from run.drive(trainer.epoch(), now)
         run.note = "; ".join(trainer.notes) or run.note
         if loss is None:
+            run.note = run.note if run.over else NOT_A_NUMBER
             return None
     return trainer.weights()
 
@@ -231,10 +239,11 @@ def _unjudged(answer: LinearAnswer, base: FittedModel | None) -> FittedModel:
     )
 
 
-def _with_note(model: FittedModel, note: str) -> FittedModel:
-    before = model.card.get("note")
-    joined = f"{before}; {note}" if before else note
-    return replace(model, card={**model.card, "note": joined})
+def _with_note(model: FittedModel, *notes: str) -> FittedModel:
+    """Add sentences to a model's card, each once."""
+    before = str(model.card.get("note", ""))
+    joined = "; ".join(dict.fromkeys(note for note in (before, *notes) if note))
+    return replace(model, card={**model.card, "note": joined}) if joined else model
 
 
 def _n_classes(answer: LinearAnswer) -> int:
