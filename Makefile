@@ -11,7 +11,7 @@ TESTS ?= tests
 COHORT ?= build/bench/cohort.csv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup libraries demo test check format bench docs clean
+.PHONY: help setup libraries demo pictures test check format bench docs clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -38,6 +38,10 @@ $(DOCS_INSTALLED): $(INSTALLED)
 
 demo: setup  ## play the whole story on a simulated slide: in a window, or off-screen without a display
 	$(BIN)/python -m napari_ims_tumor.demo -o demo-output
+
+pictures: setup  ## take the pictures of the documentation anew, with mouse and keys at a real window
+	$(BIN)/python -m napari_ims_tumor.demo --tell -o build/pictures
+	cp build/pictures/pictures/*.png docs/images/
 
 test: setup  ## run all tests, windows on virtual displays (TESTS=tests/msi for one room)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)

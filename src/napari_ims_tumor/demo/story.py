@@ -69,10 +69,10 @@ class Story:
 
     # ---- chapters ---------------------------------------------------------------------------
 
-    def open(self, path: Path) -> None:
+    def open(self, path: Path, picture: str | None = "01-open") -> None:
         """Open a slide as napari opens a dropped file."""
         self.viewer.open(str(path), plugin=PLUGIN)
-        self._opened()
+        self._opened(picture)
 
     def open_sample(self) -> None:
         """Open the simulated slide as *File › Open Sample* does."""
@@ -176,12 +176,13 @@ class Story:
 
     # ---- inside -----------------------------------------------------------------------------
 
-    def _opened(self) -> None:
+    def _opened(self, picture: str | None = "01-open") -> None:
         wait_until(lambda: self.session.active is not None, "the slide", 60)
         wait_until(lambda: self.slide.overview is not None, "the slide's overview", 60)
         self.hands.see_all()
         settle(0.3)
-        self._picture("01-open")
+        if picture is not None:
+            self._picture(picture)
 
     def _wait_for_prediction(self) -> None:
         def done() -> bool:

@@ -134,5 +134,5 @@ def _in_a_window(
 def _crash_and_recover(story: Story, files: SimulatedFiles, folder: Path) -> None:
     story.session.close_slide(story.slide)
     kill_a_window(files.imzml, folder / "autosave")
-    story.open(files.imzml)
+    story.open(files.imzml, picture=None)
     story.restore()

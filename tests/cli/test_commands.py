@@ -1,0 +1,208 @@
+"""The command line: the same work as the window, one line for what goes wrong."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import tifffile
+from pyimzml.ImzMLParser import ImzMLParser, getionimage
+
+from napari_ims_tumor.cli import main
+
+SIMULATE = ["--rows", "32", "--columns", "40", "--channels", "300", "--slides", "2"]
+
+
+@pytest.fixture(scope="module")
+def cohort(tmp_path_factory: pytest.TempPathFactory) -> SimpleNamespace:
+    folder = tmp_path_factory.mktemp("cohort")
+    assert main(["simulate", "-o", str(folder), *SIMULATE]) == 0
+    first, second = sorted(folder.glob("*.imzML"))
+    table = folder / "cohort.csv"
+    labels, patients = (first.with_name(f"{first.stem}_{k}.npy") for k in ("labels", "patients"))
+    return SimpleNamespace(
+        folder=folder, first=first, second=second, table=table, labels=labels, patients=patients
+    )
+
+
+@pytest.fixture(scope="module")
+def model(cohort: SimpleNamespace) -> Path:
+    path = cohort.folder / "tumor.safetensors"
+    asked = ["fit", cohort.first, cohort.labels, "--groups", cohort.patients, "-o", path]
+    assert run(*asked, "--network", "linear") == 0
+    return path
+
+
+def run(*arguments: object) -> int:
+    return main([str(argument) for argument in arguments])
+
+
+def one_line(text: str) -> str:
+    lines = text.strip().splitlines()
+    assert len(lines) == 1, text
+    return lines[0]
+
+
+def test_info_tells_what_a_slide_is(cohort, capsys) -> None:
+    assert run("info", cohort.first, "--json") == 0
+    facts = json.loads(capsys.readouterr().out)
+    parser = ImzMLParser(str(cohort.first), parse_lib="lxml")
+    assert facts["n_spectra"] == len(parser.coordinates)
+    assert facts["layout"] == "continuous"
+    assert facts["pixel_size_um"] == [50.0, 50.0]
+    assert run("info", cohort.first) == 0
+    assert "50 × 50" in capsys.readouterr().out
+
+
+def test_check_says_fine_warnings_or_unreadable_by_its_exit_code(cohort, tmp_path, capsys) -> None:
+    assert run("check", cohort.first) == 0
+    copy = tmp_path / "copy.imzML"
+    shutil.copy(cohort.first, copy)
+    data = bytearray(cohort.first.with_suffix(".ibd").read_bytes())
+    data[-1] ^= 1
+    copy.with_suffix(".ibd").write_bytes(data)
+    assert run("check", copy, "--json") == 1
+    report = json.loads(capsys.readouterr().out.partition("{")[2].join(["{", ""]))
+    assert report["status"] == "warnings"
+    copy.with_suffix(".ibd").write_bytes(data[: len(data) // 2])
+    assert run("check", copy) == 2
+
+
+@pytest.mark.parametrize("ending", [".npy", ".ome.tif"])
+def test_an_ion_image_equals_pyimzml(cohort, tmp_path, ending) -> None:
+    out = tmp_path / f"ion{ending}"
+    axis = ImzMLParser(str(cohort.first)).getspectrum(0)[0]
+    mz = float(axis[100])
+    assert run("ion-image", cohort.first, "--mz", mz, "--tolerance", "0.35Da", "-o", out) == 0
+    image = np.load(out) if ending == ".npy" else tifffile.imread(out)
+    parser = ImzMLParser(str(cohort.first))
+    peer = getionimage(parser, mz, 0.35)
+    rows, columns = image.shape
+    seen = np.isfinite(image)
+    np.testing.assert_allclose(image[seen], peer[:rows, :columns][seen], rtol=1e-6)
+    assert seen.sum() == len(parser.coordinates)
+
+
+def test_tic_normalization_divides_by_each_spectrum_s_own(cohort, tmp_path) -> None:
+    raw, tic = tmp_path / "raw.npy", tmp_path / "tic.npy"
+    window = ["--mz", 800, "--tolerance", "1Da"]
+    assert run("ion-image", cohort.first, *window, "-o", raw) == 0
+    assert run("ion-image", cohort.first, *window, "--normalize", "tic", "-o", tic) == 0
+    parser = ImzMLParser(str(cohort.first))
+    totals = [parser.getspectrum(i)[1].sum(dtype=float) for i in range(len(parser.coordinates))]
+    shown, plain = np.load(tic), np.load(raw)
+    seen = np.isfinite(plain)
+    expected = plain[seen] * np.mean(totals) / np.array(totals)
+    np.testing.assert_allclose(shown[seen], expected, rtol=1e-5)
+
+
+def test_fit_then_predict(cohort, model, tmp_path) -> None:
+    out = tmp_path / "probability.npy"
+    assert run("predict", model, cohort.second, "-o", out) == 0
+    planes, facts = np.load(out), json.loads(out.with_suffix(".json").read_text())
+    assert facts["names"] == ["healthy", "tumor"]
+    assert facts["about"]["slide"] == cohort.second.stem
+    assert len(facts["origin"]) == 2
+    seen = np.isfinite(planes[0])
+    np.testing.assert_allclose(planes.sum(axis=0)[seen], 1, atol=1e-5)
+    assert planes.shape[1:] == np.load(str(cohort.second.with_suffix("")) + "_labels.npy").shape
+
+
+def test_fine_tuning_from_a_file(cohort, model, tmp_path, capsys) -> None:
+    out = tmp_path / "tuned.safetensors"
+    asked = ["fit", cohort.second, str(cohort.second.with_suffix("")) + "_labels.npy", "-o", out]
+    assert run(*asked, "--from", model, "--tune", "head", "--epochs", 2) == 0
+    assert out.is_file()
+
+
+def test_the_same_seed_gives_the_same_bytes_in_two_processes(cohort, tmp_path) -> None:
+    hashes = set()
+    for name in ("a", "b"):
+        out = tmp_path / f"{name}.safetensors"
+        command = [sys.executable, "-c", "from napari_ims_tumor.cli import main; main()"]
+        asked = ["fit", cohort.first, cohort.labels, "--groups", cohort.patients, "-o", out]
+        subprocess.run([*command, *map(str, asked), "--epochs", "2", "--seed", "7"], check=True)
+        hashes.add(hashlib.sha256(out.read_bytes()).hexdigest())
+    assert len(hashes) == 1
+
+
+def test_evaluate_writes_a_report(cohort, tmp_path, capsys) -> None:
+    asked = ["evaluate", "--cohort", cohort.table, "--folds", 3, "--networks", "linear"]
+    assert run(*asked, "-o", tmp_path / "signal") == 0
+    report = json.loads((tmp_path / "signal" / "report.json").read_text())
+    figures = report["networks"]["linear"]
+    assert {"balanced_accuracy", "auroc", "ece", "confusion", "seconds"} <= set(figures)
+    assert 0.6 < figures["balanced_accuracy"] <= 1
+    assert run(*asked, "--permute-labels", 0, "-o", tmp_path / "none") == 0
+    nothing = json.loads((tmp_path / "none" / "report.json").read_text())["networks"]["linear"]
+    assert abs(nothing["balanced_accuracy"] - 0.5) < 0.1
+
+
+def test_external_validation_of_a_model(cohort, model, tmp_path) -> None:
+    table = cohort.folder / "second.csv"
+    lines = cohort.table.read_text().splitlines()
+    table.write_text("\n".join([lines[0], lines[2]]) + "\n")
+    asked = ["evaluate", "--model", model, "--cohort", table, "-o", tmp_path]
+    assert run(*asked) == 0
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert len(report["networks"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["info", "nowhere.imzML"], "nowhere.imzML"),
+        (["ion-image", "FIRST", "--mz", "800", "--tolerance=-1Da", "-o", "x.npy"], "0 or more"),
+        (["ion-image", "FIRST", "--mz", "nan", "-o", "x.npy"], "finite"),
+        (["ion-image", "FIRST", "--mz", "800", "--tolerance", "20", "-o", "x.npy"], "20ppm"),
+        (["ion-image", "FIRST", "--mz", "800", "-o", "x.jpg"], "x.jpg"),
+        (["fit", "FIRST", "nowhere.npy", "-o", "x.safetensors"], "nowhere.npy"),
+        (["fit", "-o", "x.safetensors"], "SLIDE and LABELS"),
+        (["fit", "FIRST", "LABELS", "--from", "LABELS", "-o", "x.safetensors"], "LABELS"),
+        (["predict", "nowhere.safetensors", "FIRST", "-o", "x.npy"], "nowhere.safetensors"),
+        (["evaluate", "--cohort", "nowhere.csv", "-o", "x"], "nowhere.csv"),
+        (["evaluate", "--cohort", "TABLE", "--networks", "resnet", "-o", "x"], "resnet"),
+        (["simulate", "-o", "x", "--rows", "3"], "too small"),
+        (["fit", "FIRST", "LABELS", "--epochs", "0", "-o", "x"], "1 or more"),
+        (["unknown"], "unknown"),
+    ],
+)
+def test_what_goes_wrong_is_one_line_and_exit_2(
+    cohort, tmp_path, monkeypatch, capsys, arguments, words
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    names = {"FIRST": str(cohort.first), "LABELS": str(cohort.labels), "TABLE": str(cohort.table)}
+    assert main([names.get(argument, argument) for argument in arguments]) == 2
+    line = one_line(capsys.readouterr().err)
+    assert Path(names.get(words, words)).name in line
+    assert "Traceback" not in line
+    assert not list(tmp_path.glob("x*"))
+
+
+def test_labels_of_another_slide_are_refused_with_both_shapes(cohort, tmp_path, capsys) -> None:
+    wrong = tmp_path / "wrong.npy"
+    np.save(wrong, np.ones((5, 7), np.uint8))
+    assert run("fit", cohort.first, wrong, "-o", tmp_path / "x.safetensors") == 2
+    line = one_line(capsys.readouterr().err)
+    assert "(5, 7)" in line
+    assert str(np.load(cohort.labels).shape) in line
+
+
+def test_absolute_labels_are_cropped_with_a_notice(cohort, tmp_path, capsys) -> None:
+    run("info", cohort.first, "--json")
+    top, left = json.loads(capsys.readouterr().out)["origin"]
+    box = np.load(cohort.labels)
+    absolute = np.zeros((top + box.shape[0] + 3, left + box.shape[1] + 2), np.uint8)
+    absolute[top : top + box.shape[0], left : left + box.shape[1]] = box
+    np.save(tmp_path / "absolute.npy", absolute)
+    out = tmp_path / "x.safetensors"
+    asked = ["fit", cohort.first, tmp_path / "absolute.npy", "--groups", cohort.patients]
+    assert run(*asked, "-o", out, "--network", "linear") == 0
+    assert "cropped" in capsys.readouterr().err
