@@ -13,8 +13,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from sklearn.metrics import confusion_matrix
 
+from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.cohort.gathering import Gathered
-from napari_ims_tumor.io.atomic import atomic_write
 from napari_ims_tumor.model.scores import auroc, balanced_accuracy, expected_calibration_error
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, IntArray
 

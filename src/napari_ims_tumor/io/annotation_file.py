@@ -13,8 +13,8 @@ from PIL import Image
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, ClassScheme
+from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import LabelsError
-from napari_ims_tumor.io.atomic import atomic_write
 from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 

@@ -13,8 +13,8 @@ import numpy as np
 import tifffile
 from numpy.typing import ArrayLike, NDArray
 
+from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ImsTumorError
-from napari_ims_tumor.io.atomic import atomic_write
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
 FORMAT = "napari-ims-tumor planes"

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
+from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ImsTumorError
-from napari_ims_tumor.io.atomic import atomic_write
 from napari_ims_tumor.io.imzml_writer import write_imzml
 from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
 from napari_ims_tumor.msi.synthetic.slide import SimulatedSlide, simulate_cohort

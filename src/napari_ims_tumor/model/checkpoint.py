@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import struct
-import tempfile
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -19,6 +18,7 @@ import safetensors
 from safetensors.numpy import load as load_arrays
 from safetensors.numpy import save as save_arrays
 
+from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ImsTumorError, ModelFileError
 from napari_ims_tumor.model.config import NETWORKS, NetworkConfig
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
@@ -50,22 +50,8 @@ def model_bytes(model: FittedModel) -> bytes:
 
 def write_model(path: str | os.PathLike[str], model: FittedModel) -> None:
     """Write a model file; an older file stays whole until the new one is complete."""
-    target = Path(path)
-    try:
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(model_bytes(model))
-                stream.flush()
-                os.fsync(stream.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise ModelFileError(
-            f"{target}: the model cannot be written ({error.strerror}). Choose another folder."
-        ) from error
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(model_bytes(model))
 
 
 def read_model(path: str | os.PathLike[str]) -> FittedModel:

@@ -20,8 +20,8 @@ import numpy as np
 from platformdirs import user_data_path
 
 from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import LabelsError
-from napari_ims_tumor.io.atomic import atomic_write
 from napari_ims_tumor.msi.dataset import MsiDataset
 
 FORMAT_VERSION = 1

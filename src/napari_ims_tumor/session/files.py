@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.io.annotation_file import read_labels, write_labels
 from napari_ims_tumor.io.image_file import write_planes
 from napari_ims_tumor.session.autosave import Autosave, RecoveredStrokes
@@ -130,7 +131,7 @@ class SessionFiles:
                 continue
             try:
                 self._keep(slide)
-            except OSError as error:
+            except (OSError, ImsTumorError) as error:
                 self._session.failed.emit(
                     f"The strokes on {slide.name} could not be autosaved ({error}). "
                     "Save the labels to a place of your own now."

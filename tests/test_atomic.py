@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ImsTumorError
-from napari_ims_tumor.io.atomic import atomic_write
 
 
 def test_the_new_content_takes_the_name(tmp_path):
@@ -78,7 +78,7 @@ def test_kill_9_while_writing_keeps_the_old_file(tmp_path):
     target.write_text("old")
     code = (
         "import os, sys\n"
-        "from napari_ims_tumor.io.atomic import atomic_write\n"
+        "from napari_ims_tumor.atomic import atomic_write\n"
         "with atomic_write(sys.argv[1]) as t:\n"
         "    t.write_text('half')\n"
         f"    os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
