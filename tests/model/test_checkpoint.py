@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from napari_ims_tumor.errors import ModelFileError
+from napari_ims_tumor.errors import ImsTumorError, ModelFileError
 from napari_ims_tumor.model.checkpoint import METADATA_KEY, model_bytes, read_model, write_model
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, EpochRecord, FittedModel
@@ -76,7 +76,7 @@ def test_metadata_is_one_sorted_text_without_surroundings(content: bytes, tmp_pa
 
 
 def test_an_unwritable_folder_is_one_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ModelFileError, match="cannot be written"):
+    with pytest.raises(ImsTumorError, match="cannot be written"):
         write_model(tmp_path / "missing" / "model.safetensors", some_model("linear"))
 
 
