@@ -133,8 +133,9 @@ def finite_sums_between(values: NDArray[Any], bounds: IntArray) -> Float64Array:
     filled = np.flatnonzero(np.diff(bounds) > 0)
     if filled.size == 0:
         return sums
-    ends = int(bounds[-1])
-    sums[filled] = np.add.reduceat(values[:ends], bounds[:-1][filled], dtype=np.float64)
+    # Converted beforehand: reduceat converts in small portions, at twice the time.
+    exact = values[: int(bounds[-1])].astype(np.float64, copy=False)
+    sums[filled] = np.add.reduceat(exact, bounds[:-1][filled])
     for j in np.flatnonzero(~np.isfinite(sums)).tolist():
         part = values[bounds[j] : bounds[j + 1]].astype(np.float64)
         sums[j] = part[np.isfinite(part)].sum()

@@ -15,8 +15,11 @@ GRID_PPM: Final = 5.0
 """Width of a centroid bin: below the mass error of most imaging instruments."""
 
 MOST_NODES: Final = 2_000_000
-_AT_ONCE: Final = 1 << 20
-"""Points per step: intermediate arrays small enough to be used again."""
+_AT_ONCE: Final = 1 << 16
+"""Points per step: intermediate arrays stay in the processor's cache."""
+_BINS_PER_E: Final = 1e6 / GRID_PPM
+_USUAL_HIGHEST: Final = 4000.0
+"""Highest m/z that bins are laid out for at first."""
 _SAMPLED_SPECTRA: Final = 16
 _CURVE_POINTS: Final = 4096
 
@@ -31,24 +34,18 @@ class Accumulator(Protocol):
         """Return (mz, intensity / divisor), ascending in m/z."""
 
 
-@dataclass(slots=True)
 class CentroidSums:
     """Adds centroids up in bins of equal relative width; m/z below 1 share the first bin.
 
     The m/z of a bin is the intensity-weighted mean of what fell in, so a peak keeps its exact mass.
     """
 
-    low: float
-    intensity: Float64Array
-    weight: Float64Array
-    moment: Float64Array
-
-    @classmethod
-    def over(cls, low: float, high: float) -> CentroidSums:
-        """Make empty bins from ``low`` to ``high``."""
-        bottom = float(np.log(max(low, 1.0)))
-        n = int((np.log(max(high, 1.0)) - bottom) / (GRID_PPM * 1e-6)) + 2
-        return cls(bottom, np.zeros(n), np.zeros(n), np.zeros(n))
+    def __init__(self) -> None:
+        n = int(np.log(_USUAL_HIGHEST) * _BINS_PER_E) + 1
+        # Real: intensity. Imaginary: |intensity| · m/z. Both in one walk through the memory.
+        self._sums = np.zeros(n, np.complex128)
+        # |intensity| less intensity: what negative values lack to be weights.
+        self._lacking: Float64Array | None = None
 
     def add(self, mz: Float64Array, intensity: FloatArray) -> None:
         """Add points; shapes (n,)."""
@@ -57,28 +54,38 @@ class CentroidSums:
             self._add(mz[part], intensity[part])
 
     def _add(self, mz: Float64Array, intensity: FloatArray) -> None:
-        n = self.intensity.size
-        place = np.log(np.maximum(mz, 1.0))
-        place -= self.low
-        place *= 1e6 / GRID_PPM
-        bins = place.astype(np.int64)
-        if bins.size and (int(bins.min()) < 0 or int(bins.max()) >= n):
-            bins = np.clip(bins, 0, n - 1)
-        values = intensity.astype(np.float64, copy=False)
-        sums = np.bincount(bins, values, n)
-        self.intensity += sums
-        weight = values
-        if values.size and values.min() < 0:
-            weight = np.abs(values)
-            sums = np.bincount(bins, weight, n)
-        self.weight += sums
-        self.moment += np.bincount(bins, weight * mz, n)
+        place = np.fmax(mz, 1.0)
+        np.log(place, out=place)
+        place *= _BINS_PER_E
+        bins = place.astype(np.intp)
+        self._grow(int(bins.max()) + 1)
+        both = np.empty(mz.size, np.complex128)
+        both.real = intensity
+        weight = intensity
+        if intensity.min() < 0:
+            weight = np.abs(intensity)
+            self._note_lacking(bins, weight.astype(np.float64) - intensity)
+        np.multiply(weight, mz, out=both.imag)
+        np.add.at(self._sums, bins, both)
+
+    def _note_lacking(self, bins: IntArray, lacking: Float64Array) -> None:
+        if self._lacking is None:
+            self._lacking = np.zeros(self._sums.size)
+        np.add.at(self._lacking, bins, lacking)
+
+    def _grow(self, n: int) -> None:
+        missing = n - self._sums.size
+        if missing > 0:
+            self._sums = np.pad(self._sums, (0, missing))
+            if self._lacking is not None:
+                self._lacking = np.pad(self._lacking, (0, missing))
 
     def result(self, divisor: float) -> tuple[Float64Array, Float64Array]:
         """Return (mz, intensity / divisor) of the bins that hold anything."""
-        filled = np.flatnonzero(self.weight > 0)
-        mz = self.moment[filled] / self.weight[filled]
-        return mz, self.intensity[filled] / divisor
+        sums = self._sums.real
+        weight = sums if self._lacking is None else sums + self._lacking
+        filled = np.flatnonzero(weight > 0)
+        return self._sums.imag[filled] / weight[filled], sums[filled] / divisor
 
 
 @dataclass(slots=True)
@@ -109,12 +116,18 @@ class ProfileSums:
 
     def add(self, mz: Float64Array, intensity: FloatArray) -> None:
         """Add points; shapes (n,)."""
+        for start in range(0, mz.size, _AT_ONCE):
+            part = slice(start, start + _AT_ONCE)
+            self._add(mz[part], intensity[part].astype(np.float64, copy=False))
+
+    def _add(self, mz: Float64Array, intensity: Float64Array) -> None:
         n = self.intensity.size
         place = np.interp(mz, self.curve_mz, self.curve_node)
         left = np.minimum(place.astype(np.int64), n - 2)
         upper = (place - left) * intensity
-        self.intensity += np.bincount(left, intensity - upper, n)
-        self.intensity += np.bincount(left + 1, upper, n)
+        np.add.at(self.intensity, left, intensity - upper)
+        left += 1
+        np.add.at(self.intensity, left, upper)
 
     def result(self, divisor: float) -> tuple[Float64Array, Float64Array]:
         """Return (mz, intensity / divisor) of all nodes."""
@@ -122,17 +135,15 @@ class ProfileSums:
         return np.interp(nodes, self.curve_node, self.curve_mz), self.intensity / divisor
 
 
-def accumulator_for(dataset: MsiDataset) -> Accumulator | None:
-    """A fitting empty grid for a processed dataset; ``None`` where it holds no point at all."""
-    low, high = dataset.mass_range
-    if not low <= high:
-        return None
-    if dataset.mode == "profile" and high > low:
+def accumulator_for(dataset: MsiDataset) -> Accumulator:
+    """Make a fitting empty grid for a processed dataset."""
+    if dataset.mode == "profile":
         spectra = [dataset.spectrum(i) for i in _sample(dataset.n_spectra).tolist()]
         filled = [spectrum for spectrum in spectra if len(spectrum) > 2]
-        if filled:
+        low, high = dataset.mass_range if filled else (0.0, 0.0)
+        if low < high:
             return ProfileSums.like(filled, low, high)
-    return CentroidSums.over(low, high)
+    return CentroidSums()
 
 
 def _sample(n: int) -> IntArray:

@@ -62,8 +62,6 @@ def _shared_total(dataset: MsiDataset, axis: MassAxis, indices: IntArray | None)
 
 def _ragged_mean(dataset: MsiDataset, indices: IntArray | None, n: int) -> Spectrum:
     sums = accumulator_for(dataset)
-    if sums is None:
-        return Spectrum(np.zeros(0), np.zeros(0), dataset.mode)
     for block in dataset.blocks(indices):
         if isinstance(block, RaggedBlock):
             finite = np.isfinite(block.intensity)

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray, frozen
+from napari_ims_tumor.msi.arrays import FLOAT64, Float64Array, FloatArray, IntArray, frozen
 
 Mode = Literal["profile", "centroid"]
 Layout = Literal["continuous", "processed"]
@@ -33,8 +33,8 @@ class Spectrum:
 
     def __post_init__(self) -> None:
         intensity = np.asarray(self.intensity)
-        kind = intensity.dtype if intensity.dtype.kind == "f" else np.dtype(np.float64)
-        object.__setattr__(self, "mz", frozen(self.mz, np.float64))
+        kind = intensity.dtype if intensity.dtype.kind == "f" else FLOAT64
+        object.__setattr__(self, "mz", frozen(self.mz, FLOAT64))
         object.__setattr__(self, "intensity", frozen(intensity, kind))
 
     def __len__(self) -> int:

@@ -81,11 +81,12 @@ class IbdFile:
         if _HAS_PREAD and nbytes < _MOST_AT_ONCE:
             descriptor = self._open_descriptor()
             try:
-                data = os.pread(descriptor.number, nbytes, offset)
+                # Empty arrays may claim to lie anywhere, also where nothing can be read.
+                data = os.pread(descriptor.number, nbytes, offset) if nbytes else b""
             except OSError as error:
                 raise self._lost(error) from None
+            self._compare(descriptor)
             if len(data) == nbytes:
-                self._compare(descriptor)
                 return data
         buffer = bytearray(nbytes)
         self.read_into(memoryview(buffer), offset)
@@ -104,6 +105,22 @@ class IbdFile:
                 )
             done += got
         self._compare(descriptor)
+
+    def read_pieces(self, pieces: list[memoryview], offset: int, nbytes: int) -> None:
+        """Fill buffers, ``nbytes`` in all, one after the other from ``offset`` on.
+
+        Whether the file was changed is left to :meth:`refuse_changed`, once after many calls.
+        """
+        descriptor = self._open_descriptor()
+        try:
+            got = os.preadv(descriptor.number, pieces, offset)
+        except OSError as error:
+            raise self._lost(error) from None
+        if got == nbytes:
+            return
+        for piece in pieces:
+            self.read_into(piece, offset)
+            offset += len(piece)
 
     def refuse_changed(self) -> None:
         """Raise a :class:`SlideError` if the file is not what it was when it was opened."""

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.io.imzml import vocabulary as cv
-from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
+from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
+from napari_ims_tumor.io.imzml.single import read_mz
 from napari_ims_tumor.io.imzml.terms import Header
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 from napari_ims_tumor.msi.mass_axis import MassAxis
@@ -76,19 +77,12 @@ def _shared_mz(index: SpectrumIndex, ibd: IbdFile) -> Float64Array | None:
     lengths = index.mz.lengths
     if lengths[0] == 0 or (lengths != lengths[0]).any():
         return None
-    first = read_mz(index, ibd, 0)
+    first = read_mz(ibd, index, 0)
     places = np.stack([index.mz.offsets, index.mz.nbytes, index.mz.kinds])
     for i in np.unique(places, axis=1, return_index=True)[1].tolist():
-        if i and not np.array_equal(read_mz(index, ibd, i), first, equal_nan=True):
+        if i and not np.array_equal(read_mz(ibd, index, i), first, equal_nan=True):
             return None
     return first
-
-
-def read_mz(index: SpectrumIndex, ibd: IbdFile, i: int) -> Float64Array:
-    """Read the m/z array of one spectrum as it is written, shape (n,)."""
-    span = index.mz.span(i)
-    values = decode(ibd.read(span.offset, span.nbytes), span, f"the m/z array of spectrum {i}")
-    return values.astype(np.float64)
 
 
 def _axis(mz: Float64Array) -> tuple[SharedAxis | None, list[str]]:

@@ -15,17 +15,21 @@ from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.dense import dense_blocks
-from napari_ims_tumor.io.imzml.held import Held, HeldRagged, keeping, make_room
+from napari_ims_tumor.io.imzml.held import BUDGET, Held, HeldRagged, fill, make_room
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
 from napari_ims_tumor.io.imzml.ragged import (
     Disorder,
     RaggedReader,
     Scratch,
     ragged_blocks,
+)
+from napari_ims_tumor.io.imzml.single import (
+    find_neighbors,
+    read_intensity,
+    read_pair,
     tidy_pair,
 )
-from napari_ims_tumor.io.imzml.runs import read_arrays
-from napari_ims_tumor.io.imzml.summary import Summary, summarize
+from napari_ims_tumor.io.imzml.summary import Summary, Survey
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.ion_image import ion_images
 from napari_ims_tumor.msi.mass_axis import MassAxis, MassWindow
@@ -60,13 +64,17 @@ class ImzmlDataset:
     :meth:`close`.
     """
 
-    def __init__(self, parts: SlideParts) -> None:
+    def __init__(self, parts: SlideParts, memory_budget: int = BUDGET) -> None:
         self._parts = parts
-        self._lock = threading.Lock()
+        self._memory_budget = memory_budget
+        self._reading_first = threading.Lock()
+        self._keeping = threading.Lock()
         self._summary: Summary | None = None
         self._mean: Spectrum | None = None
         self._held: Held | None = None
         self._notes: tuple[str, ...] = ()
+        self._neighbors = find_neighbors(parts.index)
+        self._all_tidy = False
         if parts.ibd.size <= _READ_AT_ONCE:
             self._summarized()
 
@@ -124,19 +132,20 @@ class ImzmlDataset:
     def spectrum(self, i: int) -> Spectrum:
         """Spectrum ``i`` in file order, ascending in m/z, exact."""
         parts, i = self._parts, self._checked(i)
-        if self._held is not None:
+        if parts.axis is not None:
+            values = read_intensity(parts.ibd, parts.index, i)
+            return Spectrum(parts.axis.axis.mz, parts.axis.in_order(values), parts.mode)
+        if self._neighbors is None and self._held is not None:
             parts.ibd.refuse_changed()
             return Spectrum(*self._held.one(i), parts.mode)
-        if parts.axis is not None:
-            values = read_arrays(parts.ibd, parts.index, i, with_mz=False)[1]
-            return Spectrum(parts.axis.axis.mz, parts.axis.in_order(values), parts.mode)
-        mz, values = tidy_pair(*read_arrays(parts.ibd, parts.index, i))
-        return Spectrum(mz, values, parts.mode)
+        pair = read_pair(parts.ibd, parts.index, i, self._neighbors)
+        return Spectrum(*(pair if self._all_tidy else tidy_pair(*pair)), parts.mode)
 
     def blocks(self, indices: IntArray | None = None) -> Iterator[SpectrumBlock]:
         """Read spectra (all, or those given) in blocks of bounded memory, in the given order.
 
-        A slide of up to 512 MB is read once and then kept in memory.
+        A slide of up to 512 MB is kept in memory from the second time on that it is read whole:
+        a single image or mean needs no copy of the slide.
         """
         chosen = None if indices is None else np.asarray(indices, np.int64)
         if chosen is not None and chosen.size and not self._has(chosen):
@@ -144,11 +153,12 @@ class ImzmlDataset:
                 f"{self.name} has spectra 0 to {self.n_spectra - 1}, not all asked for"
             )
         self._parts.ibd.refuse_changed()
-        if chosen is None and self._held is None and self._summary is None:
-            self._summarized()
-        if self._held is not None:
-            return self._held.blocks(chosen)
-        return self._read(np.arange(self.n_spectra) if chosen is None else chosen)
+        if chosen is None and self._summary is None:
+            return self._surveyed()
+        held = self._kept() if chosen is None else self._held
+        if held is not None:
+            return held.blocks(chosen)
+        return self._read(self._every() if chosen is None else chosen)
 
     def ion_images(self, windows: Sequence[MassWindow]) -> FloatArray:
         """Summed raw intensity inside each window, (windows, *image_shape); NaN = unmeasured."""
@@ -204,16 +214,35 @@ class ImzmlDataset:
     def _has(self, indices: IntArray) -> bool:
         return bool(indices.min() >= 0 and indices.max() < self.n_spectra)
 
+    def _every(self) -> IntArray:
+        return np.arange(self.n_spectra)
+
     def _summarized(self) -> Summary:
         """Read all spectra once, for what needs all of them; later calls cost nothing."""
-        with self._lock:
-            if self._summary is None:
-                disorder = Disorder()
-                held = make_room(self._parts.index, self._parts.axis)
-                blocks = keeping(self._read(np.arange(self.n_spectra), disorder, held), held)
-                summary = summarize(blocks, self.n_spectra)
-                self._notes, self._held, self._summary = disorder.notes, held, summary
+        with self._reading_first:
+            while self._summary is None:
+                for _ in self._surveyed():
+                    pass
             return self._summary
+
+    def _surveyed(self) -> Iterator[SpectrumBlock]:
+        """Pass all blocks on; what they tell is known once the last was taken."""
+        disorder, survey = Disorder(), Survey(self.n_spectra)
+        for block in self._read(self._every(), disorder):
+            survey.add(block)
+            yield block
+        self._all_tidy = not disorder.notes
+        self._notes, self._summary = disorder.notes, survey.result()
+
+    def _kept(self) -> Held | None:
+        """All spectra in memory, read now if they are not yet; ``None`` where they are too many."""
+        with self._keeping:
+            if self._held is None:
+                parts = self._parts
+                room = make_room(parts.index, parts.axis, self._memory_budget)
+                if room is not None:
+                    self._held = fill(room, self._read(self._every(), held=room))
+            return self._held
 
     def _read(
         self, indices: IntArray, disorder: Disorder | None = None, held: Held | None = None

@@ -10,8 +10,8 @@ import numpy as np
 
 from napari_ims_tumor.io.imzml import vocabulary as cv
 from napari_ims_tumor.io.imzml.arrays import IbdFile
-from napari_ims_tumor.io.imzml.axis import read_mz
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
+from napari_ims_tumor.io.imzml.single import read_mz
 from napari_ims_tumor.io.imzml.terms import Header
 from napari_ims_tumor.msi.arrays import Float64Array
 from napari_ims_tumor.msi.spectrum import Mode
@@ -50,7 +50,7 @@ def find_mode(header: Header, index: SpectrumIndex, ibd: IbdFile) -> tuple[Mode,
 def _guess_mode(index: SpectrumIndex, ibd: IbdFile) -> Mode:
     """Samples of a curve lie at even distances; peaks do not."""
     longest = int(np.argmax(index.mz.lengths))
-    mz: Float64Array = read_mz(index, ibd, longest)
+    mz: Float64Array = read_mz(ibd, index, longest)
     if mz.size < 8:
         return "centroid"
     steps = np.diff(mz)

@@ -16,7 +16,7 @@ from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 from napari_ims_tumor.msi.spectrum import RaggedBlock, SharedAxisBlock, SpectrumBlock
 
 BUDGET: Final = 512 << 20
-"""Most bytes of one slide that are kept in memory."""
+"""Most bytes of one slide that are kept in memory, if nobody says otherwise."""
 
 
 @dataclass(slots=True)
@@ -27,8 +27,9 @@ class HeldDense:
     intensity: NDArray[Any]
 
     def take(self, block: SpectrumBlock) -> None:
-        """Copy a block in."""
-        self.intensity[block.indices] = block.intensity
+        """Copy a block of consecutive spectra in."""
+        first = int(block.indices[0])
+        self.intensity[first : first + block.indices.size] = block.intensity
 
     def one(self, i: int) -> tuple[Float64Array, NDArray[Any]]:
         """(m/z, intensity) of one spectrum."""
@@ -100,24 +101,23 @@ class HeldRagged:
 Held = HeldDense | HeldRagged
 
 
-def make_room(index: SpectrumIndex, axis: SharedAxis | None) -> Held | None:
-    """Allocate memory for a whole slide; ``None`` where it would take more than the budget."""
+def make_room(index: SpectrumIndex, axis: SharedAxis | None, budget: int) -> Held | None:
+    """Allocate memory for a whole slide; ``None`` where it takes more than ``budget`` bytes."""
     kind = index.intensity.floating
     if axis is not None:
         shape = (len(index), len(axis.axis))
-        if shape[0] * shape[1] * kind.itemsize > BUDGET:
+        if shape[0] * shape[1] * kind.itemsize > budget:
             return None
         return HeldDense(axis.axis.mz, np.empty(shape, kind))
     points = int(index.mz.lengths.sum())
-    if points * (8 + kind.itemsize) > BUDGET:
+    if points * (8 + kind.itemsize) > budget:
         return None
     bounds = np.zeros(len(index) + 1, np.int64)
     return HeldRagged(np.empty(points), np.empty(points, kind), bounds)
 
 
-def keeping(blocks: Iterable[SpectrumBlock], held: Held | None) -> Iterator[SpectrumBlock]:
-    """Pass blocks on, copying each into ``held``."""
+def fill(held: Held, blocks: Iterable[SpectrumBlock]) -> Held:
+    """Take all blocks of a slide, in file order."""
     for block in blocks:
-        if held is not None:
-            held.take(block)
-        yield block
+        held.take(block)
+    return held

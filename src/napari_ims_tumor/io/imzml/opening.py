@@ -14,6 +14,7 @@ from napari_ims_tumor.io.imzml.columns import Document
 from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
 from napari_ims_tumor.io.imzml.description import checksums, describe, find_mode, uuid_note
 from napari_ims_tumor.io.imzml.grid import pixel_grid
+from napari_ims_tumor.io.imzml.held import BUDGET
 from napari_ims_tumor.io.imzml.index import build_index
 from napari_ims_tumor.io.imzml.pair import pair_of
 from napari_ims_tumor.io.imzml.pixel_size import pixel_size_um
@@ -22,7 +23,9 @@ from napari_ims_tumor.job import Job, Progress, run_inline
 
 
 def open_imzml(
-    path: str | os.PathLike[str], on_progress: Callable[[Progress], object] | None = None
+    path: str | os.PathLike[str],
+    on_progress: Callable[[Progress], object] | None = None,
+    memory_budget: int = BUDGET,
 ) -> ImzmlDataset:
     """Open a mass spectrometry image.
 
@@ -32,6 +35,8 @@ def open_imzml(
         The .imzML file, or the .ibd file beside it.
     on_progress
         Called now and then while the file is read.
+    memory_budget
+        A slide with more bytes of values than this is never kept in memory.
 
     Returns
     -------
@@ -43,31 +48,33 @@ def open_imzml(
     SlideError
         Where anything could make a number wrong; the message says what, where and what to do.
     """
-    return run_inline(open_imzml_job(path), on_progress)
+    return run_inline(open_imzml_job(path, memory_budget), on_progress)
 
 
-def open_imzml_job(path: str | os.PathLike[str]) -> Job[Progress, ImzmlDataset]:
+def open_imzml_job(
+    path: str | os.PathLike[str], memory_budget: int = BUDGET
+) -> Job[Progress, ImzmlDataset]:
     """Open a slide as a job that reports its progress and can be stopped."""
     imzml, ibd_path = pair_of(path)
     document = yield from read_document(imzml)
     ibd = IbdFile(ibd_path)
     try:
-        return _assemble(document, ibd, imzml.name, os.fspath(imzml))
+        return _assemble(document, ibd, imzml, memory_budget)
     except BaseException:
         ibd.close()
         raise
 
 
-def _assemble(document: Document, ibd: IbdFile, name: str, path: str) -> ImzmlDataset:
+def _assemble(document: Document, ibd: IbdFile, path: Path, memory_budget: int) -> ImzmlDataset:
     try:
-        return ImzmlDataset(_parts(document, ibd, path))
+        return ImzmlDataset(_parts(document, ibd, path), memory_budget)
     except SlideError as error:
-        if name in str(error) or ibd.path.name in str(error):
+        if path.name in str(error) or ibd.path.name in str(error):
             raise
-        raise SlideError(f"{name}: {error}") from None
+        raise SlideError(f"{path.name}: {error}") from None
 
 
-def _parts(document: Document, ibd: IbdFile, path: str) -> SlideParts:
+def _parts(document: Document, ibd: IbdFile, path: Path) -> SlideParts:
     header = document.header
     index = build_index(document)
     validate(index, ibd.path, ibd.size)
@@ -85,7 +92,7 @@ def _parts(document: Document, ibd: IbdFile, path: str) -> SlideParts:
         *grid_notes,
     ]
     return SlideParts(
-        path=Path(path),
+        path=path,
         ibd=ibd,
         index=index,
         pixels=grid,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -11,9 +10,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.io.imzml.arrays import IbdFile
-from napari_ims_tumor.io.imzml.index import SpectrumIndex
+from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.runs import Runs, batches, end_to_end
-from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, FloatArray, IntArray
+from napari_ims_tumor.io.imzml.scatter import Target, can_scatter, scatter
+from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, IntArray
 from napari_ims_tumor.msi.spectrum import RaggedBlock
 
 
@@ -76,27 +76,53 @@ def ragged_blocks(reader: RaggedReader, indices: IntArray) -> Iterator[RaggedBlo
 
 
 def _read(reader: RaggedReader, runs: Runs, indices: IntArray) -> RaggedBlock:
-    index, k = reader.index, indices.size
+    index = reader.index
+    bounds = np.concatenate([[0], np.cumsum(index.mz.lengths[indices])])
+    mz, intensity = reader.room.space(int(bounds[-1]))
+    block = RaggedBlock(indices, mz, intensity, bounds)
+    if not (can_scatter(index.mz, index.intensity) and _read_plain(reader, block)):
+        _read_any(reader, runs, block)
+    return block
+
+
+def _read_plain(reader: RaggedReader, block: RaggedBlock) -> bool:
+    """Read uncompressed arrays to where they belong; ``False`` where some are shared."""
+    pairs = ((reader.index.mz, block.mz), (reader.index.intensity, block.intensity))
+    targets = tuple(Target(table, block.indices, _raw(table, out)) for table, out in pairs)
+    if not scatter(reader.ibd, targets):
+        return False
+    for target, (_, out) in zip(targets, pairs, strict=True):
+        if target.out is not out:
+            out[:] = target.out
+    return True
+
+
+def _raw(table: ArrayTable, out: NDArray[Any]) -> NDArray[Any]:
+    """Memory in the type of the file: ``out`` itself, where that is its type."""
+    dtype = table.encodings[0].dtype
+    return out if dtype == out.dtype else np.empty(out.size, dtype)
+
+
+def _read_any(reader: RaggedReader, runs: Runs, block: RaggedBlock) -> None:
+    """Read arrays that are compressed, of several types or shared."""
+    index, indices, k = reader.index, block.indices, block.indices.size
     offsets = np.concatenate([index.mz.offsets[indices], index.intensity.offsets[indices]])
     nbytes = np.concatenate([index.mz.nbytes[indices], index.intensity.nbytes[indices]])
     # Empty arrays may claim to lie anywhere: put them beside one that does lie somewhere.
     offsets = np.where(nbytes > 0, offsets, offsets[np.argmax(nbytes)])
     view, places = runs.fetch(offsets, nbytes)
-    bounds = np.concatenate([[0], np.cumsum(index.mz.lengths[indices])])
-    mz, intensity = reader.room.space(int(bounds[-1]))
-    end_to_end(mz, index.mz, indices, (view, places[:k], "m/z"))
-    end_to_end(intensity, index.intensity, indices, (view, places[k:], "intensity"))
-    return RaggedBlock(indices, mz, intensity, bounds)
+    end_to_end(block.mz, index.mz, indices, (view, places[:k], "m/z"))
+    end_to_end(block.intensity, index.intensity, indices, (view, places[k:], "intensity"))
 
 
 def tidy(block: RaggedBlock, disorder: Disorder | None = None) -> RaggedBlock:
     """Sort the spectra that are not ascending and drop points without a finite m/z."""
+    if _is_tidy(block):
+        return block
     unsorted, holes = find_disorder(block)
     if disorder is not None:
         disorder.unsorted += int(unsorted.sum())
         disorder.not_finite += int(holes.sum())
-    if not unsorted.any() and not holes.any():
-        return block
     mz, intensity = block.mz.copy(), block.intensity.copy()
     for j in np.flatnonzero(unsorted | holes).tolist():
         part = slice(int(block.bounds[j]), int(block.bounds[j + 1]))
@@ -109,13 +135,30 @@ def tidy(block: RaggedBlock, disorder: Disorder | None = None) -> RaggedBlock:
     return RaggedBlock(block.indices, mz[keep], intensity[keep], kept[block.bounds])
 
 
+def _is_tidy(block: RaggedBlock) -> bool:
+    """Whether every spectrum is ascending and finite, in one pass and without a mask per fault."""
+    mz, bounds = block.mz, block.bounds
+    if mz.size == 0:
+        return True
+    ascending = mz[1:] >= mz[:-1]
+    ascending[_seams(block)] = True
+    # No NaN is ascending, and infinities can only be the first or the last of what is ascending.
+    filled = np.flatnonzero(np.diff(bounds) > 0)
+    ends = np.concatenate([mz[bounds[:-1][filled]], mz[bounds[1:][filled] - 1]])
+    return bool(ascending.all() and np.isfinite(ends).all())
+
+
+def _seams(block: RaggedBlock) -> IntArray:
+    """Last points of spectra that another point follows: no order holds across them."""
+    inner = block.bounds[1:-1]
+    return inner[(inner > 0) & (inner < block.mz.size)] - 1
+
+
 def find_disorder(block: RaggedBlock) -> tuple[BoolArray, BoolArray]:
     """Which spectra of a block are unsorted, and which have an m/z that is not finite."""
     with np.errstate(invalid="ignore"):
         falling = block.mz[1:] < block.mz[:-1]
-    inner = block.bounds[1:-1]
-    inner = inner[(inner > 0) & (inner < block.mz.size)]
-    falling[inner - 1] = False
+    falling[_seams(block)] = False
     holes = ~np.isfinite(block.mz)
     return _any_of(falling, block.bounds), _any_of(holes, block.bounds)
 
@@ -126,15 +169,3 @@ def _any_of(flags: BoolArray, bounds: IntArray) -> BoolArray:
     if hits.size:
         found[np.searchsorted(bounds, hits, "right") - 1] = True
     return found
-
-
-def tidy_pair(mz: Float64Array, intensity: FloatArray) -> tuple[Float64Array, FloatArray]:
-    """Return one spectrum ascending in m/z and with finite m/z only."""
-    # Comparisons with NaN are false, and infinities can only hide at the ends.
-    ascending = mz.size == 0 or (
-        (mz[1:] >= mz[:-1]).all() and math.isfinite(mz[0]) and math.isfinite(mz[-1])
-    )
-    if ascending:
-        return mz, intensity
-    tidied = tidy(RaggedBlock(np.zeros(1, np.int64), mz, intensity, np.array([0, mz.size])))
-    return tidied.mz, tidied.intensity

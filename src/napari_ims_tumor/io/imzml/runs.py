@@ -8,12 +8,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ims_tumor.io.imzml.arrays import IbdFile, Span, decode
-from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
-from napari_ims_tumor.msi.arrays import Float64Array, IntArray
+from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
+from napari_ims_tumor.io.imzml.index import ArrayTable
+from napari_ims_tumor.msi.arrays import IntArray
 
-BLOCK_BYTES: Final = 32 << 20
-"""Bytes on disk that one block of spectra takes."""
+BLOCK_BYTES: Final = 8 << 20
+"""Bytes on disk that one block of spectra takes: little enough to stay in a processor's cache."""
 
 _GAP: Final = 1 << 16
 """Arrays closer than this are read together: cheaper than a second read."""
@@ -24,7 +24,7 @@ class Runs:
 
     def __init__(self, ibd: IbdFile) -> None:
         self._ibd = ibd
-        self._buffer = bytearray()
+        self._buffer = np.empty(0, np.uint8)
 
     def fetch(self, offsets: IntArray, nbytes: IntArray) -> tuple[memoryview, IntArray]:
         """Read arrays.
@@ -60,8 +60,8 @@ class Runs:
 
     def _room(self, nbytes: int) -> memoryview:
         if len(self._buffer) < nbytes:
-            self._buffer = bytearray(nbytes)
-        return memoryview(self._buffer)[:nbytes]
+            self._buffer = np.empty(nbytes, np.uint8)
+        return self._buffer[:nbytes].data
 
 
 def batches(nbytes: IntArray) -> Iterator[slice]:
@@ -73,32 +73,6 @@ def batches(nbytes: IntArray) -> Iterator[slice]:
         stop = max(int(np.searchsorted(ends, before + BLOCK_BYTES, "right")), start + 1)
         yield slice(start, stop)
         start = stop
-
-
-def read_arrays(
-    ibd: IbdFile, index: SpectrumIndex, i: int, with_mz: bool = True
-) -> tuple[Float64Array, NDArray[Any]]:
-    """Read the m/z and the intensities of one spectrum as they are written, in floating types.
-
-    Neighboring arrays are read at once. Without ``with_mz`` the m/z are empty.
-    """
-    mz, values = index.mz.span(i), index.intensity.span(i)
-    if not with_mz:
-        alone = memoryview(ibd.read(values.offset, values.nbytes))
-        return np.zeros(0), _floating(alone, values, index, i)
-    if values.offset == mz.offset + mz.nbytes:
-        both = memoryview(ibd.read(mz.offset, mz.nbytes + values.nbytes))
-        mz_data, data = both[: mz.nbytes], both[mz.nbytes :]
-    else:
-        mz_data = memoryview(ibd.read(mz.offset, mz.nbytes))
-        data = memoryview(ibd.read(values.offset, values.nbytes))
-    exact = decode(mz_data, mz, f"the m/z array of spectrum {i}").astype(np.float64, copy=False)
-    return exact, _floating(data, values, index, i)
-
-
-def _floating(data: memoryview, span: Span, index: SpectrumIndex, i: int) -> NDArray[Any]:
-    values = decode(data, span, f"the intensity array of spectrum {i}")
-    return values.astype(index.intensity.floating, copy=False)
 
 
 def take_apart(

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
 from napari_ims_tumor.msi.arrays import Float64Array, frozen
 from napari_ims_tumor.msi.ion_image import finite_row_sums, finite_sums_between
-from napari_ims_tumor.msi.spectrum import SharedAxisBlock, SpectrumBlock
+from napari_ims_tumor.msi.spectrum import RaggedBlock, SharedAxisBlock, SpectrumBlock
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,16 +28,34 @@ class Summary:
     mass_range: tuple[float, float]
 
 
-def summarize(blocks: Iterable[SpectrumBlock], n_spectra: int) -> Summary:
-    """Look at every spectrum once."""
-    tic = np.zeros(n_spectra)
-    low, high = math.inf, -math.inf
-    for block in blocks:
+class Survey:
+    """Gathers a summary while the blocks of a slide pass by."""
+
+    def __init__(self, n_spectra: int) -> None:
+        self._tic = np.zeros(n_spectra)
+        self._low, self._high = math.inf, -math.inf
+
+    def add(self, block: SpectrumBlock) -> None:
+        """Look at the spectra of a block, each ascending in m/z."""
         if isinstance(block, SharedAxisBlock):
-            tic[block.indices] = finite_row_sums(block.intensity)
+            self._tic[block.indices] = finite_row_sums(block.intensity)
+            ends = block.mz[[0, -1]]
         else:
-            tic[block.indices] = finite_sums_between(block.intensity, block.bounds)
-        if block.mz.size:
-            low, high = min(low, float(block.mz.min())), max(high, float(block.mz.max()))
-    found = low <= high
-    return Summary(frozen(tic, np.float64), (low, high) if found else (math.nan, math.nan))
+            self._tic[block.indices] = finite_sums_between(block.intensity, block.bounds)
+            ends = _ends(block)
+        if ends.size:
+            self._low = min(self._low, float(ends.min()))
+            self._high = max(self._high, float(ends.max()))
+
+    def result(self) -> Summary:
+        """Return the summary of all blocks seen."""
+        found = self._low <= self._high
+        mass_range = (self._low, self._high) if found else (math.nan, math.nan)
+        return Summary(frozen(self._tic, np.float64), mass_range)
+
+
+def _ends(block: RaggedBlock) -> Float64Array:
+    """First and last m/z of the spectra that hold a point."""
+    filled = np.flatnonzero(np.diff(block.bounds) > 0)
+    first, last = block.bounds[:-1][filled], block.bounds[1:][filled] - 1
+    return np.concatenate([block.mz[first], block.mz[last]])
