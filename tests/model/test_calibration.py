@@ -3,7 +3,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from napari_ims_tumor.model.calibration import balanced_log_loss, fit_temperature, softmax
+from napari_ims_tumor.model.calibration import (
+    balanced_log_loss,
+    calibrated_log_loss,
+    fit_temperature,
+    softmax,
+)
 
 
 def test_a_temperature_undoes_overconfidence() -> None:
@@ -13,6 +18,15 @@ def test_a_temperature_undoes_overconfidence() -> None:
     overconfident = np.column_stack([np.zeros(4_000), 3 * logit])
     found = fit_temperature(overconfident, classes, np.arange(4_000) % 10)
     assert found == pytest.approx(3, rel=0.1)
+
+
+def test_confidence_alone_makes_no_difference() -> None:
+    rng = np.random.default_rng(0)
+    logits, classes = rng.normal(size=(200, 2)), rng.integers(0, 2, 200)
+    informed = logits + 2 * np.eye(2)[classes]
+    losses = [calibrated_log_loss(factor * informed, classes) for factor in (0.5, 1, 3)]
+    assert np.allclose(losses, losses[0], atol=1e-4)
+    assert losses[0] < calibrated_log_loss(logits, classes)
 
 
 def test_too_few_groups_give_no_temperature() -> None:

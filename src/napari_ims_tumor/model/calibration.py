@@ -49,6 +49,18 @@ def fit_temperature(logits: FloatArray, classes: IntArray, groups: IntArray) -> 
     """
     if np.unique(groups).size < MIN_GROUPS or np.unique(classes).size < 2:
         return None
+    return round(_best_temperature(logits, classes), 4)
+
+
+def calibrated_log_loss(logits: FloatArray, classes: IntArray) -> float:
+    """:func:`balanced_log_loss` at the best temperature: how well logits tell classes apart.
+
+    Without it, of two networks that know equally much the less confident one would win.
+    """
+    return balanced_log_loss(logits / _best_temperature(logits, classes), classes)
+
+
+def _best_temperature(logits: FloatArray, classes: IntArray) -> float:
     exact: Float64Array = logits.astype(np.float64)
 
     def loss(log_temperature: float) -> float:
@@ -56,4 +68,4 @@ def fit_temperature(logits: FloatArray, classes: IntArray, groups: IntArray) -> 
 
     bounds = (np.log(RANGE[0]), np.log(RANGE[1]))
     found = minimize_scalar(loss, bounds=bounds, method="bounded", options={"xatol": 1e-4})
-    return round(float(np.exp(found.x)), 4)
+    return float(np.exp(found.x))

@@ -10,7 +10,7 @@ import numpy as np
 
 from napari_ims_tumor.annotation.split import Fold
 from napari_ims_tumor.job import Job
-from napari_ims_tumor.model.calibration import balanced_log_loss, fit_temperature
+from napari_ims_tumor.model.calibration import calibrated_log_loss, fit_temperature
 from napari_ims_tumor.model.config import FitConfig, NetworkConfig
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
@@ -113,7 +113,7 @@ def _begin(
     folds = answer.validation.folds[: CHECK_FOLDS if several else 1]
     trainers = tuple(_trainer(answer, fold, config, base, shape) for fold in folds)
     rows = np.concatenate([fold.held_out for fold in folds])
-    loss = balanced_log_loss(answer.held_out.logits[rows], answer.spectra.classes[rows])
+    loss = calibrated_log_loss(answer.held_out.logits[rows], answer.spectra.classes[rows])
     return _Check(answer, folds, trainers, base, Choice(loss), [])
 
 
@@ -169,7 +169,7 @@ def _choose(check: _Check, epoch: int, cnn: Float32Array) -> float | None:
     classes = check.answer.spectra.classes[check.rows]
     linear = check.answer.held_out.logits[check.rows]
     mixed = {blend: (1 - blend) * linear + blend * cnn for blend in BLENDS}
-    losses = {blend: balanced_log_loss(logits, classes) for blend, logits in mixed.items()}
+    losses = {blend: calibrated_log_loss(logits, classes) for blend, logits in mixed.items()}
     blend = min(losses, key=lambda b: losses[b])
     score = balanced_accuracy(mixed[blend], classes)
     if losses[blend] < (1 - LEAST_GAIN) * check.best.loss:
