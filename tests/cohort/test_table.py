@@ -59,3 +59,41 @@ def test_a_missing_or_binary_table(folder: Path) -> None:
     (folder / "cohort.csv").write_bytes(b"\xff\xfe\x00\x80")
     with pytest.raises(CohortError):
         read_cohort(folder / "cohort.csv")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "delimiter"), [("utf-16", "\t"), ("cp1252", ";"), ("utf-8", "\t"), ("utf-8", ",")]
+)
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_tables_as_spreadsheet_programs_write_them(
+    folder: Path, encoding: str, delimiter: str, newline: str
+) -> None:
+    (folder / "Müller.npy").touch()
+    lines = ["", "slide,labels,groups", "data/a.imzML,Müller.npy,Frau Müller", ",,", ""]
+    text = newline.join(lines).replace(",", delimiter)
+    (folder / "cohort.csv").write_bytes(text.encode(encoding))
+    (slide,) = read_cohort(folder / "cohort.csv")
+    assert slide.labels == folder / "Müller.npy"
+    assert slide.groups == "Frau Müller"
+
+
+def test_quoted_cells_hold_commas_and_a_short_row_leaves_the_groups_out(folder: Path) -> None:
+    (folder / "a, b.npy").touch()
+    text = 'slide,labels,groups,notes\ndata/a.imzML,"a, b.npy"\n'
+    (folder / "cohort.csv").write_text(text)
+    (slide,) = read_cohort(folder / "cohort.csv")
+    assert slide.labels == folder / "a, b.npy"
+    assert slide.groups is None
+
+
+def test_the_line_that_is_named_is_the_line_of_the_file(folder: Path) -> None:
+    text = "slide,labels\n\n\ndata/a.imzML,data/a.npy\n,\ndata/a.imzML,none.npy\n"
+    (folder / "cohort.csv").write_text(text)
+    with pytest.raises(CohortError, match="line 6: there is no file none.npy"):
+        read_cohort(folder / "cohort.csv")
+
+
+def test_a_column_that_is_there_twice(folder: Path) -> None:
+    (folder / "cohort.csv").write_text("slide,labels,Slide\na,b,c\n")
+    with pytest.raises(CohortError, match="several columns slide"):
+        read_cohort(folder / "cohort.csv")

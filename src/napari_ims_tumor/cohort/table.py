@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
+import io
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,7 +50,7 @@ def read_cohort(path: str | os.PathLike[str]) -> tuple[CohortSlide, ...]:
 
     Paths are relative to the CSV. A group ending in .npy, .png or .tif is an image with one whole
     number per pixel (the same number means the same patient on every slide); anything else is the
-    patient's name.
+    patient's name. Commas, semicolons or tabs part the columns, as spreadsheet programs write them.
 
     Raises
     ------
@@ -56,38 +58,50 @@ def read_cohort(path: str | os.PathLike[str]) -> tuple[CohortSlide, ...]:
         A column or a file is missing.
     """
     table = Path(path)
-    rows = _rows(table)
-    missing = {"slide", "labels"} - set(rows[0] if rows else {})
+    names, rows = _rows(table)
+    missing = {"slide", "labels"} - set(names)
     if missing:
         raise CohortError(
             f"{table.name} has no column {' or '.join(sorted(missing))}: the first line must be "
             "slide,labels,groups (groups may be left out), each following line one slide"
         )
-    return tuple(_slide(table, number, row) for number, row in enumerate(rows, start=2))
-
-
-def _rows(table: Path) -> list[dict[str, str]]:
-    try:
-        # utf-8-sig: spreadsheet programs put a byte order mark before the first column's name.
-        with table.open(newline="", encoding="utf-8-sig") as file:
-            sample = file.readline()
-            file.seek(0)
-            delimiter = ";" if sample.count(";") > sample.count(",") else ","
-            reader = csv.DictReader(file, delimiter=delimiter)
-            found = [_stripped(dict(row)) for row in reader]
-            names = [name.strip().lower() for name in reader.fieldnames or ()]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CohortError(f"{table} cannot be read as a CSV table: {error}") from error
-    filled = [row for row in found if any(row.values())]
-    if {"slide", "labels"} <= set(names) and not filled:
+    twice = [name for name in ("slide", "labels", "groups") if names.count(name) > 1]
+    if twice:
+        raise CohortError(f"{table.name} has several columns {twice[0]}: keep one of them")
+    if not rows:
         raise CohortError(f"{table.name} lists no slide: add one line per slide")
-    return filled
+    return tuple(_slide(table, line, row) for line, row in rows)
 
 
-def _stripped(row: dict[str | None, str | None]) -> dict[str, str]:
-    # Cells beyond the last column come under the key None.
-    named = ((k, v) for k, v in row.items() if k is not None)
-    return {k.strip().lower(): (v or "").strip() for k, v in named}
+def _rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
+    """Names of the columns, and the rows that hold anything, each with its line in the file."""
+    try:
+        text = _decoded(table.read_bytes())
+        head = next((line for line in text.splitlines() if line.strip()), "")
+        # Of the signs that may part columns, the one that the first line uses most.
+        delimiter = max(",;\t", key=head.count)
+        reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        found = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except OSError as error:
+        raise CohortError(f"{table} cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CohortError(f"{table} cannot be read as a CSV table: {error}") from error
+    filled = [(line, cells) for line, cells in found if any(cells)]
+    if not filled:
+        return [], []
+    names = [name.lower() for name in filled[0][1]]
+    # Cells beyond the last column have no name and are left out; missing ones are empty.
+    return names, [(line, dict(zip(names, cells, strict=False))) for line, cells in filled[1:]]
+
+
+def _decoded(content: bytes) -> str:
+    """Decode UTF-8, or what spreadsheet programs call "Unicode text" and plain "CSV"."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return content.decode("utf-16")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("cp1252")
 
 
 def _slide(table: Path, line: int, row: dict[str, str]) -> CohortSlide:
@@ -99,12 +113,13 @@ def _slide(table: Path, line: int, row: dict[str, str]) -> CohortSlide:
 
 
 def _file(table: Path, line: int, row: dict[str, str], column: str) -> Path:
-    if not row[column]:
+    given = row.get(column, "")
+    if not given:
         raise CohortError(f"{table.name}, line {line}: the column {column} is empty")
-    path = table.parent / row[column]
+    path = table.parent / given
     if not path.is_file():
         raise CohortError(
-            f"{table.name}, line {line}: there is no file {row[column]} beside the table "
+            f"{table.name}, line {line}: there is no file {given} beside the table "
             f"(looked for {path})"
         )
     return path
