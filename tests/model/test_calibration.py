@@ -7,6 +7,7 @@ from napari_ims_tumor.model.calibration import (
     balanced_log_loss,
     calibrated_log_loss,
     fit_temperature,
+    is_better_beyond_chance,
     softmax,
 )
 
@@ -44,3 +45,18 @@ def test_the_rare_class_counts_as_much_as_the_common_one() -> None:
     classes = np.array([0] * 99 + [1])
     right, wrong = np.log(1 + np.exp(-4)), np.log(1 + np.exp(4))
     assert balanced_log_loss(logits, classes) == pytest.approx((right + wrong) / 2)
+
+
+def test_better_in_one_group_of_many_is_chance() -> None:
+    rng = np.random.default_rng(0)
+    classes = np.tile([0, 1], 40)
+    groups = np.repeat(np.arange(8), 10)
+    rival = np.stack([1.0 - 2 * classes, 2.0 * classes - 1], axis=1) + rng.normal(0, 1, (80, 2))
+    one = rival.copy()
+    one[groups == 3] = 3 * np.stack([1 - 2 * classes, 2 * classes - 1], axis=1)[groups == 3]
+    one[groups == 5] *= -0.5
+    everywhere = rival + 1.5 * np.stack([1 - 2 * classes, 2 * classes - 1], axis=1)
+    assert not is_better_beyond_chance(one, rival, classes, groups)
+    assert is_better_beyond_chance(everywhere, rival, classes, groups)
+    assert not is_better_beyond_chance(rival, rival, classes, groups)
+    assert not is_better_beyond_chance(everywhere, rival, classes, np.zeros(80, np.int64))

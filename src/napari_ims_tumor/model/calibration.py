@@ -26,9 +26,7 @@ def softmax(logits: FloatArray) -> Float32Array:
 
 def balanced_log_loss(logits: FloatArray, classes: IntArray) -> float:
     """Mean over classes of the mean cross entropy of their pixels."""
-    logits = logits.astype(np.float64)
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    losses = np.log(np.exp(shifted).sum(axis=1)) - shifted[np.arange(len(classes)), classes]
+    losses = _pixel_losses(logits, classes)
     return float(np.mean([losses[classes == c].mean() for c in np.unique(classes)]))
 
 
@@ -57,7 +55,47 @@ def calibrated_log_loss(logits: FloatArray, classes: IntArray) -> float:
 
     Without it, of two networks that know equally much the less confident one would win.
     """
-    return balanced_log_loss(logits / _best_temperature(logits, classes), classes)
+    return balanced_log_loss(_tempered(logits, classes), classes)
+
+
+def is_better_beyond_chance(
+    logits: FloatArray, rival: FloatArray, classes: IntArray, groups: IntArray
+) -> bool:
+    """Whether logits beat a rival's by more than one standard error over groups.
+
+    Of two models that are equally good, one always has the smaller held-out loss. The difference
+    counts when other groups would probably show it too: the one-standard-error rule of Breiman et
+    al., *Classification and Regression Trees*, 1984, toward the simpler rival.
+
+    Parameters
+    ----------
+    logits, rival
+        Shape (n, K): of the same held-out pixels; each is read at its own best temperature.
+    classes, groups
+        Shape (n,).
+    """
+    gains = _pixel_losses(_tempered(rival, classes), classes)
+    gains -= _pixel_losses(_tempered(logits, classes), classes)
+    # Every class weighs the same, as in the balanced loss.
+    gains /= np.bincount(classes)[classes]
+    of_group = np.bincount(np.unique(groups, return_inverse=True)[1], gains)
+    n = of_group.size
+    if n < 2:
+        return False
+    error = float(np.sqrt(n) * of_group.std(ddof=1))
+    return bool(of_group.sum() > error)
+
+
+def _tempered(logits: FloatArray, classes: IntArray) -> Float64Array:
+    tempered: Float64Array = logits.astype(np.float64) / _best_temperature(logits, classes)
+    return tempered
+
+
+def _pixel_losses(logits: FloatArray, classes: IntArray) -> Float64Array:
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    losses: Float64Array = np.log(np.exp(shifted).sum(axis=1))
+    losses -= shifted[np.arange(len(classes)), classes]
+    return losses
 
 
 def _best_temperature(logits: FloatArray, classes: IntArray) -> float:

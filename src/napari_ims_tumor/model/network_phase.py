@@ -10,7 +10,11 @@ import numpy as np
 
 from napari_ims_tumor.annotation.split import Fold
 from napari_ims_tumor.job import Job
-from napari_ims_tumor.model.calibration import calibrated_log_loss, fit_temperature
+from napari_ims_tumor.model.calibration import (
+    calibrated_log_loss,
+    fit_temperature,
+    is_better_beyond_chance,
+)
 from napari_ims_tumor.model.config import FitConfig, NetworkConfig
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
@@ -90,7 +94,7 @@ def network_phase(
         finished = yield from _check_epoch(check, epoch, config, run)
         if not finished or epoch - check.best.epoch >= patience:
             break
-    if check.best.blend == 0:
+    if not _is_worth_it(check):
         if run.over:
             return _with_note(answer.model, run.note, STOPPED)
         yield from run.tell(replace(_report(check, "Network on held-out groups"), note=NO_BETTER))
@@ -177,6 +181,15 @@ def _choose(check: _Check, epoch: int, cnn: Float32Array) -> float | None:
         copies = {name: np.array(values) for name, values in weights.items()}
         check.best = Choice(losses[blend], epoch, blend, score, mixed[blend], copies)
     return None if score is None else round(score, 4)
+
+
+def _is_worth_it(check: _Check) -> bool:
+    """Whether the chosen share of the CNN beats the linear model by more than chance would."""
+    best, spectra, rows = check.best, check.answer.spectra, check.rows
+    if best.logits is None or best.blend == 0:
+        return False
+    linear = check.answer.held_out.logits[rows]
+    return is_better_beyond_chance(best.logits, linear, spectra.classes[rows], spectra.groups[rows])
 
 
 def _refit(
