@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
@@ -96,13 +97,13 @@ class ProfileSums:
     ----------
     curve_mz, curve_node
         Shape (4096,): m/z, and the (fractional) node that lies there; both ascending.
-    intensity
-        Shape (nodes,).
+    sums
+        Shape (nodes,). Real: what falls to a node. Imaginary: what falls to the next one.
     """
 
     curve_mz: Float64Array
     curve_node: Float64Array
-    intensity: Float64Array
+    sums: NDArray[np.complex128]
 
     @classmethod
     def like(cls, spectra: list[Spectrum], low: float, high: float) -> ProfileSums:
@@ -112,7 +113,7 @@ class ProfileSums:
         pieces = np.diff(mz) * (density[1:] + density[:-1]) / 2
         node = np.concatenate([[0.0], np.cumsum(pieces)])
         n = int(np.clip(np.ceil(node[-1]), 1, MOST_NODES)) + 1
-        return cls(mz, node * ((n - 1) / node[-1]), np.zeros(n))
+        return cls(mz, node * ((n - 1) / node[-1]), np.zeros(n, np.complex128))
 
     def add(self, mz: Float64Array, intensity: FloatArray) -> None:
         """Add points; shapes (n,)."""
@@ -121,18 +122,20 @@ class ProfileSums:
             self._add(mz[part], intensity[part].astype(np.float64, copy=False))
 
     def _add(self, mz: Float64Array, intensity: Float64Array) -> None:
-        n = self.intensity.size
+        n = self.sums.size
         place = np.interp(mz, self.curve_mz, self.curve_node)
         left = np.minimum(place.astype(np.int64), n - 2)
-        upper = (place - left) * intensity
-        np.add.at(self.intensity, left, intensity - upper)
-        left += 1
-        np.add.at(self.intensity, left, upper)
+        both = np.empty(mz.size, np.complex128)
+        np.multiply(place - left, intensity, out=both.imag)
+        np.subtract(intensity, both.imag, out=both.real)
+        np.add.at(self.sums, left, both)
 
     def result(self, divisor: float) -> tuple[Float64Array, Float64Array]:
         """Return (mz, intensity / divisor) of all nodes."""
-        nodes = np.arange(self.intensity.size, dtype=np.float64)
-        return np.interp(nodes, self.curve_node, self.curve_mz), self.intensity / divisor
+        nodes = np.arange(self.sums.size, dtype=np.float64)
+        intensity = self.sums.real.copy()
+        intensity[1:] += self.sums.imag[:-1]
+        return np.interp(nodes, self.curve_node, self.curve_mz), intensity / divisor
 
 
 def accumulator_for(dataset: MsiDataset) -> Accumulator:

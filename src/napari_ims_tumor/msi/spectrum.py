@@ -37,6 +37,20 @@ class Spectrum:
         object.__setattr__(self, "mz", frozen(self.mz, FLOAT64))
         object.__setattr__(self, "intensity", frozen(intensity, kind))
 
+    @classmethod
+    def adopt(cls, mz: Float64Array, intensity: FloatArray, mode: Mode) -> Spectrum:
+        """Make a spectrum of arrays as they are, if they are read-only; else copy them.
+
+        They must be of the types above, and must not be views of memory that others may change.
+        """
+        if mz.flags.writeable or intensity.flags.writeable:
+            return cls(mz, intensity, mode)
+        spectrum = object.__new__(cls)
+        # A frozen dataclass sets each attribute through a call: a third of the time of a read.
+        attributes = spectrum.__dict__
+        attributes["mz"], attributes["intensity"], attributes["mode"] = mz, intensity, mode
+        return spectrum
+
     def __len__(self) -> int:
         return int(self.mz.size)
 

@@ -654,3 +654,46 @@ def test_random_damage_opens_right_or_stops(write_slide_in, tmp_path, processed_
             outcomes["stopped"] += 1
         files[which].write_bytes(originals[which])
     assert min(outcomes.values()) > 20
+
+
+@pytest.mark.parametrize("layout", ["processed", "continuous"])
+def test_changing_is_seen_while_a_slide_is_taken_into_memory(
+    write_slide, continuous_pixels, monkeypatch, layout
+) -> None:
+    from napari_ims_tumor.io.imzml import runs
+
+    monkeypatch.setattr(runs, "BLOCK_BYTES", 200)
+    path = write_slide(continuous_pixels, layout=layout)
+    with open_imzml(path) as slide:
+        for passes in range(12):
+            assert sum(block.indices.size for block in slide.blocks()) == len(continuous_pixels)
+            if passes in (0, 3, 11):
+                os.utime(path.with_suffix(".ibd"), ns=(0, 1 + passes))
+                with pytest.raises(SlideError, match="changed by another program"):
+                    next(slide.blocks())
+                break_time = slide._parts.ibd._written
+                os.utime(path.with_suffix(".ibd"), ns=(0, break_time))
+
+
+def test_spectra_cannot_be_written_to(write_slide, processed_pixels, continuous_pixels) -> None:
+    for layout, pixels in (("processed", processed_pixels), ("continuous", continuous_pixels)):
+        with open_imzml(write_slide(pixels, layout=layout)) as slide:
+            spectrum = slide.spectrum(0)
+            for values in (spectrum.mz, spectrum.intensity):
+                with pytest.raises(ValueError, match="read-only"):
+                    values[0] = 1
+            if layout == "processed":
+                with pytest.raises(ValueError, match="WRITEABLE"):
+                    spectrum.mz.flags.writeable = True
+
+
+def test_arrays_with_gaps_between_them_are_read(write_slide, processed_pixels) -> None:
+    """Spectra asked for out of order leave gaps; more arrays than one system call may fill."""
+    many = [
+        type(processed_pixels[0])(i % 50 + 1, i // 50 + 1, np.arange(3.0) + i, np.arange(3.0) * i)
+        for i in range(1500)
+    ]
+    with open_imzml(write_slide(many), memory_budget=0) as slide:
+        for asked in (np.arange(1500), np.arange(0, 1500, 7)[::-1]):
+            found = np.concatenate([block.intensity for block in slide.blocks(asked)])
+            assert np.array_equal(found, np.concatenate([many[i].intensity for i in asked]))

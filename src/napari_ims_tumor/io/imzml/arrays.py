@@ -78,14 +78,15 @@ class IbdFile:
 
     def read(self, offset: int, nbytes: int) -> bytes | bytearray:
         """Return ``nbytes`` bytes from ``offset`` on, or raise a :class:`SlideError`."""
-        if _HAS_PREAD and nbytes < _MOST_AT_ONCE:
+        if _HAS_PREAD and 0 < nbytes < _MOST_AT_ONCE:
             descriptor = self._open_descriptor()
             try:
-                # Empty arrays may claim to lie anywhere, also where nothing can be read.
-                data = os.pread(descriptor.number, nbytes, offset) if nbytes else b""
+                data = os.pread(descriptor.number, nbytes, offset)
+                state = os.fstat(descriptor.number)
             except OSError as error:
                 raise self._lost(error) from None
-            self._compare(descriptor)
+            if state.st_size != self.size or state.st_mtime_ns != self._written:
+                raise self._changed()
             if len(data) == nbytes:
                 return data
         buffer = bytearray(nbytes)
@@ -148,10 +149,13 @@ class IbdFile:
         except OSError as error:
             raise self._lost(error) from None
         if state.st_size != self.size or state.st_mtime_ns != self._written:
-            raise SlideError(
-                f"{self.path.name} was changed by another program while it was open; "
-                "reopen the slide to see what it holds now"
-            )
+            raise self._changed()
+
+    def _changed(self) -> SlideError:
+        return SlideError(
+            f"{self.path.name} was changed by another program while it was open; "
+            "reopen the slide to see what it holds now"
+        )
 
     def _lost(self, error: OSError) -> SlideError:
         return SlideError(

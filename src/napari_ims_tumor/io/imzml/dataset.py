@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final
@@ -15,7 +16,7 @@ from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.dense import dense_blocks
-from napari_ims_tumor.io.imzml.held import BUDGET, Held, HeldRagged, fill, make_room
+from napari_ims_tumor.io.imzml.held import BUDGET, Held, HeldRagged, make_room, share
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
 from napari_ims_tumor.io.imzml.ragged import (
     Disorder,
@@ -24,9 +25,10 @@ from napari_ims_tumor.io.imzml.ragged import (
     ragged_blocks,
 )
 from napari_ims_tumor.io.imzml.single import (
-    find_neighbors,
+    Plain,
+    find_plain,
     read_intensity,
-    read_pair,
+    read_mz,
     tidy_pair,
 )
 from napari_ims_tumor.io.imzml.summary import Summary, Survey
@@ -73,7 +75,8 @@ class ImzmlDataset:
         self._mean: Spectrum | None = None
         self._held: Held | None = None
         self._notes: tuple[str, ...] = ()
-        self._neighbors = find_neighbors(parts.index)
+        self._n_spectra = len(parts.index)
+        self._plain = _plain(parts)
         self._all_tidy = False
         if parts.ibd.size <= _READ_AT_ONCE:
             self._summarized()
@@ -106,7 +109,7 @@ class ImzmlDataset:
     @property
     def n_spectra(self) -> int:
         """How many spectra there are."""
-        return len(self._parts.index)
+        return self._n_spectra
 
     @property
     def metadata(self) -> Mapping[str, str]:
@@ -131,21 +134,32 @@ class ImzmlDataset:
 
     def spectrum(self, i: int) -> Spectrum:
         """Spectrum ``i`` in file order, ascending in m/z, exact."""
-        parts, i = self._parts, self._checked(i)
+        parts, plain, i = self._parts, self._plain, self._checked(i)
+        if plain is None:
+            return self._decoded(i)
         if parts.axis is not None:
-            values = read_intensity(parts.ibd, parts.index, i)
-            return Spectrum(parts.axis.axis.mz, parts.axis.in_order(values), parts.mode)
-        if self._neighbors is None and self._held is not None:
+            return Spectrum.adopt(parts.axis.axis.mz, plain.intensity(parts.ibd, i), parts.mode)
+        mz, values = plain.pair(parts.ibd, i)
+        if not self._all_tidy:
+            mz, values = tidy_pair(mz, values)
+        return Spectrum.adopt(mz, values, parts.mode)
+
+    def _decoded(self, i: int) -> Spectrum:
+        """Spectrum ``i``, where it takes work to make it."""
+        parts = self._parts
+        if self._held is not None and i < self._held.count:
             parts.ibd.refuse_changed()
             return Spectrum(*self._held.one(i), parts.mode)
-        pair = read_pair(parts.ibd, parts.index, i, self._neighbors)
-        return Spectrum(*(pair if self._all_tidy else tidy_pair(*pair)), parts.mode)
+        values = read_intensity(parts.ibd, parts.index, i)
+        if parts.axis is not None:
+            return Spectrum(parts.axis.axis.mz, parts.axis.in_order(values), parts.mode)
+        return Spectrum(*tidy_pair(read_mz(parts.ibd, parts.index, i), values), parts.mode)
 
     def blocks(self, indices: IntArray | None = None) -> Iterator[SpectrumBlock]:
         """Read spectra (all, or those given) in blocks of bounded memory, in the given order.
 
-        A slide of up to 512 MB is kept in memory from the second time on that it is read whole:
-        a single image or mean needs no copy of the slide.
+        Each time that a slide of up to 512 MB is read whole, except the first, another eighth of
+        it is kept in memory: a single image or mean needs no copy of the slide.
         """
         chosen = None if indices is None else np.asarray(indices, np.int64)
         if chosen is not None and chosen.size and not self._has(chosen):
@@ -153,12 +167,12 @@ class ImzmlDataset:
                 f"{self.name} has spectra 0 to {self.n_spectra - 1}, not all asked for"
             )
         self._parts.ibd.refuse_changed()
-        if chosen is None and self._summary is None:
-            return self._surveyed()
-        held = self._kept() if chosen is None else self._held
-        if held is not None:
-            return held.blocks(chosen)
-        return self._read(self._every() if chosen is None else chosen)
+        if chosen is None:
+            return self._surveyed() if self._summary is None else self._whole()
+        held = self._held
+        if held is not None and held.count == self._n_spectra:
+            return held.picked(chosen)
+        return self._read(chosen)
 
     def ion_images(self, windows: Sequence[MassWindow]) -> FloatArray:
         """Summed raw intensity inside each window, (windows, *image_shape); NaN = unmeasured."""
@@ -207,15 +221,12 @@ class ImzmlDataset:
         return f"<ImzmlDataset {self.name}: {self.n_spectra} spectra, {self.layout} {self.mode}>"
 
     def _checked(self, i: int) -> int:
-        if not 0 <= i < self.n_spectra:
+        if not 0 <= i < self._n_spectra:
             raise SlideError(f"{self.name} has spectra 0 to {self.n_spectra - 1}, not {i}")
         return int(i)
 
     def _has(self, indices: IntArray) -> bool:
         return bool(indices.min() >= 0 and indices.max() < self.n_spectra)
-
-    def _every(self) -> IntArray:
-        return np.arange(self.n_spectra)
 
     def _summarized(self) -> Summary:
         """Read all spectra once, for what needs all of them; later calls cost nothing."""
@@ -228,21 +239,40 @@ class ImzmlDataset:
     def _surveyed(self) -> Iterator[SpectrumBlock]:
         """Pass all blocks on; what they tell is known once the last was taken."""
         disorder, survey = Disorder(), Survey(self.n_spectra)
-        for block in self._read(self._every(), disorder):
+        for block in self._read(np.arange(self.n_spectra), disorder):
             survey.add(block)
             yield block
         self._all_tidy = not disorder.notes
         self._notes, self._summary = disorder.notes, survey.result()
 
-    def _kept(self) -> Held | None:
-        """All spectra in memory, read now if they are not yet; ``None`` where they are too many."""
+    def _whole(self) -> Iterator[SpectrumBlock]:
+        """All spectra: those kept in memory, then the others."""
+        n = self._n_spectra
+        held, count = self._grown()
+        if held is None or count == 0:
+            return self._read(np.arange(n))
+        return chain(held.first(count), self._read(np.arange(count, n)) if count < n else ())
+
+    def _grown(self) -> tuple[Held | None, int]:
+        """Keep some more spectra in memory.
+
+        Returns
+        -------
+        tuple
+            What is kept, and how many spectra: others may add to it at any time.
+        """
+        parts = self._parts
         with self._keeping:
             if self._held is None:
-                parts = self._parts
-                room = make_room(parts.index, parts.axis, self._memory_budget)
-                if room is not None:
-                    self._held = fill(room, self._read(self._every(), held=room))
-            return self._held
+                self._held = make_room(parts.index, parts.axis, self._memory_budget)
+            held = self._held
+            if held is None:
+                return None, 0
+            more = share(held, self._n_spectra)
+            if more.size:
+                for block in self._read(more, held=held):
+                    held.take(block)
+            return held, held.count
 
     def _read(
         self, indices: IntArray, disorder: Disorder | None = None, held: Held | None = None
@@ -252,3 +282,9 @@ class ImzmlDataset:
             return dense_blocks(parts.ibd, parts.index, parts.axis, indices)
         room = held if isinstance(held, HeldRagged) else Scratch(parts.index.intensity.floating)
         return ragged_blocks(RaggedReader(parts.ibd, parts.index, room, disorder), indices)
+
+
+def _plain(parts: SlideParts) -> Plain | None:
+    if parts.axis is not None and parts.axis.order is not None:
+        return None
+    return find_plain(parts.index, with_mz=parts.axis is None)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
+from napari_ims_tumor.io.imzml.arrays import Encoding, IbdFile, decode
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.ragged import tidy
 from napari_ims_tumor.msi.arrays import FLOAT64, Float64Array, FloatArray, IntArray
@@ -17,54 +17,52 @@ from napari_ims_tumor.msi.spectrum import RaggedBlock
 
 
 @dataclass(frozen=True, slots=True)
-class Neighbors:
-    """The m/z and intensities of every spectrum, if they are uncompressed and lie side by side.
+class Plain:
+    """Arrays that need no decoding, and no copy after they were read.
 
     Attributes
     ----------
     starts, lengths
-        Shape (n_spectra,): where the pair begins, and how many values each array of it has.
-    mz_place, place
-        First byte of the m/z and of the intensities in a pair of arrays with one value each.
-    as_needed
-        Whether the types of the file are those that a spectrum has.
+        Shape (n_spectra,): first byte, and the number of values in each array.
+    mz_size
+        Bytes per m/z, which lie before the intensities; 0 where only intensities are read.
     """
 
     starts: IntArray
     lengths: IntArray
-    mz_type: np.dtype[Any]
     type: np.dtype[Any]
-    mz_place: int
-    place: int
-    as_needed: bool
+    mz_size: int
 
-    def read(self, ibd: IbdFile, i: int) -> tuple[NDArray[Any], NDArray[Any]]:
+    def intensity(self, ibd: IbdFile, i: int) -> NDArray[Any]:
+        """Read the intensities of one spectrum, as a view of bytes that nobody can change."""
+        n = self.lengths.item(i)
+        return np.frombuffer(ibd.read(self.starts.item(i), n * self.type.itemsize), self.type, n)
+
+    def pair(self, ibd: IbdFile, i: int) -> tuple[Float64Array, NDArray[Any]]:
         """Read (m/z, intensities) of one spectrum, as views of bytes that nobody can change."""
         n = self.lengths.item(i)
-        data = ibd.read(self.starts.item(i), n * (self.mz_type.itemsize + self.type.itemsize))
-        mz = np.frombuffer(data, self.mz_type, n, n * self.mz_place)
-        return mz, np.frombuffer(data, self.type, n, n * self.place)
+        data = ibd.read(self.starts.item(i), n * (self.mz_size + self.type.itemsize))
+        return np.frombuffer(data, FLOAT64, n), np.frombuffer(data, self.type, n, n * self.mz_size)
 
 
-def find_neighbors(index: SpectrumIndex) -> Neighbors | None:
-    """Describe how the arrays of a slide lie side by side; ``None`` where some do not."""
+def find_plain(index: SpectrumIndex, with_mz: bool) -> Plain | None:
+    """Describe arrays that are stored as they are needed; ``None`` where some are not.
+
+    With m/z, each m/z array must lie right before its intensities: then both are one read, and
+    values of eight bytes lie where a processor can take them.
+    """
     mz, intensity = index.mz, index.intensity
-    kinds = mz.uniform_encoding, intensity.uniform_encoding
-    if kinds[0] is None or kinds[1] is None:
+    if not _is_plain(intensity, intensity.floating):
         return None
-    if kinds[0].compression != "none" or kinds[1].compression != "none":
+    if not with_mz:
+        return Plain(intensity.offsets, intensity.lengths, intensity.floating, 0)
+    if not _is_plain(mz, FLOAT64) or (mz.ends != intensity.offsets).any():
         return None
-    types = kinds[0].dtype, kinds[1].dtype
-    as_needed = types == (FLOAT64, intensity.floating)
-    if _follows(mz, intensity):
-        return Neighbors(mz.offsets, mz.lengths, *types, 0, types[0].itemsize, as_needed)
-    if _follows(intensity, mz):
-        return Neighbors(intensity.offsets, mz.lengths, *types, types[1].itemsize, 0, as_needed)
-    return None
+    return Plain(mz.offsets, mz.lengths, intensity.floating, FLOAT64.itemsize)
 
 
-def _follows(one: ArrayTable, other: ArrayTable) -> bool:
-    return bool((one.ends == other.offsets).all() and (one.offsets >= 0).all())
+def _is_plain(table: ArrayTable, dtype: np.dtype[Any]) -> bool:
+    return table.uniform_encoding == Encoding(dtype)
 
 
 def read_intensity(ibd: IbdFile, index: SpectrumIndex, i: int) -> NDArray[Any]:
@@ -82,25 +80,13 @@ def read_mz(ibd: IbdFile, index: SpectrumIndex, i: int) -> Float64Array:
     return values.astype(np.float64, copy=False)
 
 
-def read_pair(
-    ibd: IbdFile, index: SpectrumIndex, i: int, neighbors: Neighbors | None
-) -> tuple[Float64Array, FloatArray]:
-    """Read one spectrum as it is written, in floating types."""
-    if neighbors is None:
-        return read_mz(ibd, index, i), read_intensity(ibd, index, i)
-    mz, values = neighbors.read(ibd, i)
-    if neighbors.as_needed:
-        return mz, values
-    return mz.astype(np.float64), values.astype(index.intensity.floating)
-
-
 def tidy_pair(mz: Float64Array, intensity: FloatArray) -> tuple[Float64Array, FloatArray]:
     """Return one spectrum ascending in m/z and with finite m/z only."""
+    if mz.size == 0:
+        return mz, intensity
     # Comparisons with NaN are false, and infinities can only hide at the ends.
-    rising = np.count_nonzero(mz[1:] >= mz[:-1])
-    if rising == max(mz.size - 1, 0) and (
-        mz.size == 0 or (math.isfinite(mz.item(0)) and math.isfinite(mz.item(-1)))
-    ):
+    rising = np.count_nonzero(mz[1:] >= mz[:-1]) == mz.size - 1
+    if rising and math.isfinite(mz.item(0)) and math.isfinite(mz.item(-1)):
         return mz, intensity
     tidied = tidy(RaggedBlock(np.zeros(1, np.int64), mz, intensity, np.array([0, mz.size])))
     return tidied.mz, tidied.intensity
