@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,9 @@ import pytest
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.cohort.gathering import gather
+from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError, LabelsError, ModelFileError
+from napari_ims_tumor.io.imzml_writer import write_imzml
 from napari_ims_tumor.job import STOP, JobStopped, run_inline
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
@@ -79,3 +82,37 @@ def test_stop(cohorts: Any) -> None:
     next(job)
     with pytest.raises(JobStopped):
         job.send(STOP)
+
+
+def test_slides_of_one_name_in_two_folders_keep_their_own_names(
+    tmp_path: Path, cohorts: Any
+) -> None:
+    rows = []
+    for seed, folder in enumerate(("ann", "ben")):
+        made = cohorts.slide(seed)
+        (tmp_path / folder).mkdir()
+        write_imzml(tmp_path / folder / "slide.imzML", made.slide)
+        labels = Annotation(made.labels.labels[:, :7])
+        rows.append(CohortSlide(tmp_path / folder / "slide.imzML", labels))
+    found = run_inline(gather(tuple(rows)))
+    assert found.slides == ("ann/slide", "ben/slide")
+    assert found.group_names == found.slides
+
+
+def test_a_slide_may_come_twice_but_no_pixel_of_it(cohorts: Any) -> None:
+    whole = cohorts.slide(0)
+    with pytest.raises(CohortError, match=r"slide0 is listed more than once and 38 of its pixels"):
+        run_inline(gather((whole, replace(whole, groups="another"))))
+    upper, lower = whole.labels.labels.copy(), whole.labels.labels.copy()
+    upper[3:], lower[:3] = 0, 0
+    rows = tuple(replace(whole, labels=Annotation(half)) for half in (upper, lower))
+    # Without groups the slide is the group: its halves are never on both sides of a fold.
+    assert run_inline(gather(rows)).group_names == ("slide0",)
+    named = tuple(replace(row, groups=name) for row, name in zip(rows, "ab", strict=True))
+    assert run_inline(gather(named)).group_names == ("a", "b")
+
+
+def test_groups_whose_names_agree_by_chance_are_told_apart(cohorts: Any) -> None:
+    image = np.full((6, 8), 3)
+    found = run_inline(gather((cohorts.slide(0, "group 3"), cohorts.slide(1, image))))
+    assert found.group_names == ("group 3", "group 3 (2)")

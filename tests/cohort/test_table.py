@@ -89,7 +89,7 @@ def test_quoted_cells_hold_commas_and_a_short_row_leaves_the_groups_out(folder: 
 def test_the_line_that_is_named_is_the_line_of_the_file(folder: Path) -> None:
     text = "slide,labels\n\n\ndata/a.imzML,data/a.npy\n,\ndata/a.imzML,none.npy\n"
     (folder / "cohort.csv").write_text(text)
-    with pytest.raises(CohortError, match="line 6: there is no file none.npy"):
+    with pytest.raises(CohortError, match=r"line 6: there is no file none\.npy"):
         read_cohort(folder / "cohort.csv")
 
 

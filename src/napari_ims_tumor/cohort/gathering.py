@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.annotation.regions import GroupKind, annotation_groups
+from napari_ims_tumor.cohort.naming import WholeSlide, distinct_names, group_names
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError, LabelsError
 from napari_ims_tumor.io.annotation_file import read_groups, read_labels
@@ -91,9 +92,11 @@ def gather(
         raise CohortError("the cohort lists no slide")
     with ExitStack() as opened:
         parts: list[_Labelled] = []
+        names = distinct_names(slides)
         for number, slide in enumerate(slides):
             yield from _go_on("Opening slides", number, len(slides))
-            parts.append(_labelled(slide, len(slides) == 1, opened))
+            parts.append(_labelled(slide, names[number], len(slides) == 1, opened))
+        _refuse_pixels_labelled_twice(parts)
         chosen = axis or _common_axis([part.dataset for part in parts])
         blocks = []
         for part in parts:
@@ -107,7 +110,7 @@ def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:
         raise JobStopped("Stopped while reading the slides: nothing was changed.")
 
 
-def _labelled(slide: CohortSlide, alone: bool, opened: ExitStack) -> _Labelled:
+def _labelled(slide: CohortSlide, name: str, alone: bool, opened: ExitStack) -> _Labelled:
     dataset = _open(slide.slide, opened)
     annotation, notices = _labels(slide.labels, dataset)
     image = annotation.labels
@@ -116,15 +119,17 @@ def _labelled(slide: CohortSlide, alone: bool, opened: ExitStack) -> _Labelled:
     plane_of = {value: plane for plane, value in enumerate(annotation.scheme.values)}
     classes = np.array([plane_of[int(value)] for value in values], np.int64)
     groups, kind = _groups(slide, dataset, annotation, alone)
+    if groups is None:
+        groups = (WholeSlide(_identity(dataset), name),) * int(inside.sum())
     return _Labelled(
-        name=slide.name,
+        name=name,
         dataset=dataset,
         indices=dataset.pixels.lookup[inside],
         classes=classes,
         groups=groups,
         kind=kind,
         class_names=annotation.scheme.names,
-        notices=tuple(f"{slide.name}: {notice}" for notice in notices),
+        notices=tuple(f"{name}: {notice}" for notice in notices),
         revision=annotation.revision,
     )
 
@@ -148,8 +153,8 @@ def _labels(labels: Path | Annotation, dataset: MsiDataset) -> tuple[Annotation,
 
 def _groups(
     slide: CohortSlide, dataset: MsiDataset, annotation: Annotation, alone: bool
-) -> tuple[tuple[Hashable, ...], GroupKind]:
-    """A key per labelled spectrum: equal keys are one group, on every slide."""
+) -> tuple[tuple[Hashable, ...] | None, GroupKind]:
+    """A key per labelled spectrum: equal keys are one group, on every slide; None = the slide."""
     inside = (annotation.labels > 0) & dataset.pixels.measured
     n = int(inside.sum())
     if isinstance(slide.groups, str):
@@ -161,7 +166,7 @@ def _groups(
             raise CohortError(f"groups of {numbers.shape} on a slide of {inside.shape}")
         return tuple(int(number) for number in numbers[inside]), "group"
     if not alone:
-        return ((slide.name, id(slide)),) * n, "group"
+        return None, "group"
     found = annotation_groups(annotation.labels, dataset.pixels.measured)
     return tuple(int(number) for number in found.image[inside]), found.kind
 
@@ -210,12 +215,26 @@ def _joined(
         plane=np.concatenate([pixels.planes[at] for pixels, at in grids]),
         row=np.concatenate([pixels.rows[at] for pixels, at in grids]),
         column=np.concatenate([pixels.columns[at] for pixels, at in grids]),
-        group_names=tuple(_group_name(key, kind) for key in number_of),
+        group_names=group_names(number_of, kind),
         notices=tuple(notice for part in parts for notice in part.notices),
     )
 
 
-def _group_name(key: Hashable, kind: GroupKind) -> str:
-    if isinstance(key, tuple):
-        return str(key[0])
-    return key if isinstance(key, str) else f"{kind} {key}"
+def _identity(dataset: MsiDataset) -> Hashable:
+    """What tells whether two rows of a table mean the same slide."""
+    return dataset.source or id(dataset)
+
+
+def _refuse_pixels_labelled_twice(parts: list[_Labelled]) -> None:
+    """A spectrum that comes twice could be learned from and be judged by at the same time."""
+    seen: dict[Hashable, IntArray] = {}
+    for part in parts:
+        key = _identity(part.dataset)
+        earlier = seen.get(key, np.zeros(0, np.int64))
+        both = np.intersect1d(earlier, part.indices)
+        if both.size:
+            raise CohortError(
+                f"the slide {part.name} is listed more than once and {both.size} of its pixels are "
+                "labelled each time: list it once, or with labels that do not overlap"
+            )
+        seen[key] = np.union1d(earlier, part.indices)

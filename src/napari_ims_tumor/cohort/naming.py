@@ -1,0 +1,65 @@
+"""Names of slides and of groups in reports: no two alike, or figures would hide one another."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from napari_ims_tumor.annotation.regions import GroupKind
+from napari_ims_tumor.cohort.table import CohortSlide
+
+_MOST_FOLDERS: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class WholeSlide:
+    """The group of all pixels of a slide without groups of its own."""
+
+    slide: Hashable
+    name: str = field(compare=False)
+
+
+def distinct_names(slides: tuple[CohortSlide, ...]) -> tuple[str, ...]:
+    """Names of slides; files of the same name are told apart by the folders above them."""
+    names = [slide.name for slide in slides]
+    for above in range(1, _MOST_FOLDERS + 1):
+        files: dict[str, set[Hashable]] = {}
+        for name, slide in zip(names, slides, strict=True):
+            files.setdefault(name, set()).add(_file_or_dataset(slide))
+        if all(len(found) == 1 for found in files.values()):
+            break
+        names = [
+            _with_folders(slide, above) if len(files[name]) > 1 else name
+            for name, slide in zip(names, slides, strict=True)
+        ]
+    return tuple(names)
+
+
+def _file_or_dataset(slide: CohortSlide) -> Hashable:
+    return slide.slide.resolve() if isinstance(slide.slide, Path) else id(slide.slide)
+
+
+def _with_folders(slide: CohortSlide, above: int) -> str:
+    if not isinstance(slide.slide, Path):
+        return slide.name
+    return "/".join([*slide.slide.resolve().parts[1:-1][-above:], slide.name])
+
+
+def group_names(keys: Iterable[Hashable], kind: GroupKind) -> tuple[str, ...]:
+    """One name per group, no two alike."""
+    found: list[str] = []
+    for key in keys:
+        name = _group_name(key, kind)
+        number = 2
+        while name in found:
+            name, number = f"{_group_name(key, kind)} ({number})", number + 1
+        found.append(name)
+    return tuple(found)
+
+
+def _group_name(key: Hashable, kind: GroupKind) -> str:
+    if isinstance(key, WholeSlide):
+        return key.name
+    return key if isinstance(key, str) else f"{kind} {key}"
