@@ -10,7 +10,15 @@ from napari_ims_tumor.model import device
 
 def test_cpu_and_auto_always_exist() -> None:
     assert device.resolve_device("cpu").type == "cpu"
-    assert device.resolve_device("auto").type in ("cpu", "cuda")
+    assert device.resolve_device("auto").type in ("cpu", "cuda", "mps")
+
+
+def test_auto_takes_an_apple_gpu_and_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert device.resolve_device("auto").type == "mps"
+    assert device.describe_device() == device.DeviceNote("Apple GPU")
+    assert device.describe_device("cpu").name.startswith("CPU")
 
 
 @pytest.mark.parametrize("name", ["gpu", "cuda:97", "nonsense"])

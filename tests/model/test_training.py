@@ -93,6 +93,23 @@ def test_out_of_memory_halves_the_batch_then_moves_to_the_cpu_visibly(
     assert fit.device.type == "cpu"
 
 
+def test_an_apple_gpu_that_cannot_do_it_hands_over_to_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit = trainer(eight_spectra())
+    fit.device = torch.device("mps")
+    real_step = fit._step
+
+    def step(chosen: torch.Tensor) -> float:
+        if fit.device.type == "mps":
+            raise NotImplementedError("not implemented for the MPS device")
+        return real_step(chosen)
+
+    monkeypatch.setattr(fit, "_step", step)
+    assert drained(fit.epoch()) is not None
+    assert fit.notes == ["the Apple GPU could not do this: continuing on the CPU"]
+
+
 def test_errors_of_torch_become_one_sentence() -> None:
     data = eight_spectra()
     fit = trainer(data)

@@ -31,7 +31,7 @@ class FitConfig:
     seed
         The same seed, spectra and machine give the same model, byte for byte.
     device
-        ``"auto"``, ``"cpu"`` or ``"cuda"``.
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"`` (Apple).
     time_limit_s
         The fit ends with its best model after this time; ``None`` = no limit.
     """

@@ -29,7 +29,7 @@ class DeviceNote:
     Attributes
     ----------
     name
-        ``"CPU (2 cores)"``, ``"NVIDIA H200"``.
+        ``"CPU (2 cores)"``, ``"NVIDIA H200"``, ``"Apple GPU"``.
     advice
         The command that makes an idle GPU usable; ``None`` where there is nothing to do.
     """
@@ -47,7 +47,7 @@ def resolve_device(name: str = "auto") -> torch.device:
         The device does not exist here.
     """
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        return torch.device(_auto_kind())
     try:
         device = torch.device(name)
     except RuntimeError:
@@ -61,9 +61,11 @@ def resolve_device(name: str = "auto") -> torch.device:
 
 def describe_device(name: str = "auto") -> DeviceNote:
     """Name the device a fit would use, with advice where torch cannot use the GPU."""
-    device = torch.device("cpu") if name == "cpu" else torch.device(_auto_kind())
+    device = resolve_device(name)
     if device.type == "cuda":
         return DeviceNote(torch.cuda.get_device_name(device))
+    if device.type == "mps":
+        return DeviceNote("Apple GPU")
     note = f"CPU ({cpu_cores()} cores)"
     if _has_nvidia_driver() and torch.version.cuda is None:
         advice = f"There is an NVIDIA GPU, but this torch is CPU-only. Run: {CUDA_INSTALL}"
@@ -120,7 +122,9 @@ def _thread_pools() -> ThreadpoolController:
 
 
 def _auto_kind() -> str:
-    return "cuda" if torch.cuda.is_available() else "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _is_available(device: torch.device) -> bool:

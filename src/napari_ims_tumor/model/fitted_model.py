@@ -118,7 +118,10 @@ class FittedModel:
         ]
         score = self.card.get("held-out balanced accuracy")
         if score is not None:
-            lines.append(f"balanced accuracy on held-out {self.card.get('group kind')}s: {score}")
+            kind = self.card.get("group kind")
+            chose = f" (a little optimistic: these {kind}s also chose the epochs)"
+            found = f"balanced accuracy on held-out {kind}s: {score}"
+            lines.append(found + (chose if self.has_cnn else ""))
         note = self.card.get("note")
         return (*lines, str(note)) if note else tuple(lines)
 

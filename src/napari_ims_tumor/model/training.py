@@ -132,6 +132,12 @@ class Trainer:
             torch.cuda.empty_cache()
             self._use_less_memory()
             return None
+        except RuntimeError:
+            # Not every operation exists on every Apple GPU; all of them do on the CPU.
+            if self.device.type != "mps":
+                raise
+            self._go_to_cpu("the Apple GPU could not do this")
+            return None
 
     def _step(self, chosen: Tensor) -> float:
         inputs, targets = self._augmented(chosen)
@@ -178,7 +184,10 @@ class Trainer:
             self.batch //= 2
             self.notes.append(f"GPU memory ran out: batches of {self.batch} spectra now")
             return
-        self.notes.append("GPU memory ran out: continuing on the CPU")
+        self._go_to_cpu("GPU memory ran out")
+
+    def _go_to_cpu(self, why: str) -> None:
+        self.notes.append(f"{why}: continuing on the CPU")
         self.batch, self.device = BATCH, torch.device("cpu")
         self.network.to(self.device)
         self.average = {k: v.to(self.device) for k, v in self.average.items()}
@@ -223,14 +232,19 @@ def network_logits(
     parts: list[Float32Array] = []
     at = 0
     while at < len(inputs):
+        device = network.position.device
         try:
             with torch.inference_mode(), rising_memory_errors():
-                device = network.position.device
                 part = torch.from_numpy(inputs[at : at + batch]).to(device)
                 parts.append(network(part).cpu().numpy())
         except torch.cuda.OutOfMemoryError:
             torch.cuda.empty_cache()
             batch = _less(network, batch)
+            continue
+        except FitFailed:
+            if device.type != "mps":
+                raise
+            network.to("cpu")
             continue
         at += batch
         yield

@@ -48,7 +48,7 @@ class StartForm:
 FIT_OPTIONS: dict[str, dict[str, Any]] = {
     "epochs": {"min": 1, "max": 1000},
     "seed": {"min": 0, "max": 2**31 - 1},
-    "device": {"choices": ["auto", "cpu", "cuda"], "widget_type": "ComboBox"},
+    "device": {"choices": ["auto", "cpu", "cuda", "mps"], "widget_type": "ComboBox"},
     "time_limit_s": {"label": "time limit (s)", "max": 86_400, "none_text": "no limit"},
 }
 MORE = ("epochs", "tune", "seed", "device", "time_limit_s")
@@ -75,6 +75,8 @@ class FitPanel(Section):
         self._make()
         self._connect(wiring)
         self.refresh()
+        for slide in self._session.slides:
+            self._ask_device(slide)
 
     def _make(self) -> None:
         # One form: labels of the same column line up.
@@ -119,7 +121,8 @@ class FitPanel(Section):
         session = wiring.session
         for signal in (session.annotation_changed, session.active_changed, session.slide_closed):
             wiring.on(signal, self._changed)
-        wiring.on(session.slide_surveyed, self._ask_device)
+        for known in (session.slide_opened, session.slide_surveyed):
+            wiring.on(known, self._ask_device)
         wiring.on(session.job_started, self._job_started)
         wiring.on(session.job_reported, self._job_reported)
         wiring.on(session.job_ended, self._job_ended)
@@ -201,7 +204,7 @@ class FitPanel(Section):
         show_text(self.progress, progress_words(report))
         if not isinstance(report, Progress):
             self.plot.add(report)
-            if self.plot.isHidden():
+            if self.plot.isHidden() and self.plot.has_rows:
                 self.plot.show()
                 self.plot_shown.emit()
             show_text(self.score, score_words(report) or self.score.text())
@@ -223,9 +226,9 @@ class FitPanel(Section):
         show_text(self.progress, fitted_words(model))
         self.refresh()
 
-    def _ask_device(self, _: SlideState) -> None:
-        """Name the processor once there is a slide: asking loads torch, a worker's work."""
-        if self._device_asked:
+    def _ask_device(self, slide: SlideState) -> None:
+        """Name the processor once a slide is shown: asking loads torch, a worker's work."""
+        if self._device_asked or slide.overview is None:
             return
         self._device_asked = True
 
