@@ -1,7 +1,8 @@
 """Strokes are never lost: a copy in the user's own folder, offered back after a crash.
 
 One file per open slide and window, never beside the data (the folder may be read-only). A file is
-removed when its strokes are saved by the user, so whatever is found at the next start was not.
+removed when its strokes are saved by the user, so whatever is found at the next start was not. What
+a window that still runs keeps is that window's own, and offered to nobody.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import os
 import time
 import zipfile
 import zlib
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -23,6 +25,7 @@ from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.session.life_sign import LifeSign, is_alive
 
 FORMAT_VERSION = 1
 FOLDER_VARIABLE = "IMS_TUMOR_AUTOSAVE"
@@ -70,13 +73,15 @@ class Autosave:
         named = os.environ.get(FOLDER_VARIABLE)
         default = Path(named) if named else user_data_path("napari-ims-tumor") / "autosave"
         self.folder = folder or default
-        self._token = uuid4().hex[:12]
+        self._token = _new_token()
+        self._alive = LifeSign(self._sign_of(self._token))
 
     def write(self, dataset: MsiDataset, annotation: Annotation) -> Path:
         """Keep a copy of the strokes; the old copy stays whole until the new one is."""
         about = {"version": FORMAT_VERSION, "slide": _identity(dataset), "saved_at": time.time()}
         path = self._own_path(dataset)
         path.parent.mkdir(parents=True, exist_ok=True)
+        self._alive.show()
         text = np.frombuffer(json.dumps(about, sort_keys=True).encode(), np.uint8)
         with atomic_write(path) as part, part.open("wb") as file:
             np.savez_compressed(file, labels=annotation.labels, about=text)
@@ -86,6 +91,16 @@ class Autosave:
         """Remove this session's copy: the user has saved the strokes, or erased all of them."""
         self._own_path(dataset).unlink(missing_ok=True)
 
+    def leave(self, dataset: MsiDataset) -> None:
+        """Give this session's copy away: whoever opens the slide next is offered it."""
+        own = self._own_path(dataset)
+        with suppress(OSError):
+            own.rename(own.with_name(f"{_key(dataset)}-{_new_token()}.npz"))
+
+    def close(self) -> None:
+        """Give all copies of this session away."""
+        self._alive.close()
+
     def discard(self, found: RecoveredStrokes) -> None:
         """Remove strokes that the user does not want back."""
         found.path.unlink(missing_ok=True)
@@ -93,12 +108,23 @@ class Autosave:
     def find(self, dataset: MsiDataset) -> RecoveredStrokes | None:
         """Look for the newest unsaved strokes on this slide that another session left."""
         pattern = f"{_key(dataset)}-*.npz"
-        others = [path for path in self.folder.glob(pattern) if self._token not in path.name]
-        found = [strokes for path in others if (strokes := _read(path, dataset)) is not None]
+        left = [path for path in self.folder.glob(pattern) if not self._is_in_use(path)]
+        found = [strokes for path in left if (strokes := _read(path, dataset)) is not None]
         return max(found, key=lambda strokes: strokes.saved_at, default=None)
+
+    def _is_in_use(self, path: Path) -> bool:
+        token = path.stem.rpartition("-")[2]
+        return token == self._token or is_alive(self._sign_of(token))
+
+    def _sign_of(self, token: str) -> Path:
+        return self.folder / f"{token}.alive"
 
     def _own_path(self, dataset: MsiDataset) -> Path:
         return self.folder / f"{_key(dataset)}-{self._token}.npz"
+
+
+def _new_token() -> str:
+    return uuid4().hex[:12]
 
 
 def _identity(dataset: MsiDataset) -> dict[str, object]:

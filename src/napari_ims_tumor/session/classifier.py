@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.model.fitting import EpochReport
     from napari_ims_tumor.model.prediction import Prediction
+    from napari_ims_tumor.msi.dataset import MsiDataset
     from napari_ims_tumor.session.session import Session
 
 Revisions: TypeAlias = Mapping[UUID, int]
@@ -103,8 +104,6 @@ class Classifier:
         self._predict_with(self.model, self._fitted_to)
 
     def _predict_with(self, model: FittedModel, fitted_to: Revisions) -> None:
-        from napari_ims_tumor.model.prediction import predict
-
         slide = self._session.active
         if slide is None:
             return
@@ -115,13 +114,23 @@ class Classifier:
             if changed is not None:
                 self._session.predicted.emit(changed)
 
-        self._session.run("predict", predict(model, slide.dataset), predicted)
+        self._session.run("predict", predict_job(model, slide.dataset), predicted)
 
 
 def fit_job(request: FitRequest) -> Job[Progress | EpochReport, FittedModel]:
     """Gather the labelled spectra of a request and fit a model to them."""
+    # A report before the import: loading torch takes seconds, which are the worker's.
+    yield Progress("Getting ready to fit")
     from napari_ims_tumor.cohort.fitting import fit_cohort
     from napari_ims_tumor.cohort.table import CohortSlide
 
     slides = tuple(CohortSlide(dataset, annotation, None) for dataset, annotation in request.slides)
-    return fit_cohort(slides, request.config, request.base)
+    return (yield from fit_cohort(slides, request.config, request.base))
+
+
+def predict_job(model: FittedModel, dataset: MsiDataset) -> Job[Progress, Prediction]:
+    """Predict every pixel of a slide."""
+    yield Progress("Getting ready to predict")
+    from napari_ims_tumor.model.prediction import predict
+
+    return (yield from predict(model, dataset))

@@ -123,6 +123,17 @@ class SessionFiles:
         """Throw found strokes away, as the user decided."""
         self._autosave.discard(found)
 
+    def let_go(self, slide: SlideState) -> None:
+        """Keep the unsaved strokes of a slide that is closed for whoever opens it next."""
+        self.autosave_now()
+        self._kept.pop(slide.key, None)
+        self._autosave.leave(slide.dataset)
+
+    def close(self) -> None:
+        """Keep all unsaved strokes for the next session."""
+        self.autosave_now()
+        self._autosave.close()
+
     def autosave_now(self) -> None:
         """Keep a copy of every slide's unsaved strokes; call it every few seconds."""
         for slide in self._session.slides:

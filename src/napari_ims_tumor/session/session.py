@@ -103,8 +103,6 @@ class Session:
         self._active = slide.key
         self.slide_opened.emit(slide)
         self.active_changed.emit(slide)
-        for warning in dataset.warnings:
-            self.noticed.emit(f"{dataset.name}: {warning}")
         self.files.look_for_strokes(slide)
         if overview is None:
             self.run("survey", survey(dataset), lambda found: self._surveyed(slide.key, found))
@@ -121,6 +119,7 @@ class Session:
         current = self.current(slide)
         if current is None:
             return
+        self.files.let_go(current)
         self.slides = tuple(s for s in self.slides if s.key != slide.key)
         if self._active == slide.key:
             self._active = self.slides[-1].key if self.slides else None
@@ -212,8 +211,8 @@ class Session:
 
     def close(self) -> None:
         """End all work and let the slides go; strokes stay in the autosave folder."""
-        self.files.autosave_now()
         self.runner.close()
+        self.files.close()
         for name in self.signals:
             signal: SignalInstance = getattr(self, name)
             signal.disconnect()
