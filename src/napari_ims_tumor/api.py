@@ -10,13 +10,13 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.annotation.annotation import Annotation
-from napari_ims_tumor.errors import FitRefused
+from napari_ims_tumor.errors import FitRefused, ImsTumorError
 from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.msi.arrays import FloatArray
@@ -33,6 +33,9 @@ if TYPE_CHECKING:
     from napari_ims_tumor.msi.synthetic.recipe import SlideLayout
 
 PathLike: TypeAlias = str | os.PathLike[str]
+MOST_PIECES: Final = 12
+"""Pieces of tissue on a simulated slide, where it is large enough."""
+
 Labels: TypeAlias = PathLike | Annotation | NDArray[Any]
 
 __all__ = [
@@ -82,6 +85,8 @@ def fit_config(**options: Any) -> FitConfig:
     config = replace(FitConfig(), **{k: v for k, v in options.items() if v is not None})
     if config.network not in ("default", "linear"):
         raise FitRefused(f"there is no network {config.network!r}: use default or linear")
+    if not 0 <= config.seed < 2**63:
+        raise FitRefused(f"the seed {config.seed} is not usable: give a number from 0 to 2^63 - 1")
     return config
 
 
@@ -187,7 +192,11 @@ def simulate(
     from napari_ims_tumor.io.simulated_files import write_cohort
     from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
 
-    recipe = SlideRecipe(rows=rows, columns=columns, channels=channels, layout=layout, seed=seed)
+    if seed < 0:
+        raise ImsTumorError(f"the seed {seed} is not usable: give 0 or more")
+    # Small slides hold fewer pieces of tissue: each needs about 100 pixels.
+    patients = max(1, min(MOST_PIECES, rows * columns // 100))
+    recipe = SlideRecipe(rows, columns, channels, layout, seed, patients)
     return write_cohort(Path(folder), recipe, slides)
 
 

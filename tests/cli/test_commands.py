@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -16,7 +17,12 @@ import tifffile
 from pyimzml.ImzMLParser import ImzMLParser, getionimage
 
 from napari_ims_tumor.cli import main
+from napari_ims_tumor.io.imzml_writer import write_imzml
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.spectrum import Spectrum
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 
+PROGRAM = "import sys; from napari_ims_tumor.cli import main; sys.exit(main())"
 SIMULATE = ["--rows", "32", "--columns", "40", "--channels", "300", "--slides", "2"]
 
 
@@ -206,3 +212,134 @@ def test_absolute_labels_are_cropped_with_a_notice(cohort, tmp_path, capsys) -> 
     asked = ["fit", cohort.first, tmp_path / "absolute.npy", "--groups", cohort.patients]
     assert run(*asked, "-o", out, "--network", "linear") == 0
     assert "cropped" in capsys.readouterr().err
+
+
+def _write_empty(folder: Path) -> Path:
+    pixels = PixelGrid(np.zeros(3, int), np.arange(3), (1, 3))
+    none = Spectrum(np.zeros(0), np.zeros(0))
+    path = folder / "empty.imzML"
+    write_imzml(path, InMemoryDataset.from_spectra([none] * 3, pixels, "empty"))
+    return path
+
+
+def _strict(text: str) -> dict:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    return json.loads(text, parse_constant=refuse)
+
+
+def test_json_is_strict_where_nothing_was_measured(tmp_path, capsys) -> None:
+    path = _write_empty(tmp_path)
+    assert run("info", path, "--json") == 0
+    assert _strict(capsys.readouterr().out)["mz_range"] == [None, None]
+    assert run("check", path, "--json") in (0, 1)
+    assert _strict(capsys.readouterr().out)["facts"]["lowest m/z"] is None
+    assert run("info", path) == 0
+    assert "not given" in capsys.readouterr().out
+
+
+def test_an_empty_slide_is_named_when_it_is_predicted(model, tmp_path, capsys) -> None:
+    assert run("predict", model, _write_empty(tmp_path), "-o", tmp_path / "x.npy") == 2
+    line = one_line(capsys.readouterr().err)
+    assert "holds no peak" in line
+    assert "nan" not in line
+
+
+def test_names_that_the_terminal_cannot_write(cohort, tmp_path) -> None:
+    for suffix in (".imzML", ".ibd"):
+        shutil.copy(cohort.first.with_suffix(suffix), tmp_path / f"肿瘤 µ{suffix}")
+    command = [sys.executable, "-c", PROGRAM]
+    for option, code in (("--json", 0), ("--no-such", 2)):
+        done = subprocess.run(
+            [*command, "info", str(tmp_path / "肿瘤 µ.imzML"), option],
+            capture_output=True,
+            env={**os.environ, "PYTHONIOENCODING": "ascii"},
+            check=False,
+        )
+        assert done.returncode == code
+        assert b"Traceback" not in done.stderr
+        if code == 0:
+            assert _strict(done.stdout.decode("ascii"))["name"] == "肿瘤 µ"
+
+
+def test_a_reader_that_has_had_enough_is_no_error(cohort) -> None:
+    command = f'"{sys.executable}" -c "{PROGRAM}" info "{cohort.first}" | true'
+    done = subprocess.run(command, shell=True, capture_output=True, check=False)
+    assert done.stderr == b""
+
+
+def test_a_fault_of_the_program_is_one_line_too(monkeypatch, capsys, cohort) -> None:
+    def broken(_given: object) -> int:
+        raise ZeroDivisionError("division\nby zero")
+
+    monkeypatch.setattr("napari_ims_tumor.cli.slide_commands._info", broken)
+    assert run("info", cohort.first) == 2
+    assert "ZeroDivisionError" in one_line(capsys.readouterr().err)
+    monkeypatch.setenv("IMS_TUMOR_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        run("info", cohort.first)
+
+
+@pytest.mark.parametrize("option", ["--seed", "--permute-labels"])
+@pytest.mark.parametrize("value", ["-1", "x", str(2**63)])
+def test_seeds_that_no_generator_takes(cohort, tmp_path, capsys, option, value) -> None:
+    asked = ["evaluate", "--cohort", cohort.table, "-o", tmp_path / "x", f"{option}={value}"]
+    assert run(*asked) == 2
+    assert "whole number" in one_line(capsys.readouterr().err)
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.parametrize("victim", ["first", "labels", "patients", "table"])
+def test_a_model_never_replaces_what_it_was_made_from(cohort, capsys, victim) -> None:
+    path = getattr(cohort, victim)
+    before = path.read_bytes()
+    asked = ["fit", cohort.first, cohort.labels, "--groups", cohort.patients]
+    assert run(*asked, "--network", "linear", "-o", path) == 2
+    assert ".safetensors" in one_line(capsys.readouterr().err)
+    assert path.read_bytes() == before
+
+
+def test_where_nothing_can_be_written_is_said_before_the_work(
+    cohort, model, tmp_path, monkeypatch, capsys
+) -> None:
+    def worked(*_: object) -> None:
+        raise AssertionError("the work was begun")
+
+    for verb in ("model_commands", "slide_commands", "cohort_commands"):
+        monkeypatch.setattr(f"napari_ims_tumor.cli.{verb}.drive", worked)
+    nowhere = tmp_path / "none"
+    (tmp_path / "file").touch()
+    for asked in (
+        ["fit", cohort.first, cohort.labels, "-o", nowhere / "x.safetensors"],
+        ["fit", cohort.first, cohort.labels, "-o", tmp_path],
+        ["predict", model, cohort.first, "-o", nowhere / "x.npy"],
+        ["predict", model, cohort.first, "-o", "x.png"],
+        ["ion-image", cohort.first, "--mz", 800, "-o", nowhere / "x.npy"],
+        ["evaluate", "--cohort", cohort.table, "-o", tmp_path / "file"],
+        ["evaluate", "--cohort", cohort.table, "-o", tmp_path / "file" / "x"],
+    ):
+        assert run(*asked) == 2
+        one_line(capsys.readouterr().err)
+
+
+def test_an_image_does_not_replace_a_foreign_file_beside_it(cohort, tmp_path, capsys) -> None:
+    (tmp_path / "x.json").write_text('{"format": "mine"}')
+    asked = ["ion-image", cohort.first, "--mz", 800, "-o"]
+    assert run(*asked, tmp_path / "x.npy") == 2
+    assert "x.json" in one_line(capsys.readouterr().err)
+    assert (tmp_path / "x.json").read_text() == '{"format": "mine"}'
+    assert not (tmp_path / "x.npy").exists()
+    assert run(*asked, tmp_path / "y.npy") == run(*asked, tmp_path / "y.npy") == 0
+
+
+def test_small_slides_are_simulated_with_fewer_pieces_of_tissue(tmp_path) -> None:
+    size = ["--rows", 20, "--columns", 24, "--channels", 60]
+    assert run("simulate", "-o", tmp_path, *size) == 0
+    assert np.load(next(tmp_path.glob("*_patients.npy"))).max() == 4
+
+
+def test_no_network_at_all(cohort, tmp_path, capsys) -> None:
+    asked = ["evaluate", "--cohort", cohort.table, "-o", tmp_path / "x", "--networks", " , "]
+    assert run(*asked) == 2
+    assert "default or linear" in one_line(capsys.readouterr().err)

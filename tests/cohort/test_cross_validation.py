@@ -118,3 +118,11 @@ def test_the_default_network_is_not_below_linear_on_the_bladder_array(
     )
     found = report.as_dict()["networks"]
     assert found["default"]["balanced_accuracy"] >= found["linear"]["balanced_accuracy"] - 0.01
+
+
+def test_seeds_and_networks_that_cannot_be(cohorts: Any) -> None:
+    slides = cohorts.cohort(2)
+    with pytest.raises(CohortError, match="0 or more"):
+        run_inline(evaluate(slides, ("linear",), permute_labels=-1))
+    with pytest.raises(FitRefused, match="default or linear"):
+        run_inline(evaluate(slides, ()))

@@ -181,3 +181,18 @@ def test_the_labels_of_the_bladder_array_and_its_color_picture(real_data):
     assert np.array_equal(read.labels, labels)
     with pytest.raises(LabelsError, match="color picture"):
         read_labels(folder / "TMA1_labels.png", grid(shape=labels.shape))
+
+
+def test_files_that_only_look_like_an_array(tmp_path: Path) -> None:
+    pixels = PixelGrid(np.zeros(2, int), np.arange(2), (1, 2))
+    path = tmp_path / "labels.npy"
+    huge = b"{'descr': '|u1', 'fortran_order': False, 'shape': (1000000, 100000000), }"
+    archive = tmp_path / "archive.npz"
+    np.savez(archive, np.zeros((1, 2), np.uint8))
+    damaged = b"\x93NUMPY\x01\x00\x80\x00" + huge.ljust(127) + b"\n"
+    for content in (b"hello, this is a text", archive.read_bytes(), damaged, b"\x93NUMPY", b""):
+        path.write_bytes(content)
+        with pytest.raises(LabelsError, match="cannot be read") as refused:
+            read_labels(path, pixels)
+        # Advice to unpickle would be advice to run what is in the file.
+        assert "pickle" not in str(refused.value)

@@ -294,3 +294,15 @@ def test_real_slides_keep_most_of_their_intensity(real_data, file, bins, kept):
         assert got.sum(dtype=float) >= kept * tic.sum() * (1 - 1e-6)
         assert (got[tic == 0] == 0).all()
         assert (got.sum(axis=1, dtype=float) <= tic * (1 + 1e-5)).all()
+
+
+def test_slides_without_signal_say_so() -> None:
+    pixels = PixelGrid(np.zeros(3, int), np.arange(3), (1, 3))
+    mz = np.array([500.0, 501.0, 502.0])
+    for values in ([np.nan, np.nan, np.inf], [0.0, 0.0, 0.0]):
+        spectra = [Spectrum(mz, np.array(values))] * 3
+        with pytest.raises(SlideError, match="no signal"):
+            bin_axis(InMemoryDataset.from_spectra(spectra, pixels))
+    empty = InMemoryDataset.from_spectra([Spectrum(np.zeros(0), np.zeros(0))] * 3, pixels)
+    with pytest.raises(SlideError, match="no peak"):
+        refuse_uncovered(empty, MassAxis(mz))

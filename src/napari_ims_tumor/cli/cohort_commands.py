@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ims_tumor.cli.model_commands import add_fit_options, fit_config
+from napari_ims_tumor.cli.numbers import at_least_one, seed
+from napari_ims_tumor.cli.outputs import refuse_folder_path
 from napari_ims_tumor.cli.terminal import drive, say
 
 if TYPE_CHECKING:
@@ -26,7 +28,7 @@ def add_to(commands: Commands) -> None:
     evaluate.add_argument("--folds", type=int, default=5)
     evaluate.add_argument("--networks", default="default,linear", help="separated by commas")
     evaluate.add_argument(
-        "--permute-labels", type=int, metavar="SEED", help="labels without signal"
+        "--permute-labels", type=seed, metavar="SEED", help="labels without signal"
     )
     evaluate.add_argument("-o", "--output", type=Path, required=True, help="folder of the report")
     add_fit_options(evaluate)
@@ -38,14 +40,15 @@ def add_to(commands: Commands) -> None:
     simulate.add_argument("--rows", type=int, default=96)
     simulate.add_argument("--columns", type=int, default=128)
     simulate.add_argument("--channels", type=int, default=2000)
-    simulate.add_argument("--slides", type=int, default=1)
-    simulate.add_argument("--seed", type=int, default=0)
+    simulate.add_argument("--slides", type=at_least_one, default=1)
+    simulate.add_argument("--seed", type=seed, default=0)
     simulate.set_defaults(run=_simulate)
 
 
 def _evaluate(given: argparse.Namespace) -> int:
     from napari_ims_tumor.cohort.table import read_cohort
 
+    refuse_folder_path(given.output)
     slides = read_cohort(given.cohort)
     if given.model is not None:
         from napari_ims_tumor.cohort.external_validation import validate

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
+import io
+import os
 import sys
 from collections.abc import Sequence
 from typing import NoReturn
@@ -13,6 +16,7 @@ from napari_ims_tumor.job import JobStopped
 
 OK, CANNOT = 0, 2
 INTERRUPTED = 130
+TRACEBACK = "IMS_TUMOR_TRACEBACK"
 
 
 class _Parser(argparse.ArgumentParser):
@@ -47,6 +51,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     int
         0 done, 1 done with warnings (``check``), 2 refused with one line on stderr.
     """
+    _say_what_the_terminal_can()
     try:
         given = parser().parse_args(arguments)
     except SystemExit as end:
@@ -57,17 +62,50 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser().print_help()
         return OK
     try:
-        return int(given.run(given))
-    except JobStopped:
+        return _run(given)
+    except BrokenPipeError:
+        return _end_quietly()
+    except (JobStopped, KeyboardInterrupt):
         return _complain("stopped; nothing was written", INTERRUPTED)
-    except KeyboardInterrupt:
-        return _complain("stopped; nothing was written", INTERRUPTED)
-    except ImsTumorError as error:
-        return _complain(str(error))
-    except MemoryError:
-        return _complain("there is not enough memory for this")
-    except OSError as error:
-        return _complain(f"a file could not be used: {error}")
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            raise
+        return _complain(_reason(error))
+
+
+def _reason(error: Exception) -> str:
+    """Say in one line what went wrong, also where it is a fault of the program."""
+    if isinstance(error, ImsTumorError):
+        return str(error)
+    if isinstance(error, MemoryError):
+        return "there is not enough memory for this"
+    if isinstance(error, OSError):
+        return f"a file could not be used: {error}"
+    return (
+        f"the program failed ({type(error).__name__}: {error}). Please report this; with "
+        f"{TRACEBACK}=1 in the environment it says where"
+    )
+
+
+def _run(given: argparse.Namespace) -> int:
+    code = int(given.run(given))
+    # Here and not at the end of the interpreter, where a closed pipe could not be caught.
+    sys.stdout.flush()
+    return code
+
+
+def _say_what_the_terminal_can() -> None:
+    """Write names that the terminal's encoding lacks as escapes, instead of failing."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _end_quietly() -> int:
+    """Whoever read our output has had enough (``| head``): that is not an error."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return OK
 
 
 def _complain(message: str, code: int = CANNOT) -> int:

@@ -6,6 +6,8 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_ims_tumor.cli.numbers import at_least_one, seed
+from napari_ims_tumor.cli.outputs import refuse_image_path, refuse_model_path
 from napari_ims_tumor.cli.terminal import drive, say
 from napari_ims_tumor.errors import CohortError
 
@@ -42,9 +44,9 @@ def add_to(commands: Commands) -> None:
 
 def add_fit_options(command: argparse.ArgumentParser) -> None:
     """Add what every command that fits understands."""
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=seed, default=0)
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    command.add_argument("--epochs", type=_at_least_one, help="most passes over the labels")
+    command.add_argument("--epochs", type=at_least_one, help="most passes over the labels")
 
 
 def fit_config(given: argparse.Namespace, network: str) -> FitConfig:
@@ -57,16 +59,11 @@ def fit_config(given: argparse.Namespace, network: str) -> FitConfig:
     )
 
 
-def _at_least_one(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise argparse.ArgumentTypeError("give 1 or more")
-    return number
-
-
 def _fit(given: argparse.Namespace) -> int:
     from napari_ims_tumor.model.checkpoint import read_model, write_model
 
+    inputs = (given.slide, given.labels, given.groups, given.cohort)
+    refuse_model_path(given.output, inputs)
     base = read_model(given.base) if given.base else None
     model: FittedModel = drive(_fit_job(given, fit_config(given, given.network), base))
     write_model(given.output, model)
@@ -98,6 +95,7 @@ def _predict(given: argparse.Namespace) -> int:
     from napari_ims_tumor.model.checkpoint import read_model
     from napari_ims_tumor.model.prediction import predict
 
+    refuse_image_path(given.output)
     model = read_model(given.model)
     with drive(open_imzml_job(given.slide)) as slide:
         made = drive(predict(model, slide, given.device))

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_ims_tumor.cli.outputs import refuse_image_path
 from napari_ims_tumor.cli.terminal import drive, print_facts, say
 
 if TYPE_CHECKING:
@@ -105,6 +106,7 @@ def _ion_image(given: argparse.Namespace) -> int:
     from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 
     tolerance = MassTolerance.parse(given.tolerance)
+    refuse_image_path(given.output)
     windows = [MassWindow(mz, tolerance) for mz in given.mz]
     names = [str(window) for window in windows]
     with drive(open_imzml_job(given.slide)) as slide:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import signal
 import sys
 import threading
@@ -36,9 +37,10 @@ def say(line: str) -> None:
 
 
 def print_facts(facts: Mapping[str, Any], as_json: bool) -> None:
-    """Print facts as JSON or as an aligned list."""
+    """Print facts as JSON or as an aligned list; a number that is not finite is not given."""
     if as_json:
-        print(json.dumps(facts, indent=2, ensure_ascii=False, allow_nan=False))  # noqa: T201
+        # Plain ASCII is valid whatever encoding the terminal or a pipe has.
+        print(json.dumps(_finite(facts), indent=2, allow_nan=False))  # noqa: T201
         return
     width = max((len(name) for name in facts), default=0)
     for name, value in facts.items():
@@ -46,8 +48,16 @@ def print_facts(facts: Mapping[str, Any], as_json: bool) -> None:
         print(f"{name.replace('_', ' '):<{width}}  {_plain(value, between)}")  # noqa: T201
 
 
+def _finite(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _finite(part) for name, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(part) for part in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def _plain(value: object, between: str) -> str:
-    if value is None:
+    if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return "not given"
     if isinstance(value, (list, tuple)):
         return between.join(_plain(part, between) for part in value)

@@ -44,7 +44,9 @@ def evaluate(
         A seed: labels are permuted among the labelled pixels before anything else, which must
         bring every honest score to chance.
     """
-    wanted = tuple(_network(name) for name in networks)
+    wanted = tuple(dict.fromkeys(_network(name) for name in networks))
+    if not wanted:
+        raise FitRefused(f"no network is named: use {' or '.join(NETWORKS)}")
     gathered = yield from gather(slides)
     return (
         yield from cross_validate(gathered, wanted, config or FitConfig(), n_folds, permute_labels)
@@ -61,6 +63,8 @@ def cross_validate(
     """Cross-validate on spectra that were already gathered; see :func:`evaluate`."""
     if n_folds < 2:
         raise CohortError(f"{n_folds} folds: cross-validation needs at least 2")
+    if permute_labels is not None and permute_labels < 0:
+        raise CohortError(f"the seed {permute_labels} of the permutation must be 0 or more")
     spectra = gathered.spectra
     reason = why_not_fit(spectra.counts)
     if reason is not None:

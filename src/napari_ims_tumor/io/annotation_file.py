@@ -112,7 +112,7 @@ def _read_image(path: Path) -> NDArray[Any]:
     except FileNotFoundError:
         raise LabelsError(f"{path}: there is no such file") from None
     except (
-        OSError, ValueError, EOFError, SyntaxError, Image.DecompressionBombError,
+        OSError, ValueError, EOFError, SyntaxError, MemoryError, Image.DecompressionBombError,
         tifffile.TiffFileError,
     ) as error:  # fmt: skip
         raise LabelsError(
@@ -123,13 +123,22 @@ def _read_image(path: Path) -> NDArray[Any]:
 def _read_raw(path: Path) -> NDArray[Any]:
     suffix = path.suffix.lower()
     if suffix == ".npy":
-        # Never pickled objects: a label file must not be able to run code.
-        return np.asarray(np.load(path, allow_pickle=False))
+        return _read_npy(path)
     if suffix == ".png":
         with Image.open(path) as image:
             # A palette image holds class numbers as indices: read them, not the colors.
             return np.asarray(image)
     return np.asarray(tifffile.imread(path))
+
+
+def _read_npy(path: Path) -> NDArray[Any]:
+    """Read one plain array: never pickled objects, as a label file must not be able to run code."""
+    with path.open("rb") as file:
+        if not file.read(6).startswith(b"\x93NUMPY"):
+            raise ValueError("its content is not that of a .npy file")
+        file.seek(0)
+        image = np.lib.format.read_array(file, allow_pickle=False)
+    return np.asarray(image)
 
 
 def _single_channel(path: Path, image: NDArray[Any], n_axes: int) -> NDArray[Any]:

@@ -168,9 +168,25 @@ def _beside(path: Path) -> Path:
 
 def _write_npy(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> None:
     text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
+    _refuse_foreign_note(_beside(path))
     with atomic_write(path) as image, atomic_write(_beside(path)) as note:
         np.save(image, values)
         note.write_text(text + "\n", encoding="utf-8")
+
+
+def _refuse_foreign_note(path: Path) -> None:
+    """The .json beside an image may replace an older one, but nothing else of that name."""
+    if not path.exists():
+        return
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        ours = isinstance(found, dict) and found.get("format") == FORMAT
+    except (OSError, ValueError, RecursionError):
+        ours = False
+    if not ours:
+        raise ImsTumorError(
+            f"{path} is not of this program and would be replaced: give the image another name"
+        )
 
 
 def _write_ome(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> None:

@@ -106,6 +106,8 @@ def _peak_axis(dataset: MsiDataset, spacing: float) -> MassAxis:
     heights, places = _summed_on_log_grid(dataset, low, cell, int((high - low) / cell) + 2)
     smooth = np.pad(gaussian_filter1d(heights, max(spacing / cell / 4, 0.5), mode="constant"), 1)
     tops, _ = find_peaks(smooth, distance=max(1, round(0.7 * spacing / cell)))
+    if tops.size == 0:
+        raise SlideError(f"{dataset.name} holds no signal: no intensity is a number above 0")
     strongest = tops[np.argsort(-smooth[tops], kind="stable")[:MAX_PEAKS]] - 1
     half = max(1, round(spacing / cell / 2))
     window = np.clip(strongest[:, None] + np.arange(-half, half + 1), 0, heights.size - 1)

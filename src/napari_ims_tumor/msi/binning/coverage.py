@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from typing import Final
 
 import numpy as np
 
-from napari_ims_tumor.errors import ModelFileError
+from napari_ims_tumor.errors import ModelFileError, SlideError
 from napari_ims_tumor.msi.binning.cells import LONE_REACH_DA, cells_of
 from napari_ims_tumor.msi.binning.overlap import shares_of
 from napari_ims_tumor.msi.dataset import MsiDataset
@@ -41,10 +42,14 @@ def refuse_uncovered(dataset: MsiDataset, axis: MassAxis) -> None:
     ------
     ModelFileError
         The slide's m/z range is too short, or its channels miss most of the bins.
+    SlideError
+        The slide holds no peak at all.
     """
     if dataset.mass_axis == axis:
         return
     low, high = dataset.mass_range
+    if not math.isfinite(low):
+        raise SlideError(f"{dataset.name} holds no peak: every spectrum is empty")
     if not covers((low, high), axis, SLACK[dataset.mode]):
         raise ModelFileError(
             f"the model needs m/z {axis.low:.2f} to {axis.high:.2f}, but {dataset.name} was "

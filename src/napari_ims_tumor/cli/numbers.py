@@ -1,0 +1,31 @@
+"""Numbers on the command line: each refusal says what would be right."""
+
+from __future__ import annotations
+
+import argparse
+from typing import Final
+
+LARGEST_SEED: Final = 2**63 - 1
+
+
+def at_least_one(text: str) -> int:
+    """Read a whole number from 1 on."""
+    number = _whole(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("give 1 or more")
+    return number
+
+
+def seed(text: str) -> int:
+    """Read a seed: what random number generators take."""
+    number = _whole(text)
+    if not 0 <= number <= LARGEST_SEED:
+        raise argparse.ArgumentTypeError(f"give a whole number from 0 to {LARGEST_SEED}")
+    return number
+
+
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number") from None

@@ -1,0 +1,54 @@
+"""Looks at where a command shall write *before* the work, which may take an hour."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Final
+
+from napari_ims_tumor.errors import ImsTumorError
+
+_IMAGES: Final = (".npy", ".tif", ".tiff")
+_NO_MODELS: Final = (".imzml", ".ibd", ".npy", ".png", ".tif", ".tiff", ".csv", ".json")
+
+
+def refuse_model_path(path: Path, inputs: Iterable[Path | None]) -> None:
+    """Stop where a model would replace a slide, labels, or another input of its own fit."""
+    if path.suffix.lower() in _NO_MODELS:
+        raise ImsTumorError(
+            f"{path.name} would be a slide, labels or a table by its ending: "
+            "give the model one ending in .safetensors"
+        )
+    for given in inputs:
+        if given is not None and path.exists() and given.exists() and path.samefile(given):
+            raise ImsTumorError(f"{path} is read by this fit: write the model to another file")
+    _refuse_unwritable(path)
+
+
+def refuse_image_path(path: Path) -> None:
+    """Stop where an image cannot be written."""
+    if path.suffix.lower() not in _IMAGES:
+        raise ImsTumorError(f"{path.name}: images are written as .npy or .ome.tif")
+    _refuse_unwritable(path)
+
+
+def refuse_folder_path(path: Path) -> None:
+    """Stop where a folder cannot be made or written to; nothing is made yet."""
+    nearest = next(place for place in (path, *path.absolute().parents) if place.exists())
+    if not nearest.is_dir():
+        raise ImsTumorError(f"{nearest} is a file: give a folder to write to")
+    _refuse_closed(nearest, path)
+
+
+def _refuse_unwritable(path: Path) -> None:
+    if path.is_dir():
+        raise ImsTumorError(f"{path} is a folder: give the name of a file in it")
+    if not path.parent.is_dir():
+        raise ImsTumorError(f"{path} cannot be written: the folder {path.parent} does not exist")
+    _refuse_closed(path.parent, path)
+
+
+def _refuse_closed(folder: Path, path: Path) -> None:
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise ImsTumorError(f"{path} cannot be written: you may not write to {folder}")
