@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import itertools
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from napari_ims_tumor.msi.ion_image import ion_images, ion_vectors, positions_in_spectra
+from napari_ims_tumor.msi.ion_image import (
+    finite_sums_between,
+    ion_images,
+    ion_vectors,
+    positions_in_spectra,
+)
 from napari_ims_tumor.msi.mass_axis import MassAxis, MassTolerance, MassWindow
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.spectrum import RaggedBlock, Spectrum
@@ -101,3 +107,15 @@ def test_bisection_equals_searchsorted(side: str) -> None:
     for value in (-1.0, 0.0, 25.0, 25.5, 49.0, 60.0):
         wanted = [a + np.searchsorted(mz[a:b], value, side) for a, b in itertools.pairwise(bounds)]
         assert positions_in_spectra(block, value, side).tolist() == wanted
+
+
+@pytest.mark.parametrize("longest", [3, 2000, 200_000])
+def test_sums_of_slices_are_exact_whatever_their_lengths(longest: int) -> None:
+    rng = np.random.default_rng(longest)
+    for n in (0, 1, 7, 60):
+        bounds = np.concatenate([[0], np.cumsum(rng.integers(0, longest, n))])
+        values = rng.normal(size=int(bounds[-1]) + 5).astype(np.float32)
+        values[rng.random(values.size) < 1e-4] = np.nan
+        slices = [values[a:b].astype(float) for a, b in pairwise(bounds.tolist())]
+        wanted = [np.nansum(part) for part in slices]
+        assert np.allclose(finite_sums_between(values, bounds), wanted, rtol=1e-12, atol=1e-9)
