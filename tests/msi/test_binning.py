@@ -306,3 +306,11 @@ def test_slides_without_signal_say_so() -> None:
     empty = InMemoryDataset.from_spectra([Spectrum(np.zeros(0), np.zeros(0))] * 3, pixels)
     with pytest.raises(SlideError, match="no peak"):
         refuse_uncovered(empty, MassAxis(mz))
+
+
+@pytest.mark.parametrize("lowest", [0.0, -5.0])
+def test_masses_that_no_ion_has(lowest) -> None:
+    pixels = PixelGrid(np.zeros(3, int), np.arange(3), (1, 3))
+    spectrum = Spectrum(np.array([lowest, 501.0, 502.0]), np.ones(3))
+    with pytest.raises(SlideError, match="0 or below"):
+        bin_axis(InMemoryDataset.from_spectra([spectrum] * 3, pixels))

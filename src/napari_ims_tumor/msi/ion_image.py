@@ -121,6 +121,7 @@ def _sums_of_ranges(intensity: FloatArray, first: IntArray, last: IntArray) -> F
     return finite_sums_between(picked, np.concatenate([[0], ends]))
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def finite_row_sums(matrix: NDArray[Any]) -> Float64Array:
     """Sum the finite values of each row of (rows, columns), in float64."""
     sums: Float64Array = matrix.sum(axis=1, dtype=np.float64)
@@ -131,6 +132,7 @@ def finite_row_sums(matrix: NDArray[Any]) -> Float64Array:
     return sums
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def finite_sums_between(values: NDArray[Any], bounds: IntArray) -> Float64Array:
     """Sum the finite values of each slice ``values[bounds[j]:bounds[j + 1]]``, in float64."""
     sums = np.zeros(bounds.size - 1)

@@ -74,6 +74,7 @@ def _ragged_mean(dataset: MsiDataset, indices: IntArray | None, n: int) -> Spect
     return Spectrum(mz, intensity, dataset.mode)
 
 
+@np.errstate(invalid="ignore", over="ignore")
 def finite_column_sums(matrix: NDArray[Any]) -> Float64Array:
     """Sum the finite values of each column of (rows, columns), in float64."""
     sums: Float64Array = matrix.sum(axis=0, dtype=np.float64)

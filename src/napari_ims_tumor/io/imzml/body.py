@@ -25,6 +25,15 @@ PIECE: Final = 1 << 23
 _END: Final = re.compile(rb"</(?:[\w.\-]+:)?spectrum\s*>")
 _LEARN_AFTER: Final = 4
 _MOST_TEMPLATES: Final = 16
+_MOST_FAILURES: Final = 64
+"""Spectra that gave no template: where each is unusual, trying on would cost most of the time."""
+
+_COMPRESSED: Final = {
+    b"\x1f\x8b": "gzip",
+    b"PK\x03\x04": "zip",
+    b"7z\xbc\xaf": "7z",
+    b"BZh": "bzip2",
+}
 
 
 def read_document(path: Path, use_templates: bool = True) -> Job[Progress, Document]:
@@ -54,6 +63,7 @@ def read_document(path: Path, use_templates: bool = True) -> Job[Progress, Docum
 def _read_in_some_encoding(path: Path, use_templates: bool) -> Job[Progress, Document]:
     if path.stat().st_size == 0:
         raise SlideError(f"{path.name} is empty (0 bytes): incomplete copy or export?")
+    _refuse_compressed(path)
     encoding: str | None = None
     notes: list[str] = []
     while True:
@@ -69,6 +79,14 @@ def _read_in_some_encoding(path: Path, use_templates: bool) -> Job[Progress, Doc
         else:
             document.notes.extend(notes)
             return document
+
+
+def _refuse_compressed(path: Path) -> None:
+    with path.open("rb") as file:
+        head = file.read(4)
+    for start, kind in _COMPRESSED.items():
+        if head.startswith(start):
+            raise SlideError(f"{path.name} is a {kind} archive: unpack it, then open the result")
 
 
 def _read(path: Path, encoding: str | None, use_templates: bool) -> Job[Progress, Document]:
@@ -98,6 +116,7 @@ class _Body:
         self._parser = SafeParser(name, self._collector, encoding)
         self._use_templates = use_templates
         self._templates: list[Template] = []
+        self._failures = 0
         # Whether everything up to here was parsed and ended with a complete spectrum: only then
         # may a template take over.
         self._between = False
@@ -140,6 +159,7 @@ class _Body:
         self._parser.feed(text)
         self._between = self._columns.n_spectra == before + 1
         worth = self._use_templates and len(self._templates) < _MOST_TEMPLATES
+        worth = worth and self._failures < _MOST_FAILURES
         if was_between and self._between and worth and before >= _LEARN_AFTER:
             self._learn(text)
 
@@ -148,5 +168,7 @@ class _Body:
         if last is None:
             return
         template = learn(text, self._columns.structures[last.structure], last.values)
-        if template is not None:
+        if template is None:
+            self._failures += 1
+        else:
             self._templates.insert(0, template)

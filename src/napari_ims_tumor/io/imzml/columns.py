@@ -15,6 +15,7 @@ from napari_ims_tumor.msi.arrays import IntArray
 
 _NUMBER = re.compile(r"\s*[-+]?[0-9]+(?:\.0*)?\s*\Z")
 _INT64 = 1 << 63
+_LONGEST = 80
 
 
 @dataclass(slots=True)
@@ -83,10 +84,10 @@ class Columns:
 
 def whole_number(text: str, where: str) -> int:
     """Read a whole number; wrapped negative 64-bit values become negative again."""
-    if not _NUMBER.match(text):
+    if len(text) > _LONGEST or not _NUMBER.match(text):
         raise SlideError(
-            f"{where} has {text!r} where a whole number belongs; the file was damaged or written "
-            "by faulty software. Export it again."
+            f"{where} has {text[:_LONGEST]!r} where a whole number belongs; the file was damaged "
+            "or written by faulty software. Export it again."
         )
     number = int(text.strip().partition(".")[0])
     if _INT64 <= number < 2 * _INT64:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 import uuid
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
+from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml import vocabulary as cv
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
@@ -16,8 +17,11 @@ from napari_ims_tumor.io.imzml.terms import Header
 from napari_ims_tumor.msi.arrays import Float64Array
 from napari_ims_tumor.msi.spectrum import Mode
 
+_BEGINNING: Final = 16
+"""Bytes of the .ibd file that hold its UUID and no values."""
 
-def uuid_note(header: Header, ibd: IbdFile) -> list[str]:
+
+def uuid_note(header: Header, index: SpectrumIndex, ibd: IbdFile) -> list[str]:
     """Warn where the two files do not carry the same identity.
 
     The first 16 bytes of the .ibd are the UUID, in either byte order: the reference exporter wrote
@@ -27,12 +31,27 @@ def uuid_note(header: Header, ibd: IbdFile) -> list[str]:
     if len(stated) != 32:
         return ["the .imzML states no valid UUID, so whether the .ibd belongs to it is not certain"]
     identity = uuid.UUID(stated)
-    if ibd.size >= 16 and bytes(ibd.read(0, 16)) in (identity.bytes, identity.bytes_le):
+    if ibd.size >= _BEGINNING and bytes(ibd.read(0, _BEGINNING)) in (
+        identity.bytes,
+        identity.bytes_le,
+    ):
+        _refuse_identity_as_values(index, ibd)
         return []
     return [
         f"the UUID of {ibd.path.name} is not the one stated in the .imzML: "
         "do the two files belong together?"
     ]
+
+
+def _refuse_identity_as_values(index: SpectrumIndex, ibd: IbdFile) -> None:
+    for table in (index.mz, index.intensity):
+        inside = np.flatnonzero((table.offsets < _BEGINNING) & (table.nbytes > 0))
+        if inside.size:
+            raise SlideError(
+                f"spectrum {int(inside[0])} is said to begin at byte "
+                f"{int(table.offsets[inside[0]])} of {ibd.path.name}, where its UUID lies "
+                f"({inside.size} spectra): the offsets are wrong. Export it again."
+            )
 
 
 def find_mode(header: Header, index: SpectrumIndex, ibd: IbdFile) -> tuple[Mode, list[str]]:

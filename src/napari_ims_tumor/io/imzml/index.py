@@ -125,7 +125,7 @@ def _by_structure(document: Document) -> Iterator[tuple[int, IntArray, IntArray]
         rows = np.flatnonzero(document.kinds == kind)
         width = _n_numbers(structure)
         if rows.size == document.kinds.size:
-            yield kind, rows, document.numbers.reshape(-1, width)
+            yield kind, rows, document.numbers.reshape(rows.size, width)
         else:
             yield kind, rows, document.numbers[starts[rows, None] + np.arange(width)]
 

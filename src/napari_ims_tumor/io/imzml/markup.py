@@ -57,6 +57,9 @@ class SafeParser:
             self._parser.Parse(data, final)
         except expat.ExpatError as error:
             self._explain(error, data)
+        except (LookupError, ValueError):
+            # Python's codecs, which expat asks: an unknown name, or several bytes per character.
+            self._read_as_latin()
 
     def _refuse_doctype(self, *_: Any) -> None:
         raise SlideError(
@@ -74,6 +77,13 @@ class SafeParser:
             ) from None
         hint = _HINTS.get(error.code, expat.errors.messages[error.code])
         raise SlideError(f"{where}: not valid XML: {hint}. Export or copy it again.") from None
+
+    def _read_as_latin(self) -> None:
+        """In the encodings of East Asia too, bytes that look like markup are markup."""
+        if self._encoding is not None:
+            raise SlideError(f"{self._name}: its text encoding cannot be read; export it again")
+        note = "its text encoding is not known here; names in it may look wrong, numbers are right"
+        raise WrongEncoding("iso-8859-1", note) from None
 
     def _suggest_encoding(self, error: expat.ExpatError, data: bytes) -> None:
         """Numbers are ASCII in any of these encodings, so reading on cannot change a value."""

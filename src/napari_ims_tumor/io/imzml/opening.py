@@ -85,7 +85,7 @@ def _parts(document: Document, ibd: IbdFile, path: Path) -> SlideParts:
     notes = [
         *document.notes,
         *index.notes,
-        *uuid_note(header, ibd),
+        *uuid_note(header, index, ibd),
         *layout_notes,
         *mode_notes,
         *size_notes,

@@ -26,7 +26,7 @@ _ATTRIBUTE: Final = re.compile(
     rb"(?P<name>[\w:.\-]+)\s*=\s*(?:\"(?P<double>[^\"<]*)\"|'(?P<single>[^'<]*)')"
 )
 
-_NUMBER: Final = rb"[ \t]*+([-+]?[0-9]{1,18}+)[ \t]*+"
+_NUMBER: Final = rb"[ \t]*+([-+]?[0-9]{1,18}+)(?:\.0*+)?[ \t]*+"
 # Printable ASCII without the quote, & and <: what may stand in a value without a second look.
 _ANYTHING: Final = {
     "double": rb"[\t\n\r !#-%'-;=-~]*+",
@@ -41,7 +41,7 @@ _OPEN_ATTRIBUTES: Final = {
 _MARKUP: Final = re.compile(rb"<[!?]")
 
 
-_PLAIN: Final = re.compile(r"[ \t]*[-+]?[0-9]{1,18}[ \t]*")
+_PLAIN: Final = re.compile(r"[ \t]*([-+]?[0-9]{1,18})(?:\.0*)?[ \t]*")
 
 
 class _Piece(NamedTuple):
@@ -120,8 +120,9 @@ def learn(text: bytes, kind: int, values: list[str]) -> Template | None:
         return None
     numbers: list[int] = []
     read = template.skip(text, 0, numbers)
-    as_parsed = all(_PLAIN.fullmatch(value) for value in values)
-    if read != (1, len(text)) or not as_parsed or numbers != [int(value) for value in values]:
+    plain = [_PLAIN.fullmatch(value) for value in values]
+    as_parsed = [int(found[1]) for found in plain if found is not None]
+    if read != (1, len(text)) or None in plain or numbers != as_parsed:
         return None
     return template
 

@@ -14,6 +14,8 @@ from napari_ims_tumor.msi.arrays import BoolArray, IntArray
 _WRAP: Final = 1 << 32
 _LARGEST: Final = 1 << 61
 _NOWHERE: Final = -(1 << 62)
+_MOST_UNPACKED: Final = 1 << 16
+"""Bytes that one byte can unpack to: zlib reaches 1,032, xz some 7,000."""
 
 
 def validate(index: SpectrumIndex, ibd: Path, size: int) -> None:
@@ -50,12 +52,22 @@ def _refuse_unequal_lengths(index: SpectrumIndex) -> None:
 
 def _refuse_impossible(index: SpectrumIndex) -> None:
     for table in (index.mz, index.intensity):
-        huge = np.flatnonzero((table.nbytes > _LARGEST) | (np.abs(table.offsets) > _LARGEST))
+        too_large = (table.nbytes > _LARGEST) | (np.abs(table.offsets) > _LARGEST)
+        huge = np.flatnonzero(too_large | (table.lengths > _most_values(table)))
         if huge.size:
             raise SlideError(
                 f"spectrum {int(huge[0])} states an impossible array position or length "
                 f"({huge.size} spectra): the .imzML is damaged; export it again"
             )
+
+
+def _most_values(table: ArrayTable) -> IntArray:
+    """As many values as the bytes of each array can unpack to: before memory is asked for."""
+    packed = np.array([encoding.compression != "none" for encoding in table.encodings])
+    most = np.full(table.nbytes.size, _LARGEST // 8)
+    small = packed[table.kinds] & (table.nbytes < most // _MOST_UNPACKED)
+    # An empty array may be packed into a few bytes, or into none.
+    return np.where(small, (table.nbytes + 1) * _MOST_UNPACKED, most)
 
 
 def _looks_wrapped(index: SpectrumIndex, size: int) -> bool:

@@ -42,7 +42,8 @@ def bin_axis(dataset: MsiDataset) -> MassAxis:
         return _axis_without_steps(dataset)
     if dataset.mode == "profile":
         return _profile_axis(dataset.mass_range, mz, step)
-    resolved = float(np.quantile(step / mz, 0.05))
+    above = mz > 0
+    resolved = float(np.quantile(step[above] / mz[above], 0.05)) if above.any() else 0.0
     # In sparse spectra no two peaks lie close: the grain then stays below the step of isotopes.
     return _peak_axis(dataset, min(resolved, HALF_ISOTOPE_STEP_DA / dataset.mass_range[1]))
 
@@ -101,6 +102,10 @@ def _peak_axis(dataset: MsiDataset, spacing: float) -> MassAxis:
         The closest that two peaks of one spectrum usually lie, as a share of their m/z: what the
         instrument resolved, and so the grain at which peaks of different pixels are one.
     """
+    if dataset.mass_range[0] <= 0:
+        raise SlideError(
+            f"{dataset.name} holds m/z values of 0 or below, which no ion has: export it again"
+        )
     low, high = (float(np.log(m)) for m in dataset.mass_range)
     cell = max(spacing / CELLS_PER_STEP, (high - low) / MAX_CELLS)
     heights, places = _summed_on_log_grid(dataset, low, cell, int((high - low) / cell) + 2)
