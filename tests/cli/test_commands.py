@@ -343,3 +343,9 @@ def test_no_network_at_all(cohort, tmp_path, capsys) -> None:
     asked = ["evaluate", "--cohort", cohort.table, "-o", tmp_path / "x", "--networks", " , "]
     assert run(*asked) == 2
     assert "default or linear" in one_line(capsys.readouterr().err)
+
+
+def test_a_device_that_is_not_there_is_refused_for_any_model(cohort, model, tmp_path, capsys):
+    asked = ["predict", model, cohort.first, "-o", tmp_path / "x.npy", "--device", "abacus"]
+    assert run(*asked) == 2
+    assert "abacus" in one_line(capsys.readouterr().err)

@@ -89,6 +89,14 @@ def _fit_job(
     return fit_cohort((one,), config, base, say)
 
 
+def _refuse_absent_device(name: str) -> None:
+    """A linear model needs no device; one that is not there is a mistake all the same."""
+    if name not in ("auto", "cpu"):
+        from napari_ims_tumor.model.device import resolve_device
+
+        resolve_device(name)
+
+
 def _predict(given: argparse.Namespace) -> int:
     from napari_ims_tumor.io.image_file import write_planes
     from napari_ims_tumor.io.imzml import open_imzml_job
@@ -97,6 +105,7 @@ def _predict(given: argparse.Namespace) -> int:
 
     refuse_image_path(given.output)
     model = read_model(given.model)
+    _refuse_absent_device(given.device)
     with drive(open_imzml_job(given.slide)) as slide:
         made = drive(predict(model, slide, given.device))
         about = {**made.about(), "slide": slide.name}
