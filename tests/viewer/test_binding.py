@@ -578,3 +578,65 @@ def test_sections_can_be_painted_and_picked(binding, session, viewer, build):
     session.spectrum_picked.connect(lambda p: picked.append((p.plane, p.row, p.column)))
     binding.pick((0.0, 2.0, 200.0, 125.0))
     assert picked == [(2, 4, 5)]
+
+
+# ---- without needless work ------------------------------------------------------------------
+
+
+def test_every_slide_is_brought_into_view(binding, session, viewer, build):
+    def corner_on_canvas():
+        layer = first_of(viewer.layers, session.active.dataset, "tic")
+        camera, size = viewer.scene.camera, np.array(viewer.canvas.size)
+        low, high = layer.extent.world
+        half = size / camera.zoom / 2
+        assert (low >= np.array(camera.center[-2:]) - half).all()
+        assert (high <= np.array(camera.center[-2:]) + half).all()
+        return camera.zoom
+
+    large = session.adopt(build.dataset(build.grid(size_um=(500.0, 500.0)), name="large"))
+    first = corner_on_canvas()
+    session.adopt(build.dataset(name="small"))
+    assert corner_on_canvas() > 5 * first
+    session.activate(large)
+    assert corner_on_canvas() == pytest.approx(first)
+
+
+def test_a_slide_of_planes_beside_a_flat_one_is_brought_into_view(binding, session, viewer, build):
+    session.adopt(build.dataset(build.grid(planes=2), name="planes"))
+    session.adopt(build.dataset(name="flat"))
+    assert session.active.name == "flat"
+    assert roles(viewer) == OPENED * 2
+
+
+def test_a_step_of_the_slider_draws_only_what_changes(binding, session, viewer, dataset):
+    session.adopt(dataset)
+    stack = first_of(viewer.layers, dataset, "stack")
+    viewer.dims.set_current_step(0, 1)
+    changed = []
+    for layer in viewer.layers:
+        layer.events.visible.connect(lambda event: changed.append(event.source))
+    viewer.dims.set_current_step(0, 2)
+    assert stack.visible
+    assert changed == []
+
+
+def test_the_layers_of_a_closed_slide_go_together(binding, session, viewer, dataset):
+    session.adopt(dataset)
+    batches = []
+    viewer.layers.events.end_batch.connect(batches.append)
+    session.close_slide(session.active)
+    assert not viewer.layers
+    assert len(batches) == 1
+
+
+def test_lost_labels_are_no_news_once_the_binding_is_closed(session, viewer, dataset, waiting):
+    heard = []
+    session.noticed.connect(heard.append)
+    binding = Binding(viewer, session, waiting)
+    session.adopt(dataset)
+    layer = binding.new_labels_layer()
+    layer.data[2, 2] = 2
+    viewer.layers.remove(layer)
+    binding.close()
+    waiting.run()
+    assert heard == []

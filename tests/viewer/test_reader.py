@@ -78,11 +78,16 @@ def test_in_a_window_an_error_is_one_message(tmp_path, window, said):
 
 
 @pytest.mark.real_data
-def test_the_two_files_of_a_drop_open_once(real_data, window, plugin):
+def test_the_two_files_of_a_drop_open_once(real_data, window, plugin, said):
     both = [str(real_data / f"bladder_tma1/TMA1{suffix}") for suffix in (".imzML", ".ibd")]
     window.open(both, plugin="napari-ims-tumor")
     assert [tag_of(layer).role for layer in window.layers] == ["tic", "stack"] + ["peak"] * 3
+    assert tag_of(window.layers.selection.active).role == "tic"
+    assert said == ["TMA1: the file states no pixel size; distances are in pixels"]
+    window.layers.selection.clear()
     assert window.open(both[0], plugin="napari-ims-tumor") == []
+    assert said[1:] == ["TMA1 is open already."]
+    assert tag_of(window.layers.selection.active).role == "tic"
 
 
 @pytest.mark.real_data

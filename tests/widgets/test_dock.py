@@ -12,7 +12,9 @@ from typing import Any
 
 import napari
 import numpy as np
+import pint
 import pytest
+from napari.utils.notifications import notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from qtpy.QtWidgets import QApplication, QWidget
@@ -27,6 +29,7 @@ from napari_ims_tumor.session.autosave import Autosave
 from napari_ims_tumor.viewer.slide_tag import first_of
 from napari_ims_tumor.widgets.dock import ImsTumorDock
 from napari_ims_tumor.widgets.window_session import WindowSession
+from napari_ims_tumor.widgets.workers import QtJobRunner
 
 pytestmark = pytest.mark.window
 
@@ -290,3 +293,39 @@ def test_tab_goes_down_the_sections(window: napari.Viewer, qtbot: QtBot) -> None
         if widget is dock.slide.heading:
             break
     assert seen == wanted
+
+
+def test_a_notice_is_said_once(window: napari.Viewer, qtbot: QtBot) -> None:
+    dock = dock_on(window)
+    records = notification_manager.records
+    before = len(records)
+    dock.session.noticed.emit("Saved it.")
+    assert dock.status.message.text() == "Saved it."
+    assert len(records) == before
+    dock.parent().hide()
+    dock.session.noticed.emit("Saved it again.")
+    assert [r.message for r in records[before:]] == ["Saved it again."]
+
+
+def test_a_closing_window_says_nothing_of_its_layers(window: napari.Viewer, qtbot: QtBot) -> None:
+    dock = dock_on(window)
+    opened(dock, qtbot)
+    dock.session.annotate(STROKES)
+    before = len(notification_manager.records)
+    window.close()
+    qtbot.wait(300)
+    assert len(notification_manager.records) == before
+
+
+def test_units_are_known_before_a_second_thread_makes_layers(
+    window: napari.Viewer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unbegun(runner: object, lane: str, *_: object) -> None:
+        begun.append((lane, "UnitRegistry" in str(type(registry.get()))))
+
+    begun: list[tuple[str, bool]] = []
+    registry = pint.ApplicationRegistry(pint.LazyRegistry())
+    monkeypatch.setattr(pint, "get_application_registry", lambda: registry)
+    monkeypatch.setattr(QtJobRunner, "start", unbegun)
+    dock_on(window)
+    assert begun[0] == ("warm-up", True)

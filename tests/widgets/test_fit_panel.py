@@ -10,15 +10,17 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from tests.widgets.conftest import make_dataset, painted
 
-from napari_ims_tumor.job import STOP, Job, Progress
+from napari_ims_tumor.job import STOP, Job, Progress, run_inline
 from napari_ims_tumor.model.checkpoint import write_model
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.device import DeviceNote
 from napari_ims_tumor.model.fitting import EpochReport
+from napari_ims_tumor.msi.overview import survey
 from napari_ims_tumor.session import classifier
 from napari_ims_tumor.session.autosave import Autosave
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.fit_panel import FROM_FILE, NO_BASE, FitPanel
+from napari_ims_tumor.widgets.fit_words import OPTIMISTIC
 from napari_ims_tumor.widgets.theme import palette
 from napari_ims_tumor.widgets.wiring import Wiring
 from napari_ims_tumor.widgets.workers import QtJobRunner
@@ -133,6 +135,9 @@ def test_reports_are_drawn_as_they_come(panel: FitPanel, session: Session) -> No
     session.job_reported.emit("fit", EpochReport("Linear model", 5, 5, None, 0.9, 0.9))
     assert panel.plot.loss.getData()[0] is None or not len(panel.plot.loss.getData()[0])
     assert panel.score.text() == "Held-out balanced accuracy: linear 0.900"
+    assert panel.plot.score_plot.isVisible(), "the linear score is drawn before any epoch"
+    assert panel.plot.baseline.isVisible()
+    assert not panel.plot.loss_plot.isVisible()
     for epoch, (loss, score) in enumerate([(0.7, 0.8), (0.5, 0.95)], start=1):
         report = EpochReport("Network", epoch, 8, loss, score, 0.9, 75.0, "CPU")
         session.job_reported.emit("fit", report)
@@ -144,7 +149,8 @@ def test_reports_are_drawn_as_they_come(panel: FitPanel, session: Session) -> No
     assert panel.plot.baseline.label.toPlainText() == "linear 0.900"
     session.job_reported.emit("fit", replace(report, seconds_left=None))
     assert panel.progress.text() == "Network · epoch 2 of 8 · about 75 s left · on CPU"
-    assert panel.score.text() == "Held-out balanced accuracy: network 0.950, linear 0.900"
+    said = "Held-out balanced accuracy: network 0.950, linear 0.900"
+    assert panel.score.text() == f"{said}\n{OPTIMISTIC}"
     session.job_reported.emit("fit", EpochReport("Network on all labels", 1, 2, 0.5, 0.95, 0.9))
     assert list(panel.plot.loss.getData()[1]) == [0.7, 0.5], "the last fit counts anew"
     session.job_started.emit("fit")
@@ -209,3 +215,12 @@ def test_a_fit_that_breaks_leaves_the_button_and_one_message(
     assert "CUDA out of memory" in failed[0]
     assert panel.fit.isEnabled()
     assert panel.progress.isHidden()
+
+
+def test_the_device_is_named_for_a_slide_of_the_reader_too(
+    qtbot: QtBot, wiring: Wiring, session: Session
+) -> None:
+    dataset = make_dataset()
+    session.adopt(dataset, run_inline(survey(dataset)))
+    panel = shown(FitPanel(wiring), qtbot)
+    assert panel.device.text().startswith("Computes on ")

@@ -105,3 +105,12 @@ def test_the_form_steers_the_layers(
         expected = np.where(probability >= threshold, 2, 1)
         expected[~np.isfinite(probability)] = 0
         assert np.array_equal(classes.data, expected)
+
+
+def test_the_form_is_made_without_a_warning(
+    qtbot: QtBot, wiring: Wiring, recwarn: pytest.WarningsRecorder
+) -> None:
+    made = PredictPanel(wiring)
+    qtbot.addWidget(made)
+    assert not [w for w in recwarn if "synonymous" in str(w.message)]
+    assert made.form["show_classes"].native.text() == "one per pixel"

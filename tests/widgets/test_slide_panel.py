@@ -9,6 +9,7 @@ from qtpy.QtCore import Qt
 from tests.widgets.conftest import Heard, make_dataset
 
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.session.autosave import Autosave
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.section import WrappingLabel
 from napari_ims_tumor.widgets.slide_panel import SlidePanel, slide_facts
@@ -84,3 +85,18 @@ def test_a_missing_file_is_one_message(
 def test_a_chosen_file_is_opened(panel: SlidePanel, session: Session, real_data: Path) -> None:
     panel.form["slide"].value = real_data / "bladder_tma1" / "cores" / "TMA1_core10.imzML"
     assert [slide.name for slide in session.slides] == ["TMA1_core10"]
+
+
+def test_a_slide_that_is_closed_keeps_the_stroke_painted_a_moment_ago(
+    panel: SlidePanel, session: Session, wiring: Wiring, qtbot: QtBot
+) -> None:
+    dataset = make_dataset()
+    session.adopt(dataset)
+    assert wiring.binding is not None
+    layer = wiring.binding.new_labels_layer()
+    assert layer is not None
+    layer.data[3, 3] = 2  # says nothing: like a stroke that still waits for its end
+    qtbot.mouseClick(panel.close_slide, Qt.MouseButton.LeftButton)
+    found = Autosave().find(dataset)
+    assert found is not None
+    assert found.n_pixels == 1

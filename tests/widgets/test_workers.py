@@ -407,3 +407,28 @@ def test_a_result_nobody_has_heard_yet_is_dropped_by_a_newer_job(
     qtbot.waitUntil(lambda: new.results == [2])
     assert not old.results
     assert old.ends == 1
+
+
+def writing(log: list[str], name: str) -> Job[Progress, str]:
+    yield Progress("Writing")
+    time.sleep(0.1)
+    log.append(name)
+    return name
+
+
+def test_files_wait_for_each_other(runner: QtJobRunner, qtbot: QtBot) -> None:
+    heard, log = Heard(), list[str]()
+    for name in "abc":
+        runner.start("file", writing(log, name), heard.listener())
+    qtbot.waitUntil(lambda: heard.ends == 3)
+    assert log == heard.results == ["a", "b", "c"]
+
+
+def test_files_are_written_before_the_window_is_gone(qtbot: QtBot) -> None:
+    log: list[str] = []
+    runner = QtJobRunner()
+    for name in "abc":
+        runner.start("file", writing(log, name), Heard().listener())
+    runner.close()
+    assert log == ["a", "b", "c"]
+    assert not worker_threads()

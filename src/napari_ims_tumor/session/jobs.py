@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Generic, Literal, Protocol, TypeVar
+from typing import Final, Generic, Literal, Protocol, TypeVar
 
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.job import Job, JobStopped, Progress, run_inline
@@ -15,6 +15,9 @@ Result = TypeVar("Result")
 
 Lane = Literal["open", "survey", "ion", "fit", "predict", "file", "autosave", "device", "warm-up"]
 """One job runs per lane; a job that comes to a busy lane stops the old one and takes its place."""
+
+PATIENT_LANES: Final[frozenset[Lane]] = frozenset({"file"})
+"""Lanes whose jobs wait for each other and are never dropped: somebody counts on each file."""
 
 _log = logging.getLogger(__name__)
 
@@ -39,7 +42,10 @@ class JobRunner(Protocol):
     def start(
         self, lane: Lane, job: Job[Report, Result], listener: JobListener[Report, Result]
     ) -> None:
-        """Begin a job; one that still runs on the lane is stopped and its result dropped."""
+        """Begin a job; one that still runs on the lane is stopped and its result dropped.
+
+        On one of the :data:`PATIENT_LANES` the new job waits for its turn instead.
+        """
 
     def stop(self, lane: Lane) -> None:
         """Ask the lane's job to end with its best result so far."""
@@ -48,7 +54,10 @@ class JobRunner(Protocol):
         """Whether a job runs on the lane."""
 
     def close(self) -> None:
-        """End all jobs, dropping their results; nothing runs any more when this returns."""
+        """End all jobs, dropping their results; nothing runs any more when this returns.
+
+        Jobs of the :data:`PATIENT_LANES` are not ended but waited for.
+        """
 
 
 class InlineRunner:

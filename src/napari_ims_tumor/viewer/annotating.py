@@ -33,6 +33,8 @@ class Annotating:
     def __init__(self, viewer: ViewerModel, session: Session, debounced: Debounce) -> None:
         self._viewer, self._session, self._debounced = viewer, session, debounced
         self._links: dict[UUID, LabelsLink] = {}
+        self._lost: list[UUID] = []
+        self._tell_lost = debounced(self._say_kept)
 
     def layer_for(self, slide: SlideState) -> Labels:
         """Return the slide's labels layer, made with its annotation where there is none."""
@@ -120,13 +122,9 @@ class Annotating:
             return
         link.take()
         self._unlink(link.key)
-        slide = next((s for s in self._session.slides if s.key == link.key), None)
-        painted = int((slide.annotation.labels > 0).sum()) if slide else 0
-        if slide is not None and painted:
-            self._session.noticed.emit(
-                f"The {painted:,} painted pixels of {slide.name} are kept: the Annotate button "
-                "shows them again. To be rid of them, erase them."
-            )
+        # After a pause: a window that closes takes its layers away first, and then it is no news.
+        self._lost.append(link.key)
+        self._tell_lost()
 
     def show(self, slide: SlideState) -> None:
         """Show a slide's annotation; a layer is made once there is something to see."""
@@ -147,6 +145,7 @@ class Annotating:
 
     def close(self) -> None:
         """Let go of all labels layers; they stay in the viewer."""
+        self._lost.clear()
         for key in tuple(self._links):
             self._unlink(key)
 
@@ -159,6 +158,16 @@ class Annotating:
         layer.visible = True
         self._viewer.layers.selection.active = layer
         return layer
+
+    def _say_kept(self) -> None:
+        lost, self._lost = set(self._lost) - set(self._links), []
+        for slide in self._session.slides:
+            painted = int((slide.annotation.labels > 0).sum())
+            if slide.key in lost and painted:
+                self._session.noticed.emit(
+                    f"The {painted:,} painted pixels of {slide.name} are kept: the Annotate "
+                    "button shows them again. To be rid of them, erase them."
+                )
 
     def _is_cube(self, layer: Labels, slide: SlideState) -> bool:
         stack = first_of(self._viewer.layers, slide.dataset, "stack")

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
+
+import numpy as np
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Layer
+
+_FILLED: Final = 0.95
+"""Share of the canvas that a layer fills after it was brought into view."""
 
 
 def text_overlay(viewer: ViewerModel) -> Any:
@@ -21,7 +27,22 @@ def scale_bar(viewer: ViewerModel) -> Any:
     return viewer.scale_bar if canvas is None else canvas.overlays.scale_bar
 
 
-def fit_view(viewer: ViewerModel) -> None:
-    """Bring everything into view."""
+def fit_view(viewer: ViewerModel, layer: Layer) -> None:
+    """Bring one layer into view: others may be far larger, hidden or not."""
     fit = getattr(viewer, "fit_to_view", None)
     (viewer.reset_view if fit is None else fit)()
+    n = viewer.dims.ndim
+    if tuple(viewer.dims.displayed) == (n - 2, n - 1):
+        # Not napari's own fit_to_view(layers=...): it fails for layers with fewer axes than the
+        # viewer, and keeps the viewer alive for ever.
+        _look_at(viewer, layer)
+
+
+def _look_at(viewer: ViewerModel, layer: Layer) -> None:
+    scene, canvas = getattr(viewer, "scene", None), getattr(viewer, "canvas", None)
+    camera = viewer.camera if scene is None else scene.camera
+    size = np.asarray(viewer._canvas_size if canvas is None else canvas.size, float)
+    low, high = layer.extent.world[:, -2:]
+    camera.center = (0.0, *(float(middle) for middle in (low + high) / 2))
+    # Half a pixel lies outside the outermost centers on each side.
+    camera.zoom = _FILLED * float(np.min(size / (high - low + layer.scale[-2:])))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from collections.abc import Sequence
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 from napari.layers import Layer
@@ -11,7 +13,15 @@ from napari_ims_tumor.msi.arrays import Float64Array
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.viewer.layers import LayerTuple
 from napari_ims_tumor.viewer.slide_frame import SlideFrame
-from napari_ims_tumor.viewer.slide_tag import ROLES, Role, SlideTag, first_of, layers_of, tag_of
+from napari_ims_tumor.viewer.slide_tag import (
+    ROLES,
+    Role,
+    SlideTag,
+    first_of,
+    layers_of,
+    tag_in,
+    tag_of,
+)
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -37,6 +47,22 @@ def insert_layer(viewer: ViewerModel, made: LayerTuple) -> Layer:
     if active is not None and active in viewer.layers:
         viewer.layers.selection.active = active
     return layer
+
+
+def select_tic_when_added(viewer: ViewerModel, made: Sequence[LayerTuple]) -> None:
+    """Have the TIC selected once napari has added a reader's layers of one slide.
+
+    napari selects what it adds last, here a hidden peak: its controls would move nothing seen.
+    """
+    last = tag_in(made[-1][1]["metadata"])
+    selection = viewer.layers.selection
+
+    def selected(event: Any) -> None:
+        if last is not None and tag_of(event.value) is last:
+            selection.events.active.disconnect(selected)
+            selection.active = first_of(viewer.layers, last.dataset, "tic")
+
+    selection.events.active.connect(selected)
 
 
 def align(viewer: ViewerModel, layer: Layer, dataset: MsiDataset) -> bool:
@@ -71,9 +97,10 @@ def show_only(viewer: ViewerModel, dataset: MsiDataset, hidden: dict[Layer, bool
         if tag is None:
             continue
         if tag.dataset is dataset:
-            layer.visible = hidden.pop(layer, layer.visible)
+            _set_visible(layer, hidden.pop(layer, layer.visible))
         elif layer not in hidden:
-            hidden[layer], layer.visible = layer.visible, False
+            hidden[layer] = layer.visible
+            _set_visible(layer, False)
 
 
 def show_alone(viewer: ViewerModel, layer: Layer) -> None:
@@ -85,14 +112,17 @@ def show_alone(viewer: ViewerModel, layer: Layer) -> None:
     tag = tag_of(layer)
     if tag is not None:
         for other in layers_of(viewer.layers, tag.dataset, *COLORED_ROLES):
-            other.visible = other is layer
-    layer.visible = True
+            _set_visible(other, other is layer)
+    _set_visible(layer, True)
 
 
 def remove_slide(viewer: ViewerModel, dataset: MsiDataset) -> None:
     """Take all layers of a slide out of the viewer."""
-    for layer in layers_of(viewer.layers, dataset):
-        viewer.layers.remove(layer)
+    # Together: napari collects garbage after each removal, a quarter of a second each time.
+    together = getattr(viewer.layers, "batched_update", nullcontext)
+    with together():
+        for layer in layers_of(viewer.layers, dataset):
+            viewer.layers.remove(layer)
 
 
 def update_layer(viewer: ViewerModel, made: LayerTuple) -> Layer:
@@ -108,6 +138,12 @@ def update_layer(viewer: ViewerModel, made: LayerTuple) -> Layer:
     layer.data = data
     layer.name = kwargs["name"]
     return layer
+
+
+def _set_visible(layer: Layer, visible: bool) -> None:
+    """Show or hide a layer; napari draws everything anew even where nothing changes."""
+    if layer.visible != visible:
+        layer.visible = visible
 
 
 def _place(viewer: ViewerModel, tag: SlideTag) -> int:

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import napari
-from napari.utils.notifications import show_error, show_info
+from napari.utils.notifications import show_error, show_info, show_warning
 
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.msi.overview import survey
+from napari_ims_tumor.viewer.layer_list import select_tic_when_added
 from napari_ims_tumor.viewer.layers import LayerTuple, slide_layers
 from napari_ims_tumor.viewer.mass_readout import readout_of
 from napari_ims_tumor.viewer.slide_tag import tag_of
@@ -91,10 +92,7 @@ def is_same_slide(source: Path | None, file: Path) -> bool:
 
 def _open_in_window(viewer: ViewerModel, file: Path) -> list[LayerTuple]:
     # napari hands dropped files over one by one: the second file of a pair finds its slide here.
-    tags = (tag_of(layer) for layer in viewer.layers)
-    if any(tag and is_same_slide(tag.dataset.source, file) for tag in tags):
-        if file.suffix.lower() == ".imzml":
-            show_info(f"{file.stem} is open already.")
+    if _is_shown(viewer, file):
         return []
     try:
         layers = open_layers(file)
@@ -105,7 +103,23 @@ def _open_in_window(viewer: ViewerModel, file: Path) -> list[LayerTuple]:
         show_error(f"{file.name} could not be read: {error}.")
         return []
     readout_of(viewer)
+    select_tic_when_added(viewer, layers)
+    warnings = layers[0][1]["metadata"]["warnings"]
+    if warnings:
+        show_warning(f"{file.stem}: {'; '.join(warnings)}")
     return layers
+
+
+def _is_shown(viewer: ViewerModel, file: Path) -> bool:
+    """Whether a slide is open already; it is then brought to the front."""
+    tags = ((layer, tag_of(layer)) for layer in viewer.layers)
+    layers = [la for la, tag in tags if tag and is_same_slide(tag.dataset.source, file)]
+    if not layers:
+        return False
+    if viewer.layers.selection.active not in layers:
+        viewer.layers.selection.active = layers[0]
+        show_info(f"{file.stem} is open already.")
+    return True
 
 
 def _as_paths(path: PathOrPaths) -> list[Path]:

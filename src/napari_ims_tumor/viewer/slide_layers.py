@@ -65,14 +65,16 @@ class SlideLayers:
             self._viewer.layers.selection.active = tic
         self._show_scale(slide.dataset.pixels.pixel_size_um is not None)
         readout_of(self._viewer).refresh()
-        fit_view(self._viewer)
+        self._fit_view(slide)
 
     def activate(self, slide: SlideState | None) -> None:
         """Show the active slide and hide the others."""
         readout = readout_of(self._viewer)
-        readout.dataset = None if slide is None else slide.dataset
+        before, readout.dataset = readout.dataset, None if slide is None else slide.dataset
         if slide is not None:
             show_only(self._viewer, slide.dataset, self._hidden)
+            if before is not None and before is not slide.dataset:
+                self._fit_view(slide)
         readout.refresh()
 
     def remove(self, slide: SlideState) -> None:
@@ -82,14 +84,13 @@ class SlideLayers:
         self._forget_hidden()
 
     def lost(self, layer: Layer) -> None:
-        """Close a slide whose last layer was deleted; its strokes are autosaved first."""
+        """Close a slide whose last layer was deleted."""
         tag = tag_of(layer)
         self._forget_hidden()
         if tag is None or self.is_busy or layers_of(self._viewer.layers, tag.dataset):
             return
         for slide in self._session.slides:
             if slide.dataset is tag.dataset:
-                self._session.files.autosave_now()
                 self._session.close_slide(slide)
 
     @contextmanager
@@ -100,6 +101,12 @@ class SlideLayers:
             yield
         finally:
             self.is_busy = was
+
+    def _fit_view(self, slide: SlideState) -> None:
+        """Bring a slide into view: another one may have been far larger or smaller."""
+        layers = layers_of(self._viewer.layers, slide.dataset)
+        if layers:
+            fit_view(self._viewer, layers[0])
 
     def _forget_hidden(self) -> None:
         self._hidden = {la: seen for la, seen in self._hidden.items() if la in self._viewer.layers}

@@ -48,6 +48,7 @@ class ImsTumorDock(QWidget):
         self._viewer: Viewer = real_viewer(napari_viewer)
         self._window = WindowSession.of(self._viewer)
         self.session: Session = self._window.session
+        self._window.docks.add(self)
         self.wiring = Wiring(self.session, self._window.binding)
         self.spectrum = SpectrumPanel(self.wiring)
         self._build()
@@ -151,6 +152,7 @@ class ImsTumorDock(QWidget):
         """End with the dock, unless somebody has docked this widget again; the session stays."""
         if self.parent() is not None:
             return
+        self._window.docks.discard(self)
         self.wiring.cut()
         self.annotate.unfollow()
         if self.spectrum.parent() is not None:

@@ -68,25 +68,27 @@ class FitPlot(pg.GraphicsLayoutWidget):
     def clear_fit(self) -> None:
         """Begin a new fit: nothing is drawn."""
         self._phase: str | None = None
+        self._linear: float | None = None
         self._losses.clear()
         self._scores.clear()
         self.loss.setData([], [])
         self.score.setData([], [])
         self.baseline.hide()
-        self._show_scores(False)
+        self._show_rows()
 
     def add(self, report: EpochReport) -> None:
         """Draw one report's numbers."""
         if report.loss is not None:
             self._add_epoch(report, report.loss)
         if report.linear_score is not None:
+            self._linear = report.linear_score
             self.baseline.setValue(report.linear_score)
             # The label's own {value} is not kept up while the line is hidden.
             self.baseline.label.setFormat(f"linear {report.linear_score:.3f}")
             self.baseline.show()
-        lowest = min((LOWEST_SCORE, *self._scores.values(), report.linear_score or 1.0))
-        self.score_plot.setYRange(lowest, 1.0)
-        self._show_scores(bool(self._scores) or self.baseline.isVisible())
+        known = 1.0 if self._linear is None else self._linear
+        self.score_plot.setYRange(min((LOWEST_SCORE, known, *self._scores.values())), 1.0)
+        self._show_rows()
 
     def _add_epoch(self, report: EpochReport, loss: float) -> None:
         """Draw one epoch of the network."""
@@ -101,12 +103,19 @@ class FitPlot(pg.GraphicsLayoutWidget):
             self._scores[report.epoch] = report.held_out_score
             self.score.setData(list(self._scores), list(self._scores.values()))
 
-    def _show_scores(self, shown: bool) -> None:
-        """Give the score's place to the loss while there is no score to show."""
-        self.score_plot.setVisible(shown)
-        rows = 2 if shown else 1
-        self.setFixedHeight(rows * ROW_PX + 30)
-        self.ci.layout.setRowFixedHeight(0, ROW_PX if shown else 0)
+    @property
+    def has_rows(self) -> bool:
+        """Whether there is anything to see."""
+        return bool(self._losses or self._scores) or self._linear is not None
+
+    def _show_rows(self) -> None:
+        """Give no place to a plot while it has nothing to show."""
+        # Not asked of the items: an item of a hidden plot always says that it is hidden.
+        shown = (bool(self._scores) or self._linear is not None, bool(self._losses))
+        for row, plot in enumerate((self.score_plot, self.loss_plot)):
+            plot.setVisible(shown[row])
+            self.ci.layout.setRowFixedHeight(row, ROW_PX + 30 * row if shown[row] else 0)
+        self.setFixedHeight(max(1, ROW_PX * sum(shown) + 30 * shown[1]))
 
     def paint_with(self, colors: Palette) -> None:
         """Take the theme's colors."""

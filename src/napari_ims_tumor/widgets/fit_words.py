@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.fitting import EpochReport
 
 
+OPTIMISTIC = "A little optimistic: the epoch is chosen on the same held-out strokes."
+
+
 def progress_words(report: EpochReport | Progress) -> str:
     """Say what a fit is doing, how far it is and how long it will take."""
     if isinstance(report, Progress):
@@ -36,7 +39,8 @@ def score_words(report: EpochReport) -> str:
         if score is not None
     ]
     said = "Held-out balanced accuracy: " + ", ".join(scores) if scores else ""
-    return "\n".join(part for part in (said, report.note) if part)
+    chosen = OPTIMISTIC if scores and len(scores) > 1 else ""
+    return "\n".join(part for part in (said, chosen, report.note) if part)
 
 
 def fitted_words(model: FittedModel) -> str:

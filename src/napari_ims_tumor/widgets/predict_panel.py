@@ -64,9 +64,8 @@ class PredictPanel(Section):
         self.predict.setObjectName("predict_start")
         self.reason = text_line("predict_reason")
         self.scale = _color_scale()
-        self.form = form_for(
-            OverlayForm, {"show_classes": {"label": "classes", "text": "one per pixel"}}
-        )
+        self.form = form_for(OverlayForm, {"show_classes": {"label": "classes"}})
+        self.form["show_classes"].native.setText("one per pixel")
         self.stale = text_line("predict_stale")
         self.uncalibrated = text_line("predict_uncalibrated")
         self.add(self.predict, self.reason, self.stale, self.uncalibrated)

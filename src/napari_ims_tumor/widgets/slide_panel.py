@@ -46,6 +46,7 @@ class SlidePanel(Section):
     def __init__(self, wiring: Wiring, parent: QWidget | None = None) -> None:
         super().__init__("1  Slide", "slide", parent)
         self._session = wiring.session
+        self._binding = wiring.binding
         self._make()
         self._connect(wiring)
         self.refresh()
@@ -125,6 +126,8 @@ class SlidePanel(Section):
             self._session.activate(self._session.slides[index])
 
     def _close(self) -> None:
+        if self._binding is not None:
+            self._binding.flush()
         if self._session.active is not None:
             self._session.close_slide(self._session.active)
 

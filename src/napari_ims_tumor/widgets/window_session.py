@@ -6,10 +6,10 @@ import atexit
 import logging
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, ClassVar
-from weakref import WeakKeyDictionary
+from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
-from napari.layers import Labels
+from napari.layers import Image, Labels
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QWidget
@@ -36,6 +36,12 @@ class WindowSession(QObject):
     """A session tied to a viewer: its threads, its layers, its autosave and its end.
 
     Get it with :meth:`of`; a dock that is closed and opened again finds the same one.
+
+    Attributes
+    ----------
+    docks
+        Docks that say notices themselves while they are seen: a second time, over the tissue, would
+        be once too often.
     """
 
     _of_viewer: ClassVar[WeakKeyDictionary[Any, WindowSession]] = WeakKeyDictionary()
@@ -46,9 +52,11 @@ class WindowSession(QObject):
         self.runner = QtJobRunner(self)
         self.session = Session(self.runner)
         self.session.failed.connect(show_error)
-        self.session.noticed.connect(show_info)
+        self.session.noticed.connect(self._say)
+        self.docks: WeakSet[QWidget] = WeakSet()
         self.is_closed = self._is_closing = False
         self.binding = Binding(viewer, self.session, self._after_a_pause)
+        _know_units()
         self.runner.start("warm-up", _warm_up(), JobListener(ignore, _log.info))
         self._autosave = QTimer(self)
         self._autosave.setInterval(AUTOSAVE_MS)
@@ -83,6 +91,10 @@ class WindowSession(QObject):
 
     # ---- inside -----------------------------------------------------------------------------
 
+    def _say(self, notice: str) -> None:
+        if not any(dock.isVisible() for dock in self.docks):
+            show_info(notice)
+
     def _after_a_pause(self, action: Callable[[], object]) -> Callable[[], object]:
         timer = QTimer(self)
         timer.setSingleShot(True)
@@ -105,6 +117,15 @@ class WindowSession(QObject):
 
     def _close_was_refused(self) -> None:
         self._is_closing = False
+
+
+def _know_units() -> None:
+    """Have napari's units defined before a second thread makes layers.
+
+    The first layer of a program begins the registry of units, which is not safe for two threads: a
+    slide opened during the warm-up failed with "'pixel' is not defined".
+    """
+    Image(np.zeros((1, 1), np.float32))
 
 
 def _warm_up() -> Job[Progress, None]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections import deque
+from collections import defaultdict, deque
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ from typing import Any, TypeAlias
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_ims_tumor.job import Job, run_inline
-from napari_ims_tumor.session.jobs import JobListener, Lane, explain
+from napari_ims_tumor.session.jobs import PATIENT_LANES, JobListener, Lane, explain
 
 REPORT_INTERVAL_MS = 34
 """At most about 30 reports a second reach a lane's listener."""
@@ -139,7 +139,7 @@ class QtJobRunner(QObject):
     def __init__(self, parent: QObject | None = None) -> None:
         super().__init__(parent)
         self._running: dict[Lane, _Task] = {}
-        self._next: dict[Lane, _Task] = {}
+        self._next: defaultdict[Lane, deque[_Task]] = defaultdict(deque)
         self._full: list[_Task] = []
         self._closed = False
         self._timer = QTimer(self)
@@ -151,7 +151,7 @@ class QtJobRunner(QObject):
     # ---- the JobRunner protocol -------------------------------------------------------------
 
     def start(self, lane: Lane, job: AnyJob, listener: AnyListener) -> None:
-        """Begin a job; one that still runs on the lane is stopped and its result dropped."""
+        """Begin a job, at once or after the one that runs on its lane."""
         if self._closed:
             job.close()
             return
@@ -160,16 +160,15 @@ class QtJobRunner(QObject):
         if running is None:
             self._begin(task)
             return
-        running.drop()
-        skipped = self._next.pop(lane, None)
-        self._next[lane] = task
-        if skipped is not None:
-            skipped.job.close()
-            _tell(skipped.listener, skipped.listener.on_end)
+        if lane not in PATIENT_LANES:
+            running.drop()
+            self._skip(lane)
+        self._next[lane].append(task)
 
     def stop(self, lane: Lane) -> None:
         """Send STOP into the lane's newest job, which then ends with its best result so far."""
-        task = self._next.get(lane) or self._running.get(lane)
+        waiting = self._next[lane]
+        task = waiting[-1] if waiting else self._running.get(lane)
         if task is not None:
             task.stop.set()
 
@@ -181,19 +180,36 @@ class QtJobRunner(QObject):
         """End all jobs, dropping their results; nothing runs any more when this returns."""
         self._closed = True
         self._timer.stop()
-        for waiting in self._next.values():
-            waiting.job.close()
         tasks = list(self._running.values())
         for task in tasks:
-            task.drop()
+            if task.lane not in PATIENT_LANES:
+                task.drop()
         deadline = time.monotonic() + CLOSE_TIMEOUT_S
         for task in tasks:
             _join(task, deadline)
+        self._end_waiting(deadline)
         self._running.clear()
-        self._next.clear()
         self._full.clear()
 
     # ---- inside -----------------------------------------------------------------------------
+
+    def _skip(self, lane: Lane) -> None:
+        """Drop the job that waits for a lane: a newer one takes its place."""
+        while self._next[lane]:
+            skipped = self._next[lane].popleft()
+            skipped.job.close()
+            _tell(skipped.listener, skipped.listener.on_end)
+
+    def _end_waiting(self, deadline: float) -> None:
+        """Run the jobs that wait on patient lanes to their end and close the others."""
+        for lane, waiting in self._next.items():
+            for task in waiting:
+                if lane in PATIENT_LANES and time.monotonic() < deadline:
+                    task.start()
+                    _join(task, deadline)
+                else:
+                    task.job.close()
+        self._next.clear()
 
     def _begin(self, task: _Task) -> None:
         self._running[task.lane] = task
@@ -232,9 +248,8 @@ class QtJobRunner(QObject):
         """Free the lane first: whoever hears of the end may start from there."""
         _join(task, time.monotonic() + CLOSE_TIMEOUT_S)
         del self._running[task.lane]
-        following = self._next.pop(task.lane, None)
-        if following is not None:
-            self._begin(following)
+        if self._next[task.lane]:
+            self._begin(self._next[task.lane].popleft())
         _tell(task.listener, task.listener.on_end)
         if task.dropped.is_set():
             return
