@@ -41,7 +41,7 @@ demo: setup  ## play the whole story on a simulated slide: in a window, or off-s
 
 pictures: setup  ## take the pictures of the documentation anew, with mouse and keys at a real window
 	$(BIN)/python -m napari_ims_tumor.demo --tell -o build/pictures
-	cp build/pictures/pictures/*.png docs/images/
+	mkdir -p docs/images && cp build/pictures/pictures/*.png docs/images/
 
 test: setup  ## run all tests, windows on virtual displays (TESTS=tests/msi for one room)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
