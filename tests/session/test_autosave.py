@@ -105,6 +105,29 @@ def _annotated(session, slide, strokes):
     return state
 
 
+def test_strokes_that_a_file_replaces_are_offered_back(
+    session, ear, slide, strokes, tmp_path
+) -> None:
+    state = _annotated(session, slide, strokes)
+    np.save(tmp_path / "other.npy", np.zeros_like(strokes))
+    session.files.load_labels(tmp_path / "other.npy")
+    assert not session.active.annotation.labels.any()
+    [(offered, found)] = ear["strokes_found"]
+    assert offered.key == state.key
+    session.files.recover(offered, found)
+    np.testing.assert_array_equal(session.active.annotation.labels, strokes)
+
+
+def test_saved_strokes_that_a_file_replaces_are_not_offered(
+    session, ear, slide, strokes, tmp_path
+) -> None:
+    _annotated(session, slide, strokes)
+    session.files.save_labels(tmp_path / "mine.npy")
+    np.save(tmp_path / "other.npy", np.zeros_like(strokes))
+    session.files.load_labels(tmp_path / "other.npy")
+    assert not ear["strokes_found"]
+
+
 def test_a_folder_without_locks_still_offers_strokes(slide, strokes, tmp_path, monkeypatch) -> None:
     def refuse(_: object) -> None:
         raise OSError(errno.ENOTSUP, "no locks here")

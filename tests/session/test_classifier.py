@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.session.conftest import two_tissues
 
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.msi.mass_axis import MassAxis
@@ -141,3 +142,13 @@ def test_labels_are_saved_and_read_back(session, ear, slide, strokes, tmp_path) 
         np.testing.assert_array_equal(session.active.annotation.labels, strokes)
     assert ear["failed"] == []
     assert session.active.labels_path == tmp_path / "labels.tif"
+
+
+def test_a_slide_that_was_not_painted_on_is_predicted_once(session, ear, slide, strokes) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.adopt(two_tissues("other", seed=1))
+    session.classifier.fit(FitConfig(network="linear"))
+    assert any(report.preview is not None for (report,) in ear["fit_reported"])
+    [(predicted,)] = ear["predicted"]
+    assert predicted.name == "other"

@@ -66,7 +66,9 @@ class Classifier:
             if isinstance(report, Progress):
                 return
             self._session.fit_reported.emit(report)
-            if report.preview is not None:
+            # Of a slide that was not painted on, the finished model is soon enough.
+            active = self._session.active
+            if report.preview is not None and active is not None and active.key in revisions:
                 self._predict_with(report.preview, revisions)
 
         def fitted(model: FittedModel) -> None:

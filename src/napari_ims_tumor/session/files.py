@@ -49,9 +49,11 @@ class SessionFiles:
 
         def loaded(read: tuple[Annotation, tuple[str, ...]]) -> None:
             annotation, notices = read
+            self._put_aside(slide)
             self._session.annotate(annotation.labels, slide)
             for notice in notices:
                 self._session.noticed.emit(notice)
+            self.look_for_strokes(slide)
 
         job = one_step("Reading labels", lambda: read_labels(path, pixels))
         self._session.run("file", job, loaded)
@@ -100,6 +102,11 @@ class SessionFiles:
         self._session.run("file", one_step("Saving the prediction", write), self._say_saved)
 
     # ---- unsaved strokes --------------------------------------------------------------------
+
+    def _put_aside(self, slide: SlideState) -> None:
+        """Keep unsaved strokes that a file is about to replace: they are offered back at once."""
+        self.autosave_now()
+        self._autosave.leave(slide.dataset)
 
     def look_for_strokes(self, slide: SlideState) -> None:
         """Offer strokes back that an earlier window left unsaved."""

@@ -79,7 +79,13 @@ class SlideLayers:
 
     def remove(self, slide: SlideState) -> None:
         """Take the layers of a closed slide away."""
+        active, layers = self._session.active, self._viewer.layers
         with self.busy():
+            # First, so that no brush of a layer that goes is drawn any more: drawing that of a
+            # removed layer can crash the graphics driver.
+            layers.selection.active = (
+                None if active is None else first_of(layers, active.dataset, "tic")
+            )
             remove_slide(self._viewer, slide.dataset)
         self._forget_hidden()
 

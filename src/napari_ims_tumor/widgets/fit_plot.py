@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 LOWEST_SCORE = 0.45
 """Just below chance: a worse score moves the axis down instead of leaving the picture."""
 ROW_PX = 92
+AXIS_PX = 30
+MARGINS_PX = 8
 
 
 class FitPlot(pg.GraphicsLayoutWidget):
@@ -114,8 +116,8 @@ class FitPlot(pg.GraphicsLayoutWidget):
         shown = (bool(self._scores) or self._linear is not None, bool(self._losses))
         for row, plot in enumerate((self.score_plot, self.loss_plot)):
             plot.setVisible(shown[row])
-            self.ci.layout.setRowFixedHeight(row, ROW_PX + 30 * row if shown[row] else 0)
-        self.setFixedHeight(max(1, ROW_PX * sum(shown) + 30 * shown[1]))
+            self.ci.layout.setRowFixedHeight(row, ROW_PX + AXIS_PX * row if shown[row] else 0)
+        self.setFixedHeight(ROW_PX * sum(shown) + AXIS_PX * shown[1] + MARGINS_PX)
 
     def paint_with(self, colors: Palette) -> None:
         """Take the theme's colors."""

@@ -18,6 +18,8 @@ from napari_ims_tumor.widgets.spectrum_plot import SpectrumPlot
 from napari_ims_tumor.widgets.theme import Palette
 from napari_ims_tumor.widgets.wiring import Wiring
 
+LOWEST_PLOT = 60
+"""A window made smaller must not squeeze the plot until nothing can be read."""
 EMPTY = "Open a slide, then click a pixel (in pan/zoom mode) to see its spectrum."
 MEAN_ONLY = "Click a pixel (in pan/zoom mode) to see its spectrum here."
 HELP = (
@@ -51,6 +53,7 @@ class SpectrumPanel(QWidget):
         self.setObjectName("spectrum_panel")
         self.plot = SpectrumPlot(self)
         self.plot.setToolTip(HELP)
+        self.plot.setMinimumHeight(LOWEST_PLOT)
         self.form = IonForm(self)
         self.title = QLabel(EMPTY)
         self.title.setObjectName("spectrum_title")
