@@ -108,6 +108,7 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
         ({"temperature": 2.0}, "changed or damaged"),
         ({"blend": "x"}, "changed or damaged"),
         ({"history": [{"os": "system"}]}, "changed or damaged"),
+        ({"card": {"held-out balanced accuracy": 0.999}}, "changed or damaged"),
     ],
 )
 def test_a_changed_description_is_refused(

@@ -6,6 +6,7 @@ executed. The same model gives the same bytes.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import struct
@@ -28,6 +29,7 @@ from napari_ims_tumor.msi.mass_axis import MassAxis
 FORMAT_VERSION: Final = 1
 METADATA_KEY: Final = "napari-ims-tumor"
 AXIS: Final = "axis.mz"
+DIGEST: Final = "digest"
 MAX_HEADER_BYTES: Final = 4 * 1024 * 1024
 MAX_BINS: Final = 2_000_000
 
@@ -42,7 +44,8 @@ def model_bytes(model: FittedModel) -> bytes:
         "history": [asdict(record) for record in model.history],
         "card": dict(model.card),
     }
-    text = json.dumps(about, sort_keys=True, allow_nan=False)
+    sealed = {**about, DIGEST: _digest(about)}
+    text = json.dumps(sealed, sort_keys=True, allow_nan=False)
     arrays = {name: np.ascontiguousarray(v) for name, v in model.weights.items()}
     content: bytes = save_arrays({**arrays, AXIS: model.axis.mz}, {METADATA_KEY: text})
     return content
@@ -120,6 +123,12 @@ def _about(header: dict[str, Any]) -> dict[str, Any]:
     return about
 
 
+def _digest(about: dict[str, Any]) -> str:
+    """Hash of all that is said in a model file; the model's id covers only what predicts."""
+    said = {name: value for name, value in about.items() if name != DIGEST}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()[:16]
+
+
 def _network(about: dict[str, Any]) -> NetworkConfig:
     """The network's shape, held to what this program can have written."""
     try:
@@ -182,6 +191,7 @@ def _model(
             card=dict(about["card"]),
         )
         sound = 0 <= model.blend <= 1 and (temperature is None or 0 < temperature < 1e6)
+        sound = sound and about.get(DIGEST) == _digest(about)
     except (KeyError, TypeError, ValueError):
         sound = False
     if not sound or model.model_id != about.get("model_id"):
