@@ -7,7 +7,6 @@ from typing import Final
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks, peak_widths
 
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
@@ -71,7 +70,16 @@ def pick_peaks(spectrum: Spectrum, max_peaks: int) -> tuple[Peak, ...]:
     return tuple(strongest[:max_peaks])
 
 
+def _local_maxima(values: Float64Array) -> IntArray:
+    from scipy.signal import find_peaks
+
+    return find_peaks(values)[0].astype(np.int64, copy=False)
+
+
 def _profile_peaks(mz: Float64Array, intensity: Float64Array) -> list[Peak]:
+    # Loads for a second: not while the dock opens, but when the first peak is looked for.
+    from scipy.signal import find_peaks, peak_widths
+
     padded = np.concatenate([[0.0], intensity, [0.0]])
     noise = float(np.median(np.abs(np.diff(intensity))))
     tops, _ = find_peaks(padded, prominence=max(3 * noise, 1e-3 * float(intensity.max())))
@@ -106,7 +114,7 @@ def _clustered_peaks(mz: Float64Array, intensity: Float64Array) -> list[Peak]:
     width = int(bins[-1]) + 1
     sums = np.bincount(bins, intensity, width)
     padded = np.concatenate([[0.0], gaussian_filter1d(sums, 1.5, mode="constant"), [0.0]])
-    tops = find_peaks(padded)[0] - 1
+    tops = _local_maxima(padded) - 1
     borders = np.concatenate([[0], (tops[1:] + tops[:-1] + 1) // 2, [width]])
     low, high = np.maximum(tops - 4, borders[:-1]), np.minimum(tops + 5, borders[1:])
     first, last = np.searchsorted(bins, low), np.searchsorted(bins, high)

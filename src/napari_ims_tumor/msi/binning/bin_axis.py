@@ -6,7 +6,6 @@ from typing import Final
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
-from scipy.signal import find_peaks
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
@@ -109,6 +108,9 @@ def _peak_axis(dataset: MsiDataset, spacing: float) -> MassAxis:
     low, high = (float(np.log(m)) for m in dataset.mass_range)
     cell = max(spacing / CELLS_PER_STEP, (high - low) / MAX_CELLS)
     heights, places = _summed_on_log_grid(dataset, low, cell, int((high - low) / cell) + 2)
+    # Loads for a second: not with the module, which every start of the program imports.
+    from scipy.signal import find_peaks
+
     smooth = np.pad(gaussian_filter1d(heights, max(spacing / cell / 4, 0.5), mode="constant"), 1)
     tops, _ = find_peaks(smooth, distance=max(1, round(0.7 * spacing / cell)))
     if tops.size == 0:
