@@ -173,4 +173,4 @@ class SessionFiles:
         self._say_saved(path)
 
     def _say_saved(self, path: Path) -> None:
-        self._session.noticed.emit(f"Saved {path.name} in {path.parent}.")
+        self._session.noticed.emit(f"Saved {path.name} in the folder {path.parent.name}.")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from napari.layers import Layer
@@ -57,12 +57,14 @@ def select_tic_when_added(viewer: ViewerModel, made: Sequence[LayerTuple]) -> No
     last = tag_in(made[-1][1]["metadata"])
     selection = viewer.layers.selection
 
-    def selected(event: Any) -> None:
-        if last is not None and tag_of(event.value) is last:
-            selection.events.active.disconnect(selected)
+    def selected(_: object) -> None:
+        if last is not None and tag_of(selection.active) is last:
+            selection.events.changed.disconnect(selected)
             selection.active = first_of(viewer.layers, last.dataset, "tic")
 
-    selection.events.active.connect(selected)
+    # After the layer list on screen has heard of the peak: hearing of it later, it would select the
+    # peak beside the TIC.
+    selection.events.changed.connect(selected, position="last")
 
 
 def align(viewer: ViewerModel, layer: Layer, dataset: MsiDataset) -> bool:
