@@ -14,6 +14,7 @@ from napari_ims_tumor.cli import cohort_commands, model_commands, slide_commands
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.job import JobStopped
 
+ABOUT = "Find tumor in mass spectrometry images: look, fit, predict and evaluate without a window."
 OK, CANNOT = 0, 2
 INTERRUPTED = 130
 TRACEBACK = "IMS_TUMOR_TRACEBACK"
@@ -29,7 +30,7 @@ class _Parser(argparse.ArgumentParser):
 
 def parser() -> argparse.ArgumentParser:
     """Build the parser of all commands."""
-    root = _Parser(prog="ims-tumor", description=__doc__)
+    root = _Parser(prog="ims-tumor", description=ABOUT)
     root.add_argument("--version", action="store_true", help="print the version and end")
     commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     slide_commands.add_to(commands)
