@@ -313,9 +313,18 @@ def print_table(runs: list[dict[str, Found]], names: list[str]) -> None:
         print(f"| {task} | " + " | ".join(cells) + " |", flush=True)
 
 
+def is_installed(package: str) -> bool:
+    """Whether a peer can be compared with here."""
+    try:
+        importlib.metadata.version(package)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True
+
+
 def conditions(rounds: int) -> str:
     """One line on where and with what a table was made."""
-    packages = ("numpy", "scipy", "pyimzML", "imzy")
+    packages = [name for name in ("numpy", "scipy", "pyimzML", "imzy") if is_installed(name)]
     versions = ", ".join(f"{name} {importlib.metadata.version(name)}" for name in packages)
     return (
         f"{dt.date.today()}, {platform.system()} {platform.machine()}, "
@@ -331,6 +340,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--readers", default=",".join(READERS))
     arguments = parser.parse_args()
+    asked = arguments.readers.split(",")
+    readers = [name for name in asked if name in ("ours", "streamed") or is_installed(name)]
     warnings.simplefilter("ignore")
     print(conditions(arguments.rounds))
     recipes = (
@@ -341,7 +352,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         made = (make_slide(Path(folder), recipe) for recipe in recipes)
         for slide in arguments.slides or made:
-            compare(slide, arguments.readers.split(","), arguments.rounds, arguments.windows)
+            compare(slide, readers, arguments.rounds, arguments.windows)
 
 
 if __name__ == "__main__":
