@@ -194,7 +194,7 @@ def test_a_damaged_copy_disturbs_nobody(session, ear, slide, strokes, tmp_path) 
         assert Autosave(tmp_path / "autosave").find(slide) is None
 
 
-def test_a_folder_that_cannot_be_written_is_said_once_per_change(
+def test_a_folder_that_cannot_be_written_is_said_once_and_tried_again(
     ear, session, slide, strokes, tmp_path
 ) -> None:
     (tmp_path / "autosave").write_text("a file where the folder should be")
@@ -204,3 +204,10 @@ def test_a_folder_that_cannot_be_written_is_said_once_per_change(
     session.files.autosave_now()
     [(message,)] = ear["failed"]
     assert "could not be autosaved" in message
+    # The disk is back: what could not be kept is kept now, without another stroke.
+    (tmp_path / "autosave").unlink()
+    session.files.autosave_now()
+    assert len(ear["failed"]) == 1
+    [copy] = (tmp_path / "autosave").glob("*.npz")
+    with np.load(copy) as stored:
+        np.testing.assert_array_equal(stored["labels"], strokes)

@@ -58,9 +58,7 @@ def write_imzml(
     ImsTumorError
         The folder is missing or not writable, or the disk is full: neither file is left half.
     """
-    target = Path(path)
-    if target.suffix.lower() != ".imzml":
-        target = target.with_name(target.name + ".imzML")
+    target = _with_suffix(Path(path))
     if dataset.n_spectra == 0:
         raise SlideError(f"{dataset.name} holds no spectrum: there is nothing to write")
     try:
@@ -76,6 +74,10 @@ def write_imzml(
             "free space"
         ) from error
     return target
+
+
+def _with_suffix(path: Path) -> Path:
+    return path if path.suffix.lower() == ".imzml" else path.with_name(path.name + ".imzML")
 
 
 def _write_pair(path: Path, dataset: MsiDataset, polarity: Polarity) -> None:

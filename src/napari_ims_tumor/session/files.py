@@ -25,6 +25,7 @@ class SessionFiles:
         self._session = session
         self._autosave = autosave
         self._kept: dict[object, int] = {}
+        self._complained: dict[object, int] = {}
 
     # ---- labels -----------------------------------------------------------------------------
 
@@ -150,11 +151,19 @@ class SessionFiles:
             try:
                 self._keep(slide)
             except (OSError, ImsTumorError) as error:
-                self._session.failed.emit(
-                    f"The strokes on {slide.name} could not be autosaved ({error}). "
-                    "Save the labels to a place of your own now."
-                )
-            self._kept[slide.key] = revision
+                self._complain(slide, error)
+            else:
+                self._kept[slide.key] = revision
+
+    def _complain(self, slide: SlideState, error: Exception) -> None:
+        """Say once per change that strokes are not safe; every later autosave tries again."""
+        revision = slide.annotation.revision
+        if self._complained.get(slide.key) != revision:
+            self._complained[slide.key] = revision
+            self._session.failed.emit(
+                f"The strokes on {slide.name} could not be autosaved ({error}). "
+                "Save the labels to a place of your own now."
+            )
 
     def _keep(self, slide: SlideState) -> None:
         saved = slide.saved_revision == slide.annotation.revision
