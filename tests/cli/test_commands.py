@@ -121,6 +121,20 @@ def test_fit_then_predict(cohort, model, tmp_path) -> None:
     assert planes.shape[1:] == np.load(str(cohort.second.with_suffix("")) + "_labels.npy").shape
 
 
+def test_predict_writes_uncertainty_where_it_is_asked_for(cohort, model, tmp_path, capsys) -> None:
+    out = tmp_path / "sure.npy"
+    assert run("predict", model, cohort.second, "-o", out, "--uncertainty") == 0
+    about = json.loads(out.with_suffix(".json").read_text())
+    assert about["names"] == ["healthy", "tumor", "uncertainty (entropy)"]
+    assert "nothing can disagree" in capsys.readouterr().err
+    planes = np.load(out)
+    p = planes[:2]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        expected = -np.where(p > 0, p * np.log2(p), p * 0).sum(axis=0)
+    assert np.allclose(planes[2], expected, atol=1e-5, equal_nan=True)
+    assert np.isfinite(planes[2]).any()
+
+
 def test_fine_tuning_from_a_file(cohort, model, tmp_path, capsys) -> None:
     out = tmp_path / "tuned.safetensors"
     asked = ["fit", cohort.second, str(cohort.second.with_suffix("")) + "_labels.npy", "-o", out]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,10 @@ import pytest
 
 from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import STOP, JobStopped, run_inline
+from napari_ims_tumor.model.config import NetworkConfig
+from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.prediction import predict, predict_matrix
+from napari_ims_tumor.model.weight_shapes import weight_shapes
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 
@@ -45,3 +49,43 @@ def test_a_slide_that_does_not_cover_the_axis_is_refused(build: Any) -> None:
     )
     with pytest.raises(ModelFileError, match=r"500\.00"):
         run_inline(predict(model, cut))
+
+
+def blended(build: Any, blend: float) -> FittedModel:
+    """A model whose network takes part by a set share; its weights are noise."""
+    rng, config = np.random.default_rng(0), NetworkConfig.for_axis("default", 50, 2)
+    weights = {
+        name: np.abs(rng.normal(size=shape)).astype(np.float32) + 0.1
+        for name, shape in weight_shapes(config).items()
+    }
+    return FittedModel(weights, config, build.axis(50), ("healthy", "tumor"), blend)
+
+
+def test_disagreement_is_how_far_the_linear_path_alone_is_from_the_answer(build: Any) -> None:
+    model, dataset = blended(build, 0.5), slide(build)
+    made = run_inline(predict(model, dataset))
+    alone = run_inline(predict(replace(model, blend=0.0), dataset))
+    expected = np.abs(made.probabilities - alone.probabilities).sum(axis=0) / 2
+    assert made.disagreement is not None
+    assert np.allclose(made.disagreement, expected, atol=1e-6, equal_nan=True)
+    assert np.nanmax(made.disagreement) > 0
+    assert np.isnan(made.disagreement[2, 2:]).all()
+    assert made.why_no_disagreement is None
+
+
+def test_where_the_linear_path_answers_alone_nothing_disagrees(build: Any) -> None:
+    made = run_inline(predict(blended(build, 0.0), slide(build)))
+    assert made.disagreement is None
+    assert "nothing can disagree" in (made.why_no_disagreement or "")
+    assert made.planes(uncertainty=True)[1] == ("healthy", "tumor", "uncertainty (entropy)")
+
+
+def test_uncertainty_has_the_shape_of_the_slide_and_joins_the_planes(build: Any) -> None:
+    made = run_inline(predict(blended(build, 0.5), slide(build)))
+    assert made.uncertainty.shape == (3, 4)
+    assert not made.uncertainty.flags.writeable
+    assert np.array_equal(np.isnan(made.uncertainty), np.isnan(made.probabilities[0]))
+    values, names = made.planes(uncertainty=True)
+    assert names == ("healthy", "tumor", "uncertainty (entropy)", "disagreement")
+    assert np.array_equal(values[2], made.uncertainty, equal_nan=True)
+    assert made.planes() == (made.probabilities, ("healthy", "tumor"))

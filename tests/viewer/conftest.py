@@ -55,6 +55,12 @@ class FakePrediction:
 
     probabilities: np.ndarray
     class_names: tuple[str, ...] = ("healthy", "tumor")
+    disagreement: np.ndarray | None = None
+    why_no_disagreement: str | None = "Only one answers."
+
+    @property
+    def uncertainty(self) -> np.ndarray:
+        return 1 - np.abs(2 * self.probabilities[1] - 1)
 
 
 def make_prediction(pixels: PixelGrid, tumor: float = 0.8) -> FakePrediction:

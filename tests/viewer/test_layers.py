@@ -12,7 +12,12 @@ from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.viewer import layers as made
-from napari_ims_tumor.viewer.colors import rgb, tumor_colormap
+from napari_ims_tumor.viewer.colors import (
+    disagreement_colormap,
+    rgb,
+    tumor_colormap,
+    uncertainty_colormap,
+)
 from napari_ims_tumor.viewer.slide_tag import layers_of, tag_of
 
 
@@ -119,9 +124,9 @@ def test_the_tumor_plane_is_found_by_name(slide, build):
 
 def test_a_prediction_older_than_the_strokes_says_so(slide):
     fresh = slide.with_(prediction_revision=0)
-    assert made.tumor_name(fresh) == "tumor probability · slide"
+    assert made.overlay_name(fresh, "tumor") == "tumor probability · slide"
     stale = fresh.with_(annotation=slide.annotation.changed_to(slide.annotation.labels))
-    assert made.tumor_name(stale) == "tumor probability · slide (strokes changed since)"
+    assert made.overlay_name(stale, "tumor") == "tumor probability · slide (strokes changed since)"
 
 
 def test_duplicating_a_layer_does_not_copy_the_slide(slide, viewer):
@@ -143,3 +148,17 @@ def test_no_qt():
         "sys.exit(bool(loaded & {'PyQt6', 'PySide6', 'qtpy', 'torch'}))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def lightness(colors: np.ndarray) -> np.ndarray:
+    """Relative luminance of linear-light sRGB: what is left in gray."""
+    light = np.where(colors <= 0.04045, colors / 12.92, ((colors + 0.055) / 1.055) ** 2.4)
+    return light @ np.array([0.2126, 0.7152, 0.0722])
+
+
+@pytest.mark.parametrize("colormap", [uncertainty_colormap(), disagreement_colormap()])
+def test_more_uncertain_is_always_brighter_and_more_opaque(colormap):
+    shown = colormap.map(np.linspace(0, 1, 64))
+    assert (np.diff(lightness(shown[:, :3])) > 0).all()
+    assert (np.diff(shown[:, 3]) > 0).all()
+    assert colormap.map(np.array([np.nan]))[0, 3] == 0

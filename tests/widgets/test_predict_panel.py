@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
@@ -16,6 +16,8 @@ from napari_ims_tumor.viewer.slide_tag import first_of
 from napari_ims_tumor.widgets.predict_panel import STALE, PredictPanel
 from napari_ims_tumor.widgets.wiring import Wiring
 
+DATASET = make_dataset()
+
 
 @dataclass(frozen=True)
 class Made:
@@ -24,6 +26,12 @@ class Made:
     probabilities: np.ndarray
     calibrated: bool
     class_names: tuple[str, ...] = ("healthy", "tumor")
+    disagreement: np.ndarray | None = None
+    why_no_disagreement: str | None = "Only one answers."
+
+    @property
+    def uncertainty(self) -> np.ndarray:
+        return 1 - np.abs(2 * self.probabilities[1] - 1)
 
 
 @pytest.fixture
@@ -34,10 +42,14 @@ def panel(qtbot: QtBot, wiring: Wiring) -> PredictPanel:
     return made
 
 
-def show_prediction(session: Session, calibrated: bool = True, revision: int | None = 0) -> None:
-    slide = session.adopt(make_dataset())
+def show_prediction(
+    session: Session, calibrated: bool = True, revision: int | None = 0, apart: bool = False
+) -> None:
+    slide = session.adopt(DATASET)
     tumor = slide.dataset.pixels.as_image(np.linspace(0, 1, 79).astype(np.float32))
     made = Made(np.stack([1 - tumor, tumor]), calibrated)
+    if apart:
+        made = replace(made, disagreement=tumor / 2, why_no_disagreement=None)
     changed = session.update(slide, prediction=made, prediction_revision=revision)
     assert changed is not None
     session.predicted.emit(changed)
@@ -97,8 +109,8 @@ def test_the_form_steers_the_layers(
     assert classes is not None
     panel.form["opacity"].value = 0.25
     assert (tumor.opacity, classes.opacity) == (0.25, 0.25)
-    panel.form["show_classes"].value = True
-    assert classes.visible
+    panel.form["show"].value = "class"
+    assert (tumor.visible, classes.visible) == (False, True)
     for threshold in (0.2, 0.8):
         panel.form["threshold"].value = threshold
         probability = np.asarray(tumor.data)
@@ -113,4 +125,60 @@ def test_the_form_is_made_without_a_warning(
     made = PredictPanel(wiring)
     qtbot.addWidget(made)
     assert not [w for w in recwarn if "synonymous" in str(w.message)]
-    assert made.form["show_classes"].native.text() == "one per pixel"
+    assert made.form["show"].native.currentText() == "tumor probability"
+
+
+def test_uncertainty_is_shown_alone_with_its_meaning(
+    panel: PredictPanel, session: Session, viewer: ViewerModel
+) -> None:
+    show_prediction(session)
+    panel.form["opacity"].value = 0.4
+    panel.form["show"].value = "uncertainty"
+    layer = first_of(viewer.layers, DATASET, "uncertainty")
+    tumor = first_of(viewer.layers, DATASET, "tumor")
+    assert layer is not None
+    assert tumor is not None
+    assert (layer.visible, tumor.visible, layer.opacity) == (True, False, 0.4)
+    assert "next stroke where it is bright" in panel.meaning.text()
+    assert "no idea" in panel.scale.text()
+    panel.form["opacity"].value = 0.9
+    assert layer.opacity == 0.9
+    show_prediction(session)
+    assert (layer.visible, tumor.visible) == (True, False)
+    panel.form["show"].value = "tumor"
+    assert (layer.visible, tumor.visible) == (False, True)
+    assert panel.meaning.isHidden()
+
+
+def test_disagreement_can_be_chosen_only_where_there_is_one(
+    panel: PredictPanel, session: Session, viewer: ViewerModel
+) -> None:
+    show_prediction(session)
+    item = panel.form["show"].native.model().item(3)
+    assert not item.isEnabled()
+    assert item.toolTip() == "Only one answers."
+    show_prediction(session, apart=True)
+    assert item.isEnabled()
+    panel.form["show"].value = "disagreement"
+    layer = first_of(viewer.layers, DATASET, "disagreement")
+    assert layer is not None
+    assert layer.visible
+    show_prediction(session)
+    assert first_of(viewer.layers, DATASET, "disagreement") is None
+    assert panel.form["show"].value == "tumor"
+
+
+def test_the_most_uncertain_place_comes_into_the_middle(
+    panel: PredictPanel, session: Session, viewer: ViewerModel, qtbot: QtBot
+) -> None:
+    show_prediction(session)
+    slide = session.active
+    assert slide is not None
+    assert slide.prediction is not None
+    qtbot.mouseClick(panel.next, Qt.MouseButton.LeftButton)
+    row, column = (int(place / 50) for place in viewer.scene.camera.center[1:])
+    assert slide.prediction.uncertainty[row, column] > 0.9
+    labels = painted((8, 10), tumor=[(row, column)])
+    session.annotate(labels)
+    qtbot.mouseClick(panel.next, Qt.MouseButton.LeftButton)
+    assert tuple(int(place / 50) for place in viewer.scene.camera.center[1:]) != (row, column)

@@ -53,7 +53,12 @@ def strokes(labels: NDArray[Any]) -> IntArray:
 
 def tissue_regions(measured: BoolArray) -> IntArray:
     """Number the pieces of tissue: 8-connected measured pixels, 0 where nothing was measured."""
-    return _components(np.asarray(measured, bool).astype(np.int64))
+    return connected_pieces(measured)
+
+
+def connected_pieces(inside: BoolArray) -> IntArray:
+    """Number the 8-connected pieces of a mask in each plane, 0 outside."""
+    return _components(np.asarray(inside, bool).astype(np.int64))
 
 
 def annotation_groups(labels: NDArray[Any], measured: BoolArray) -> AnnotationGroups:

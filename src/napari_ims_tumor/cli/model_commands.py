@@ -39,6 +39,9 @@ def add_to(commands: Commands) -> None:
     predict.add_argument("slide", type=Path)
     predict.add_argument("-o", "--output", type=Path, required=True, help=".npy or .ome.tif")
     predict.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    predict.add_argument(
+        "--uncertainty", action="store_true", help="add planes: entropy, linear versus network"
+    )
     predict.set_defaults(run=_predict)
 
 
@@ -109,7 +112,10 @@ def _predict(given: argparse.Namespace) -> int:
     with drive(open_imzml_job(given.slide)) as slide:
         made = drive(predict(model, slide, given.device))
         about = {**made.about(), "slide": slide.name}
-        write_planes(given.output, made.probabilities, made.class_names, slide.pixels, about)
+        values, names = made.planes(given.uncertainty)
+        write_planes(given.output, values, names, slide.pixels, about)
+    if given.uncertainty and made.why_no_disagreement:
+        say(made.why_no_disagreement)
     if not made.calibrated:
         say("the probabilities are uncalibrated: there were too few groups to calibrate on")
     say(f"wrote {given.output}")

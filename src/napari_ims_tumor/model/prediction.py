@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
 
 import numpy as np
 
@@ -14,9 +16,17 @@ from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.training import build_network, load_weights, network_logits
+from napari_ims_tumor.model.uncertainty import normalized_entropy, total_variation
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, frozen
 from napari_ims_tumor.msi.binning import binned_blocks, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
+
+UNCERTAINTY_PLANE: Final = "uncertainty (entropy)"
+DISAGREEMENT_PLANE: Final = "disagreement"
+ONE_ANSWER: Final = (
+    "In this model only the linear path or only the network answers: nothing can disagree."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,6 +45,10 @@ class Prediction:
         The model that made it.
     annotation_revision
         Revision of the labels the model was fitted to.
+    disagreement
+        How far the linear path alone is from the answer, 0 to 1 (total variation distance), shape
+        (*image_shape), float32, NaN where nothing was measured. ``None`` where only one of the two
+        answers.
     """
 
     probabilities: Float32Array
@@ -42,9 +56,42 @@ class Prediction:
     calibrated: bool
     model_id: str
     annotation_revision: int = 0
+    disagreement: Float32Array | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", frozen(self.probabilities, np.float32))
+        if self.disagreement is not None:
+            object.__setattr__(self, "disagreement", frozen(self.disagreement, np.float32))
+
+    @cached_property
+    def uncertainty(self) -> Float32Array:
+        """How evenly the classes share each pixel, 0 to 1: the entropy over the largest there is.
+
+        Shape (*image_shape), float32, NaN where nothing was measured.
+        """
+        values: Float32Array = frozen(normalized_entropy(self.probabilities), np.float32)
+        return values
+
+    @property
+    def why_no_disagreement(self) -> str | None:
+        """Say in one sentence why nothing disagrees; ``None`` where there is a disagreement."""
+        return ONE_ANSWER if self.disagreement is None else None
+
+    def planes(self, uncertainty: bool = False) -> tuple[Float32Array, tuple[str, ...]]:
+        """The images to write into a file, (k, *image_shape), and their names.
+
+        Parameters
+        ----------
+        uncertainty
+            Also what says how far the probabilities may be trusted, after them.
+        """
+        if not uncertainty:
+            return self.probabilities, self.class_names
+        more = {UNCERTAINTY_PLANE: self.uncertainty}
+        if self.disagreement is not None:
+            more[DISAGREEMENT_PLANE] = self.disagreement
+        values = np.concatenate([self.probabilities, np.stack(list(more.values()))])
+        return values, (*self.class_names, *more)
 
     def about(self) -> dict[str, object]:
         """What to write beside the planes in a file."""
@@ -55,6 +102,22 @@ class Prediction:
         }
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a model says about n spectra.
+
+    Attributes
+    ----------
+    probabilities
+        Shape (n, classes), float32.
+    disagreement
+        Shape (n,), float32: see :class:`Prediction`.
+    """
+
+    probabilities: Float32Array
+    disagreement: Float32Array | None = None
+
+
 class Predictor:
     """A model made ready to run on a device."""
 
@@ -63,15 +126,16 @@ class Predictor:
         self._normalization, self._linear = model.normalization, model.linear
         self._network = _network(model, device) if model.has_cnn else None
 
-    def steps(self, values: FloatArray) -> Generator[None, None, Float32Array]:
-        """Raw binned intensities (n, bins) → probabilities (n, K); yields after every batch."""
+    def steps(self, values: FloatArray) -> Generator[None, None, Answer]:
+        """Raw binned intensities (n, bins) → answer to n spectra; yields after every batch."""
         inputs = self._normalization.apply(root_of_shares(values))
-        logits = self._linear.logits(inputs)
-        if self._network is not None:
-            cnn = yield from network_logits(self._network, inputs)
-            logits = (1 - self.model.blend) * logits + self.model.blend * cnn
-        yield
-        return softmax(logits / (self.model.temperature or 1.0))
+        heat, linear = self.model.temperature or 1.0, self._linear.logits(inputs)
+        if self._network is None:
+            yield
+            return Answer(softmax(linear / heat))
+        cnn = yield from network_logits(self._network, inputs)
+        blended = softmax(((1 - self.model.blend) * linear + self.model.blend * cnn) / heat)
+        return Answer(blended, total_variation(softmax(linear / heat), blended))
 
 
 def predict(
@@ -97,8 +161,8 @@ def predict_matrix(model: FittedModel, values: FloatArray, device: str = "auto")
         while True:
             next(steps)
     except StopIteration as end:
-        result: Float32Array = end.value
-        return result
+        answer: Answer = end.value
+        return answer.probabilities
 
 
 def _predict(model: FittedModel, dataset: MsiDataset, device: str) -> Job[Progress, Prediction]:
@@ -106,6 +170,7 @@ def _predict(model: FittedModel, dataset: MsiDataset, device: str) -> Job[Progre
     yield from _go_on(0, dataset.n_spectra)
     predictor = Predictor(model, device)
     found = np.full((len(model.class_names), dataset.n_spectra), np.nan, np.float32)
+    apart = np.full(dataset.n_spectra, np.nan, np.float32) if model.has_cnn else None
     done = 0
     for indices, values in binned_blocks(dataset, model.axis):
         steps = predictor.steps(values)
@@ -113,14 +178,31 @@ def _predict(model: FittedModel, dataset: MsiDataset, device: str) -> Job[Progre
             try:
                 next(steps)
             except StopIteration as end:
-                found[:, indices] = end.value.T
+                answer: Answer = end.value
                 break
             yield from _go_on(done, dataset.n_spectra)
+        found[:, indices] = answer.probabilities.T
+        if apart is not None and answer.disagreement is not None:
+            apart[indices] = answer.disagreement
         done += len(indices)
-    image = dataset.pixels.as_image(found)
-    return Prediction(
-        image, model.class_names, model.calibrated, model.model_id, model.annotation_revision
+    return _laid_out(model, dataset.pixels, found, apart)
+
+
+def _laid_out(
+    model: FittedModel, pixels: PixelGrid, found: Float32Array, apart: Float32Array | None
+) -> Prediction:
+    """Lay answers per spectrum out as images."""
+    made = Prediction(
+        pixels.as_image(found),
+        model.class_names,
+        model.calibrated,
+        model.model_id,
+        model.annotation_revision,
+        None if apart is None else pixels.as_image(apart),
     )
+    # Made here, in the job's own time, and not when the window first asks for it.
+    _ = made.uncertainty
+    return made
 
 
 def _go_on(done: int, total: int) -> Job[Progress, None]:

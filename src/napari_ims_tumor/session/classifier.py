@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
+from napari_ims_tumor.annotation.next_stroke import most_uncertain_pixel
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.session.requests import FitRequest
 
@@ -104,6 +105,16 @@ class Classifier:
             return
         assert self.model is not None  # noqa: S101 - why_not_predict has just said so
         self._predict_with(self.model, self._fitted_to)
+
+    def most_uncertain_pixel(self) -> tuple[int, ...] | None:
+        """Find where a stroke on the active slide teaches most; says so where nowhere does."""
+        slide = self._session.active
+        if slide is None or slide.prediction is None:
+            return None
+        found = most_uncertain_pixel(slide.prediction.uncertainty, slide.annotation.labels)
+        if found is None:
+            self._session.noticed.emit(f"The model is sure of every pixel of {slide.name}.")
+        return found
 
     def _predict_with(self, model: FittedModel, fitted_to: Revisions) -> None:
         slide = self._session.active

@@ -14,13 +14,14 @@ from napari_ims_tumor.annotation.label_classes import HEALTHY, TUMOR
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage, SlideState
 from napari_ims_tumor.viewer.annotating import Annotating
+from napari_ims_tumor.viewer.canvas_overlays import center_on
 from napari_ims_tumor.viewer.keys import KeyBindings
 from napari_ims_tumor.viewer.labels_link import Debounce, at_once
 from napari_ims_tumor.viewer.mass_readout import readout_of
 from napari_ims_tumor.viewer.overlays import Overlays
 from napari_ims_tumor.viewer.picking import click_callback, pixel_at
 from napari_ims_tumor.viewer.slide_layers import SlideLayers
-from napari_ims_tumor.viewer.slide_tag import layers_of, tag_of
+from napari_ims_tumor.viewer.slide_tag import first_of, layers_of, tag_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from napari.layers import Layer
 
     from napari_ims_tumor.msi.mass_axis import MassWindow
+    from napari_ims_tumor.viewer.slide_tag import Role
 
 
 class Binding:
@@ -90,6 +92,23 @@ class Binding:
     def set_threshold(self, threshold: float, abstain: float = 0.0) -> None:
         """Call tumor from this probability on; no class closer to it than ``abstain``."""
         self.overlays.set_threshold(threshold, abstain)
+
+    def look_as(self, role: Role) -> None:
+        """Look at the active slide's prediction as probability, class or uncertainty."""
+        if self.session.active is not None:
+            with self.slides.busy():
+                self.overlays.look_as(self.session.active, role)
+
+    def go_to_most_uncertain(self) -> None:
+        """Bring the place into the middle of the view where the next stroke teaches most."""
+        slide, pixel = self.session.active, self.session.classifier.most_uncertain_pixel()
+        layer = None if slide is None else first_of(self.viewer.layers, slide.dataset, "tumor")
+        if layer is None or pixel is None:
+            return
+        world = layer.data_to_world(pixel)
+        center_on(self.viewer, world)
+        for axis, place in enumerate(world[:-2], self.viewer.dims.ndim - len(world)):
+            self.viewer.dims.set_point(axis, float(place))
 
     def flush(self) -> None:
         """Hand over strokes painted a moment ago: call it before a fit and before saving."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -38,9 +39,21 @@ def fit_view(viewer: ViewerModel, layer: Layer) -> None:
         _look_at(viewer, layer)
 
 
+def center_on(viewer: ViewerModel, world: Sequence[float]) -> None:
+    """Move the view, as it is zoomed, so that a place in the world is in its middle."""
+    *_, row, column = world
+    if viewer.dims.ndisplay == 2:
+        camera_of(viewer).center = (0.0, float(row), float(column))
+
+
+def camera_of(viewer: ViewerModel) -> Any:
+    """Return the viewer's camera."""
+    scene = getattr(viewer, "scene", None)
+    return viewer.camera if scene is None else scene.camera
+
+
 def _look_at(viewer: ViewerModel, layer: Layer) -> None:
-    scene, canvas = getattr(viewer, "scene", None), getattr(viewer, "canvas", None)
-    camera = viewer.camera if scene is None else scene.camera
+    canvas, camera = getattr(viewer, "canvas", None), camera_of(viewer)
     size = np.asarray(viewer._canvas_size if canvas is None else canvas.size, float)
     low, high = layer.extent.world[:, -2:]
     camera.center = (0.0, *(float(middle) for middle in (low + high) / 2))

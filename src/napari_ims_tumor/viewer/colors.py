@@ -19,6 +19,20 @@ PEAK_COLORS: Final = (
 )
 """Red, green and blue that add up to about white: where peaks overlap no detail is lost."""
 
+_FROM_PURPLE: Final = (
+    (0.09, 0.04, 0.18, 0.25),
+    (0.36, 0.12, 0.42, 0.60),
+    (0.67, 0.25, 0.46, 0.80),
+    (0.93, 0.56, 0.47, 0.95),
+    (1.00, 0.95, 0.70, 1.00),
+)
+_FROM_GREEN: Final = (
+    (0.02, 0.09, 0.08, 0.25),
+    (0.02, 0.28, 0.24, 0.60),
+    (0.05, 0.50, 0.38, 0.80),
+    (0.45, 0.75, 0.47, 0.95),
+    (0.93, 1.00, 0.75, 1.00),
+)
 _UNSURE: Final = (0.85, 0.85, 0.85, 0.25)
 _HEALTHY_ALPHA: Final = 0.45
 
@@ -43,6 +57,20 @@ def tumor_colormap(scheme: ClassScheme) -> Colormap:
     tumor = next(label for label in scheme.classes if label.role == "tumor")
     colors = np.array([[*rgb(healthy.color), _HEALTHY_ALPHA], _UNSURE, [*rgb(tumor.color), 1.0]])
     return Colormap(colors, controls=[0.0, 0.5, 1.0], name="tumor probability")
+
+
+def uncertainty_colormap() -> Colormap:
+    """Color an uncertainty: dark and nearly clear where the model is sure, pale where it is not.
+
+    Lightness rises all the way, so it is read by every eye and printed in gray; the hues are those
+    of neither class.
+    """
+    return Colormap(np.array(_FROM_PURPLE), name="uncertainty")
+
+
+def disagreement_colormap() -> Colormap:
+    """Color a disagreement like an uncertainty, in greens: the two are not taken for another."""
+    return Colormap(np.array(_FROM_GREEN), name="disagreement")
 
 
 def rgb(color: str) -> tuple[float, float, float]:

@@ -28,7 +28,9 @@ if TYPE_CHECKING:
 
 PLACEMENT: Final = ("scale", "translate", "rotate", "shear", "affine")
 IMAGE_ROLES: Final[tuple[Role, ...]] = ("tic", "peak", "ion")
-COLORED_ROLES: Final[tuple[Role, ...]] = ("stack", "peak", "ion", "tumor", "class")
+COLORED_ROLES: Final[tuple[Role, ...]] = (
+    "stack", "peak", "ion", "tumor", "class", "uncertainty", "disagreement",
+)  # fmt: skip
 
 
 def insert_layer(viewer: ViewerModel, made: LayerTuple) -> Layer:

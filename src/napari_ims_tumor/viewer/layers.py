@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -17,21 +18,32 @@ from napari_ims_tumor.viewer.colors import (
     ION_COLORMAP,
     TIC_COLORMAP,
     class_colormap,
+    disagreement_colormap,
     peak_colormaps,
     tumor_colormap,
+    uncertainty_colormap,
 )
 from napari_ims_tumor.viewer.contrast import contrast_limits
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.slide_frame import SlideFrame
-from napari_ims_tumor.viewer.slide_tag import SlideTag
+from napari_ims_tumor.viewer.slide_tag import Role, SlideTag
 
 if TYPE_CHECKING:
+    from napari.utils.colormaps import Colormap
+
     from napari_ims_tumor.annotation.annotation import Annotation
     from napari_ims_tumor.model.prediction import Prediction
     from napari_ims_tumor.session.slide_state import IonImage, SlideState
 
 LayerTuple: TypeAlias = tuple[Any, dict[str, Any], str]
 
+OVERLAY_WORDS: Final[Mapping[Role, str]] = {
+    "tumor": "tumor probability",
+    "class": "predicted class",
+    "uncertainty": "uncertainty",
+    "disagreement": "disagreement",
+}
+"""What a prediction is looked at as: role of the layer → its name."""
 STALE_NOTE: Final = " (strokes changed since)"
 OVERLAY_OPACITY: Final = 0.7
 LABELS_OPACITY: Final = 0.7
@@ -114,7 +126,7 @@ def tumor_layer(slide: SlideState) -> LayerTuple:
         "opacity": OVERLAY_OPACITY,
     }
     image = tumor_probability(_prediction(slide))
-    return _image(image, SlideTag(slide.dataset, "tumor"), tumor_name(slide), kwargs)
+    return _image(image, SlideTag(slide.dataset, "tumor"), overlay_name(slide, "tumor"), kwargs)
 
 
 def class_layer(slide: SlideState, threshold: float, abstain: float = 0.0) -> LayerTuple:
@@ -122,17 +134,27 @@ def class_layer(slide: SlideState, threshold: float, abstain: float = 0.0) -> La
     values = predicted_classes(tumor_probability(_prediction(slide)), threshold, abstain)
     kwargs = {"colormap": class_colormap(TUMOR_SCHEME), "opacity": OVERLAY_OPACITY}
     tag = SlideTag(slide.dataset, "class")
-    return _labels(values, tag, class_name(slide), {**kwargs, "visible": False})
+    return _labels(values, tag, overlay_name(slide, "class"), {**kwargs, "visible": False})
 
 
-def tumor_name(slide: SlideState) -> str:
-    """Name the probability layer, saying so when strokes changed since the model was fitted."""
-    return f"tumor probability · {slide.name}{STALE_NOTE if slide.prediction_is_stale else ''}"
+def uncertainty_layer(slide: SlideState) -> LayerTuple:
+    """Show how evenly the classes share each pixel: bright is where the model is unsure."""
+    image = _prediction(slide).uncertainty
+    return _trust(image, slide, "uncertainty", uncertainty_colormap())
 
 
-def class_name(slide: SlideState) -> str:
-    """Name the class layer, saying so when strokes changed since the model was fitted."""
-    return f"predicted class · {slide.name}{STALE_NOTE if slide.prediction_is_stale else ''}"
+def disagreement_layer(slide: SlideState) -> LayerTuple:
+    """Show how far the linear model's answer is from the network's."""
+    prediction = _prediction(slide)
+    if prediction.disagreement is None:
+        raise LabelsError(prediction.why_no_disagreement or "")
+    return _trust(prediction.disagreement, slide, "disagreement", disagreement_colormap())
+
+
+def overlay_name(slide: SlideState, role: Role) -> str:
+    """Name a layer of a prediction, saying so when strokes changed since the model was fitted."""
+    note = STALE_NOTE if slide.prediction_is_stale else ""
+    return f"{OVERLAY_WORDS[role]} · {slide.name}{note}"
 
 
 def tumor_probability(prediction: Prediction, scheme: ClassScheme = TUMOR_SCHEME) -> FloatArray:
@@ -181,6 +203,11 @@ def _prediction(slide: SlideState) -> Prediction:
     if slide.prediction is None:
         raise LabelsError(f"{slide.name} has not been predicted yet")
     return slide.prediction
+
+
+def _trust(image: FloatArray, slide: SlideState, role: Role, colormap: Colormap) -> LayerTuple:
+    kwargs = {"colormap": colormap, "contrast_limits": (0.0, 1.0), "opacity": OVERLAY_OPACITY}
+    return _image(image, SlideTag(slide.dataset, role), overlay_name(slide, role), kwargs)
 
 
 def _image(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Final
 
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.session.session import Session
@@ -10,20 +11,32 @@ from napari_ims_tumor.session.slide_state import IonImage, SlideState
 from napari_ims_tumor.viewer.contrast import contrast_limits, contrast_range
 from napari_ims_tumor.viewer.layer_list import show_alone, update_layer
 from napari_ims_tumor.viewer.layers import (
+    OVERLAY_WORDS,
+    LayerTuple,
     class_layer,
-    class_name,
+    disagreement_layer,
     ion_layer,
+    overlay_name,
     tumor_layer,
-    tumor_name,
+    uncertainty_layer,
 )
 from napari_ims_tumor.viewer.slide_tag import first_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
+    from napari.layers import Layer
+
+    from napari_ims_tumor.viewer.slide_tag import Role
+
+ON_DEMAND: Final[Mapping[Role, Callable[[SlideState], LayerTuple]]] = {
+    "uncertainty": uncertainty_layer,
+    "disagreement": disagreement_layer,
+}
+"""Layers that are made when they are first looked at: adding a layer costs the window time."""
 
 
 class Overlays:
-    """Keeps the ion layer and the two prediction layers of every slide up to date.
+    """Keeps the ion layer and the prediction layers of every slide up to date.
 
     Attributes
     ----------
@@ -45,29 +58,72 @@ class Overlays:
         show_alone(self._viewer, layer)
 
     def show_prediction(self, slide: SlideState) -> None:
-        """Show the newest prediction of a slide; a model without a tumor class is refused."""
+        """Show the newest prediction of a slide; a model without a tumor class is refused.
+
+        It is looked at as the one before was; the first one as a tumor probability.
+        """
         if slide.prediction is None:
             return
         try:
-            made = (class_layer(slide, self.threshold, self.abstain), tumor_layer(slide))
+            made = (tumor_layer(slide), class_layer(slide, self.threshold, self.abstain))
         except ImsTumorError as error:
             self._session.failed.emit(str(error))
             return
-        classes, tumor = (update_layer(self._viewer, layer) for layer in made)
-        show_alone(self._viewer, classes if classes.visible else tumor)
+        looked_at = self.looked_at(slide)
+        for layer in made:
+            update_layer(self._viewer, layer)
+        self._renew_those_on_demand(slide)
+        shown = self._layer(slide, looked_at or "tumor") or self._layer(slide, "tumor")
+        if shown is not None:
+            show_alone(self._viewer, shown)
+
+    def look_as(self, slide: SlideState, role: Role) -> None:
+        """Look at a slide's prediction as one of :data:`OVERLAY_WORDS`; alone, over the tissue."""
+        if slide.prediction is None:
+            return
+        layer = self._layer(slide, role)
+        if layer is None and role in ON_DEMAND:
+            try:
+                layer = update_layer(self._viewer, ON_DEMAND[role](slide))
+            except ImsTumorError as error:
+                self._session.failed.emit(str(error))
+                return
+            tumor = self._layer(slide, "tumor")
+            layer.opacity = layer.opacity if tumor is None else tumor.opacity
+        if layer is not None:
+            show_alone(self._viewer, layer)
+
+    def looked_at(self, slide: SlideState) -> Role | None:
+        """As what a slide's prediction is seen: the topmost visible layer of it."""
+        seen = (role for role in OVERLAY_WORDS if (la := self._layer(slide, role)) and la.visible)
+        return max(seen, key=list(OVERLAY_WORDS).index, default=None)
 
     def mark(self, slide: SlideState) -> None:
         """Say in the layers' names whether strokes changed since the prediction's model."""
-        for role, name in (("tumor", tumor_name(slide)), ("class", class_name(slide))):
-            layer = first_of(self._viewer.layers, slide.dataset, role)  # type: ignore[arg-type]
+        for role in OVERLAY_WORDS:
+            layer = self._layer(slide, role)
             if layer is not None and slide.prediction is not None:
-                layer.name = name
+                layer.name = overlay_name(slide, role)
                 layer.metadata["stale"] = slide.prediction_is_stale
 
     def set_threshold(self, threshold: float, abstain: float) -> None:
         """Draw the class layers with another threshold."""
         self.threshold, self.abstain = threshold, abstain
         for slide in self._session.slides:
-            layer = first_of(self._viewer.layers, slide.dataset, "class")
+            layer = self._layer(slide, "class")
             if layer is not None and slide.prediction is not None:
                 layer.data = class_layer(slide, threshold, abstain)[0]
+
+    def _renew_those_on_demand(self, slide: SlideState) -> None:
+        """Bring the layers up to a new prediction; one without a disagreement loses that layer."""
+        for role, make in ON_DEMAND.items():
+            layer = self._layer(slide, role)
+            if layer is None:
+                continue
+            try:
+                update_layer(self._viewer, make(slide))
+            except ImsTumorError:
+                self._viewer.layers.remove(layer)
+
+    def _layer(self, slide: SlideState, role: Role) -> Layer | None:
+        return first_of(self._viewer.layers, slide.dataset, role)

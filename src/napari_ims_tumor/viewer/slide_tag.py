@@ -13,7 +13,9 @@ if TYPE_CHECKING:
 
     from napari_ims_tumor.msi.overview import SlideOverview
 
-Role = Literal["tic", "stack", "peak", "ion", "tumor", "class", "labels"]
+Role = Literal[
+    "tic", "stack", "peak", "ion", "tumor", "class", "uncertainty", "disagreement", "labels"
+]
 """What a layer shows; in the order of the layer list, from the bottom up."""
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from qtpy.QtCore import Qt
+from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.session.slide_state import SlideState
-from napari_ims_tumor.viewer.slide_tag import first_of
+from napari_ims_tumor.viewer.colors import disagreement_colormap, uncertainty_colormap
+from napari_ims_tumor.viewer.slide_tag import Role, first_of
 from napari_ims_tumor.widgets.forms import form_for
 from napari_ims_tumor.widgets.section import Section, show_text, text_line
 from napari_ims_tumor.widgets.theme import Palette
@@ -18,14 +20,44 @@ from napari_ims_tumor.widgets.wiring import Wiring
 
 if TYPE_CHECKING:
     from napari.layers import Layer
-
-    from napari_ims_tumor.viewer.slide_tag import Role
+    from napari.utils.colormaps import Colormap
 
 UNCALIBRATED = (
     "Uncalibrated: too few separate strokes to check the probabilities against. "
     "Read them as an order, not as percentages."
 )
 STALE = "Out of date: strokes were painted since this model was fitted."
+
+
+def _dark_to_bright(low: str, high: str) -> str:
+    """Write the ends of a color scale so that each can be read on its own color."""
+    gap = "&nbsp;" * (56 - 2 * len(low + high))
+    return f"{low}{gap}<span style='color: black'>{high}</span>"
+
+
+SHOWN: Final[dict[Role, str]] = {
+    "tumor": "tumor probability",
+    "class": "one class per pixel",
+    "uncertainty": "uncertainty",
+    "disagreement": "linear versus network",
+}
+LEGENDS: Final[dict[Role, str]] = {
+    "tumor": "0  healthy            unsure            tumor  1",
+    "class": "",
+    "uncertainty": _dark_to_bright("0  sure", "no idea  1"),
+    "disagreement": _dark_to_bright("0  the same", "opposite  1"),
+}
+MEANINGS: Final[dict[Role, str]] = {
+    "tumor": "",
+    "class": "",
+    "uncertainty": (
+        "How evenly the classes share a pixel (entropy). Paint your next stroke where it is bright."
+    ),
+    "disagreement": (
+        "How far the linear model alone is from this answer. Paint your next stroke where it is "
+        "bright."
+    ),
+}
 SLIDER = {"widget_type": "FloatSlider", "min": 0.0, "max": 1.0, "step": 0.01}
 
 
@@ -35,16 +67,16 @@ class OverlayForm:
 
     Attributes
     ----------
+    show
+        What is laid over the tissue.
     opacity
         How strongly the overlay covers the tissue.
-    show_classes
-        Show one class per pixel beside the probability.
     threshold
         A pixel counts as tumor from this probability on.
     """
 
+    show: Literal["tumor", "class", "uncertainty", "disagreement"] = "tumor"
     opacity: Annotated[float, SLIDER] = 0.7
-    show_classes: bool = False
     threshold: Annotated[float, SLIDER] = 0.5
 
 
@@ -63,13 +95,21 @@ class PredictPanel(Section):
         self.predict = QPushButton("Predict this slide")
         self.predict.setObjectName("predict_start")
         self.reason = text_line("predict_reason")
-        self.scale = _color_scale()
-        self.form = form_for(OverlayForm, {"show_classes": {"label": "classes"}})
-        self.form["show_classes"].native.setText("one per pixel")
+        self.scale = QLabel()
+        self.scale.setObjectName("predict_scale")
+        self.scale.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self.meaning = text_line("predict_meaning")
+        choices = [(words, role) for role, words in SHOWN.items()]
+        self.form = form_for(OverlayForm, {"show": {"choices": choices}})
+        self.next = QPushButton("Go to the most uncertain place")
+        self.next.setObjectName("predict_next")
+        self.next.setToolTip(
+            "Bring the largest uncertain region without a stroke into the middle of the view"
+        )
         self.stale = text_line("predict_stale")
         self.uncalibrated = text_line("predict_uncalibrated")
         self.add(self.predict, self.reason, self.stale, self.uncalibrated)
-        self.add(self.scale, self.form)
+        self.add(self.scale, self.meaning, self.form, self.next)
 
     def _connect(self, wiring: Wiring) -> None:
         session = wiring.session
@@ -80,7 +120,8 @@ class PredictPanel(Section):
             wiring.on(signal, self._changed)
         self.predict.clicked.connect(session.classifier.predict)
         self.form["opacity"].changed.connect(self._set_opacity)
-        self.form["show_classes"].changed.connect(self._show_classes)
+        self.form["show"].changed.connect(self._look_as)
+        self.next.clicked.connect(self._go_to_next)
         self.form["threshold"].changed.connect(self._set_threshold)
 
     def paint_with(self, colors: Palette) -> None:
@@ -96,12 +137,32 @@ class PredictPanel(Section):
         show_text(self.reason, reason or "")
         slide = self._session.active
         prediction = slide.prediction if slide else None
-        self.scale.setVisible(prediction is not None)
         self.form.setVisible(prediction is not None)
+        self.next.setVisible(prediction is not None)
+        self._refresh_choice(slide)
         stale = slide is not None and prediction is not None and slide.prediction_is_stale
         show_text(self.stale, STALE if stale else "")
         uncalibrated = prediction is not None and not prediction.calibrated
         show_text(self.uncalibrated, UNCALIBRATED if uncalibrated else "")
+
+    def _refresh_choice(self, slide: SlideState | None) -> None:
+        """Show as what the prediction is seen, and what its colors mean."""
+        prediction = slide.prediction if slide else None
+        combo: Any = self.form["show"]
+        if slide is not None and self._binding is not None:
+            seen = self._binding.overlays.looked_at(slide)
+            with combo.changed.blocked():
+                combo.value = seen or combo.value
+        missing = prediction.why_no_disagreement if prediction else None
+        item = combo.native.model().item(list(SHOWN).index("disagreement"))
+        item.setEnabled(missing is None)
+        item.setToolTip(missing or "")
+        role: Role = combo.value
+        self.scale.setText(LEGENDS[role])
+        self.scale.setStyleSheet(_color_scale(role))
+        self.scale.setToolTip(f"Colors of the {SHOWN[role]}, from 0 to 1")
+        self.scale.setVisible(prediction is not None and bool(LEGENDS[role]))
+        show_text(self.meaning, MEANINGS[role] if prediction else "")
 
     def _changed(self, _: object) -> None:
         self.refresh()
@@ -109,15 +170,20 @@ class PredictPanel(Section):
     # ---- the two layers ---------------------------------------------------------------------
 
     def _set_opacity(self, opacity: float) -> None:
-        for role in ("tumor", "class"):
+        for role in SHOWN:
             layer = self._layer(role)
             if layer is not None:
                 layer.opacity = opacity
 
-    def _show_classes(self, shown: bool) -> None:
-        layer = self._layer("class")
-        if layer is not None:
-            layer.visible = shown
+    def _look_as(self, role: Role) -> None:
+        if self._binding is not None:
+            self._binding.look_as(role)
+        self._refresh_choice(self._session.active)
+
+    def _go_to_next(self) -> None:
+        if self._binding is not None:
+            self._binding.flush()
+            self._binding.go_to_most_uncertain()
 
     def _set_threshold(self, threshold: float) -> None:
         if self._binding is not None:
@@ -130,16 +196,26 @@ class PredictPanel(Section):
         return first_of(self._binding.viewer.layers, slide.dataset, role)
 
 
-def _color_scale() -> QLabel:
-    """Draw what the overlay's colors mean: healthy, unsure, tumor."""
+def _color_scale(role: Role) -> str:
+    """Draw what an overlay's colors mean, from 0 to 1, as the style of a label."""
+    if role == "uncertainty":
+        return _gradient(uncertainty_colormap())
+    if role == "disagreement":
+        return _gradient(disagreement_colormap())
     color = {label.role: label.color for label in TUMOR_SCHEME.classes}
-    scale = QLabel("0  healthy            unsure            tumor  1")
-    scale.setObjectName("predict_scale")
-    scale.setAlignment(Qt.AlignmentFlag.AlignCenter)
-    scale.setToolTip("Colors of the tumor probability, from 0 to 1")
-    scale.setStyleSheet(
+    stops = f"stop:0 {color['healthy']}, stop:0.5 #6b6b6b, stop:1 {color['tumor']}"
+    return _style(stops)
+
+
+def _gradient(colormap: Colormap) -> str:
+    """Write a colormap as Qt's gradient; opaque, as the tissue is not below it."""
+    colors = [QColor.fromRgbF(*(float(c) for c in color[:3])).name() for color in colormap.colors]
+    last = len(colors) - 1
+    return _style(", ".join(f"stop:{i / last:g} {c}" for i, c in enumerate(colors)))
+
+
+def _style(stops: str) -> str:
+    return (
         "QLabel { color: white; border-radius: 3px; padding: 2px; background: "
-        f"qlineargradient(x1:0, y1:0, x2:1, y2:0, stop:0 {color['healthy']}, "
-        f"stop:0.5 #6b6b6b, stop:1 {color['tumor']}); }}"
+        f"qlineargradient(x1:0, y1:0, x2:1, y2:0, {stops}); }}"
     )
-    return scale
