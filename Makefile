@@ -11,7 +11,7 @@ TESTS ?= tests
 COHORT ?= build/bench/cohort.csv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup libraries demo pictures test check format bench docs clean
+.PHONY: help setup libraries demo pictures test check format bench docs follow clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -66,6 +66,9 @@ build/bench/cohort.csv: | $(INSTALLED)
 docs: $(DOCS_INSTALLED)  ## build the documentation into site/, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 	@echo "Open site/index.html"
+
+follow: setup  ## do all that the documentation says, on simulated slides (half an hour)
+	$(BIN)/python scripts/follow_docs.py
 
 clean:  ## remove what was built; .venv stays (rm -r .venv to make it anew)
 	rm -rf build dist site demo-output .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
