@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from napari_ims_tumor.cli import cohort_commands, model_commands, slide_commands
+from napari_ims_tumor.cli import cohort_commands, label_commands, model_commands, slide_commands
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.job import JobStopped
 
@@ -34,6 +34,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="store_true", help="print the version and end")
     commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     slide_commands.add_to(commands)
+    label_commands.add_to(commands)
     model_commands.add_to(commands)
     cohort_commands.add_to(commands)
     return root

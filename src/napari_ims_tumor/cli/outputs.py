@@ -10,7 +10,8 @@ from typing import Final
 from napari_ims_tumor.errors import ImsTumorError
 
 _IMAGES: Final = (".npy", ".tif", ".tiff")
-_NO_MODELS: Final = (".imzml", ".ibd", ".npy", ".png", ".tif", ".tiff", ".csv", ".json")
+_LABELS: Final = (*_IMAGES, ".png", ".geojson")
+_NO_MODELS: Final = (".imzml", ".ibd", ".csv", ".json", *_LABELS)
 
 
 def refuse_model_path(path: Path, inputs: Iterable[Path | None]) -> None:
@@ -30,6 +31,16 @@ def refuse_image_path(path: Path) -> None:
     """Stop where an image cannot be written."""
     if path.suffix.lower() not in _IMAGES:
         raise ImsTumorError(f"{path.name}: images are written as .npy or .ome.tif")
+    _refuse_unwritable(path)
+
+
+def refuse_labels_path(path: Path, inputs: Iterable[Path]) -> None:
+    """Stop where labels cannot be written, or would replace what they are made from."""
+    if path.suffix.lower() not in _LABELS:
+        raise ImsTumorError(f"{path.name}: labels are written as {', '.join(_LABELS)}")
+    for given in inputs:
+        if path.exists() and given.exists() and path.samefile(given):
+            raise ImsTumorError(f"{path} is read by this command: write to another file")
     _refuse_unwritable(path)
 
 

@@ -1,10 +1,10 @@
-"""Label images on disk, laid onto a slide: whole numbers per pixel, never guessed at."""
+"""Labels on disk, laid onto a slide: whole numbers per pixel or QuPath's outlines, no guesses."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import tifffile
@@ -18,40 +18,60 @@ from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
+if TYPE_CHECKING:
+    from napari_ims_tumor.io.geojson import LabelsImport, Placement
+
 SUFFIXES = (".npy", ".png", ".tif", ".tiff")
+OUTLINES = (".geojson", ".json")
+"""QuPath's annotations; written as the first only."""
 
 
 def read_labels(
-    path: str | os.PathLike[str], pixels: PixelGrid, scheme: ClassScheme = TUMOR_SCHEME
+    path: str | os.PathLike[str],
+    pixels: PixelGrid,
+    scheme: ClassScheme = TUMOR_SCHEME,
+    how: LabelsImport | None = None,
 ) -> tuple[Annotation, tuple[str, ...]]:
     """Read what an expert painted and lay it onto a slide.
 
     Parameters
     ----------
     path
-        A .npy, .png or .tif image of whole numbers: 0 unlabelled, else a class value.
+        A .npy, .png or .tif image of whole numbers: 0 unlabelled, else a class value. Or QuPath's
+        annotations, .geojson.
     pixels
-        The slide's grid. The image has the shape of its bounding box, or covers it in the slide's
+        The slide's grid. An image has the shape of its bounding box, or covers it in the slide's
         own coordinates [y − 1, x − 1] and is cropped at ``pixels.origin``.
     scheme
         The classes that may occur.
+    how
+        For annotations: what other class names mean, and where the annotated image lies.
 
     Returns
     -------
     Annotation, tuple of str
-        The labels in the slide's image shape, and a sentence for everything that was adapted.
+        The labels in the slide's image shape, and a sentence for everything that was adapted or
+        left out.
 
     Raises
     ------
     LabelsError
-        Unreadable, not whole numbers, an unknown class, or a shape that fits neither way.
+        Unreadable, not whole numbers, an unknown class, or a shape that fits neither way; of
+        annotations, none that can be used.
     """
     file = Path(path)
+    if is_outlines(file):
+        return _read_outlines(file, pixels, scheme, how)
     image, notices = _read_on_grid(file, pixels)
     try:
         return Annotation(image, scheme), notices
     except LabelsError as error:
         raise LabelsError(f"{file.name}: {error}") from None
+
+
+def is_outlines(path: Path) -> bool:
+    """Whether a file holds outlines and not an image, by its ending."""
+    return path.suffix.lower() in OUTLINES
 
 
 def read_groups(path: str | os.PathLike[str], pixels: PixelGrid) -> IntArray:
@@ -60,42 +80,80 @@ def read_groups(path: str | os.PathLike[str], pixels: PixelGrid) -> IntArray:
     return image.astype(np.int64)
 
 
-def write_labels(path: str | os.PathLike[str], annotation: Annotation, pixels: PixelGrid) -> None:
-    """Write labels as uint8 in the bounding box's shape; a crash keeps the old file.
+def write_labels(
+    path: str | os.PathLike[str],
+    annotation: Annotation,
+    pixels: PixelGrid,
+    placement: Placement | None = None,
+) -> None:
+    """Write labels as uint8 in the bounding box's shape or as outlines; a crash keeps the old file.
 
     Parameters
     ----------
     path
-        Ends in .npy, .tif or .png (a gray image; for slides of one section).
+        Ends in .npy, .tif, .png (indexed, in the colors of the classes; for slides of one section)
+        or .geojson (outlines that QuPath opens).
     annotation
         The labels.
     pixels
         The slide they belong to.
+    placement
+        For outlines: the image that they shall be seen on; by default the slide's own.
     """
     file = Path(path)
     labels = annotation.labels
     if labels.shape != pixels.image_shape:
         raise LabelsError(f"labels of {labels.shape} for a slide of {pixels.image_shape}")
+    if file.suffix.lower() == OUTLINES[0]:
+        from napari_ims_tumor.io.geojson import write_geojson
+
+        write_geojson(file, annotation, placement)
+        return
     _check_suffix(file)
     if file.suffix.lower() == ".png" and labels.ndim != 2:
         raise LabelsError(f"{file.name}: a PNG holds one section, this slide has several: use .tif")
     with atomic_write(file) as temporary:
-        _write_image(temporary, labels)
+        _write_image(temporary, labels, annotation.scheme)
 
 
-def _write_image(path: Path, labels: NDArray[np.uint8]) -> None:
+def _read_outlines(
+    file: Path, pixels: PixelGrid, scheme: ClassScheme, how: LabelsImport | None
+) -> tuple[Annotation, tuple[str, ...]]:
+    from napari_ims_tumor.io.geojson import read_geojson
+
+    read = read_geojson(file, pixels, scheme, how)
+    if read.problem is not None:
+        raise LabelsError(read.problem)
+    return read.annotation, read.summary()
+
+
+def _write_image(path: Path, labels: NDArray[np.uint8], scheme: ClassScheme) -> None:
     suffix = path.suffix.lower()
     if suffix == ".npy":
         np.save(path, labels)
     elif suffix == ".png":
-        Image.fromarray(labels).save(path)
+        indexed = Image.fromarray(labels)
+        # The indices stay the class values; every program shows them in the colors of the classes.
+        indexed.putpalette(_palette(scheme))
+        indexed.save(path)
     else:
         tifffile.imwrite(path, labels, photometric="minisblack", compression="zlib")
 
 
+def _palette(scheme: ClassScheme) -> list[int]:
+    colors = [0] * (3 * 256)
+    for label in scheme.classes:
+        at = 3 * label.value
+        colors[at : at + 3] = [int(label.color[i : i + 2], 16) for i in (1, 3, 5)]
+    return colors
+
+
 def _check_suffix(path: Path) -> None:
     if path.suffix.lower() not in SUFFIXES:
-        raise LabelsError(f"{path.name}: label images end in {', '.join(SUFFIXES)}")
+        raise LabelsError(
+            f"{path.name}: label images end in {', '.join(SUFFIXES)}, annotations from QuPath in "
+            f"{OUTLINES[0]}"
+        )
 
 
 def _read_on_grid(path: Path, pixels: PixelGrid) -> tuple[NDArray[Any], tuple[str, ...]]:

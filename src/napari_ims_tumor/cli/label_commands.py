@@ -1,0 +1,81 @@
+"""``labels``: from one format of labels to another, QuPath's among them."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ims_tumor.cli.outputs import refuse_labels_path
+from napari_ims_tumor.cli.terminal import drive, print_facts, say
+from napari_ims_tumor.errors import LabelsError
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.io.geojson import LabelsImport, Placement
+
+Commands = Any
+
+
+def add_to(commands: Commands) -> None:
+    """Add the command to the parser."""
+    labels = commands.add_parser("labels", help="convert labels: .npy, .png, .tif, .geojson")
+    labels.add_argument("slide", type=Path, help="the .imzML file that they belong to")
+    labels.add_argument("labels", type=Path, help="read from here")
+    labels.add_argument("-o", "--output", type=Path, required=True, help="written by its ending")
+    labels.add_argument(
+        "--class", dest="classes", action="append", default=[], metavar="NAME=CLASS",
+        help="what a class of the GeoJSON file means: healthy, tumor, ignore; may be repeated",
+    )  # fmt: skip
+    placed = labels.add_mutually_exclusive_group()
+    placed.add_argument(
+        "--scale", type=float, metavar="N",
+        help="N pixels of the annotated image are one pixel of the slide (default 1)",
+    )  # fmt: skip
+    placed.add_argument(
+        "--affine", metavar="A,B,U,C,D,V",
+        help="the annotated image's x, y is the slide's Ax + By + U, Cx + Dy + V",
+    )  # fmt: skip
+    labels.set_defaults(run=_labels)
+
+
+def _labels(given: argparse.Namespace) -> int:
+    from napari_ims_tumor.io.annotation_file import is_outlines, read_labels, write_labels
+    from napari_ims_tumor.io.imzml import open_imzml_job
+
+    refuse_labels_path(given.output, (given.slide, given.labels))
+    how = _how(given)
+    with drive(open_imzml_job(given.slide)) as slide:
+        pixels = slide.pixels
+    annotation, notices = read_labels(given.labels, pixels, how=how)
+    for notice in notices:
+        say(notice)
+    # Between two files of outlines the placement is that of the one that is read.
+    write_labels(
+        given.output, annotation, pixels, None if is_outlines(given.labels) else how.placement
+    )
+    inside = annotation.counts(pixels)
+    print_facts({name: f"{n} measured pixels" for name, n in inside.items()}, as_json=False)
+    say(f"wrote {given.output}")
+    return 0
+
+
+def _how(given: argparse.Namespace) -> LabelsImport:
+    from napari_ims_tumor.io.geojson import ClassMapping, LabelsImport
+
+    return LabelsImport(ClassMapping.parse(given.classes), _placement(given))
+
+
+def _placement(given: argparse.Namespace) -> Placement:
+    from napari_ims_tumor.io.geojson import Placement
+
+    if given.scale is not None:
+        return Placement.scaled(given.scale)
+    if given.affine is None:
+        return Placement()
+    try:
+        a, b, u, c, d, v = (float(number) for number in given.affine.split(","))
+    except ValueError:
+        raise LabelsError(
+            f"--affine {given.affine!r}: give six numbers A,B,U,C,D,V, parted by commas"
+        ) from None
+    return Placement((a, b, u, c, d, v))
