@@ -21,8 +21,10 @@ if TYPE_CHECKING:
         ion_images,
         open_imzml,
         predict,
+        read_labels,
         read_model,
         simulate,
+        write_labels,
         write_model,
     )
     from napari_ims_tumor.errors import ImsTumorError
@@ -39,8 +41,10 @@ _HOMES = {
     "ion_images": "api",
     "open_imzml": "api",
     "predict": "api",
+    "read_labels": "api",
     "read_model": "api",
     "simulate": "api",
+    "write_labels": "api",
     "write_model": "api",
 }
 
@@ -55,8 +59,10 @@ __all__ = [
     "ion_images",
     "open_imzml",
     "predict",
+    "read_labels",
     "read_model",
     "simulate",
+    "write_labels",
     "write_model",
 ]
 

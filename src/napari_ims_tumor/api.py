@@ -7,7 +7,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
@@ -45,8 +45,10 @@ __all__ = [
     "ion_images",
     "open_imzml",
     "predict",
+    "read_labels",
     "read_model",
     "simulate",
+    "write_labels",
     "write_model",
 ]
 
@@ -198,6 +200,48 @@ def simulate(
     patients = max(1, min(MOST_PIECES, rows * columns // 100))
     recipe = SlideRecipe(rows, columns, channels, layout, seed, patients)
     return write_cohort(Path(folder), recipe, slides)
+
+
+def read_labels(
+    path: PathLike,
+    slide: MsiDataset,
+    classes: Mapping[str, str] | None = None,
+    scale: float = 1.0,
+) -> tuple[Annotation, tuple[str, ...]]:
+    """Read what an expert painted on a slide: an image, or QuPath's annotations.
+
+    Parameters
+    ----------
+    path
+        ``.npy``, ``.png``, ``.tif`` or ``.geojson``.
+    slide
+        The slide that it belongs to.
+    classes
+        Of GeoJSON: a class name in the file → ``"healthy"``, ``"tumor"`` or ``"ignore"``.
+    scale
+        Of GeoJSON: how many pixels of the annotated image are one pixel of the slide.
+
+    Returns
+    -------
+    Annotation, tuple of str
+        The labels, and a sentence for everything that was adapted or left out.
+    """
+    from napari_ims_tumor.io.annotation_file import read_labels as read
+    from napari_ims_tumor.io.geojson import ClassMapping, LabelsImport, Placement
+
+    how = LabelsImport(ClassMapping(classes or {}), Placement.scaled(scale))
+    return read(Path(path), slide.pixels, how=how)
+
+
+def write_labels(
+    path: PathLike, labels: Annotation | NDArray[Any], slide: MsiDataset, scale: float = 1.0
+) -> None:
+    """Write labels by the ending of the path; ``scale`` as for :func:`read_labels`."""
+    from napari_ims_tumor.io.annotation_file import write_labels as write
+    from napari_ims_tumor.io.geojson import Placement
+
+    annotation = labels if isinstance(labels, Annotation) else Annotation(labels)
+    write(Path(path), annotation, slide.pixels, Placement.scaled(scale))
 
 
 def read_model(path: PathLike) -> FittedModel:

@@ -135,7 +135,7 @@ def _valid(rings: list[Float64Array], notes: set[str]) -> list[Shape]:
     if polygon.is_valid:
         return [Shape(tuple(rings), float(polygon.area))]
     notes.add(CROSSING)
-    # Not by its lines, shapely's default: that fills a hole that shares an edge with the outer ring.
+    # Not shapely's default: that fills a hole which shares an edge with the outer ring.
     mended = shapely.make_valid(polygon, method="structure", keep_collapsed=False)
     return [_shape(part) for part in shapely.get_parts(mended) if part.area > 0]
 
