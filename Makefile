@@ -61,7 +61,7 @@ bench: $(INSTALLED) $(COHORT)  ## run the benchmarks against other tools (COHORT
 	$(BIN)/python benchmarks/classifier.py $(COHORT)
 
 build/bench/cohort.csv: | $(INSTALLED)
-	$(BIN)/ims-tumor simulate -o build/bench --slides 2 --rows 48 --columns 64
+	$(BIN)/ims-tumor simulate -o build/bench --slides 2 --rows 48 --columns 64 --channels 2000
 
 docs: $(DOCS_INSTALLED)  ## build the documentation into site/, warnings are errors
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet

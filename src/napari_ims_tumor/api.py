@@ -10,15 +10,15 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.annotation.annotation import Annotation
-from napari_ims_tumor.errors import FitRefused, ImsTumorError
+from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.io.imzml import open_imzml
-from napari_ims_tumor.job import run_inline
+from napari_ims_tumor.job import Job, Progress, run_inline
 from napari_ims_tumor.msi.arrays import FloatArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassWindow
@@ -30,12 +30,8 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.config import FitConfig
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.model.prediction import Prediction
-    from napari_ims_tumor.msi.synthetic.recipe import SlideLayout
 
 PathLike: TypeAlias = str | os.PathLike[str]
-MOST_PIECES: Final = 12
-"""Pieces of tissue on a simulated slide, where it is large enough."""
-
 Labels: TypeAlias = PathLike | Annotation | NDArray[Any]
 
 __all__ = [
@@ -182,24 +178,42 @@ def evaluate(
 
 
 def simulate(
-    folder: PathLike,
-    layout: SlideLayout = "continuous-profile",
-    rows: int = 96,
-    columns: int = 128,
-    channels: int = 2000,
-    slides: int = 1,
-    seed: int = 0,
+    folder: PathLike, slides: int = 1, batches: int = 1, **options: Any
 ) -> list[SimulatedFiles]:
-    """Write simulated slides with labels, patients and a cohort table into a folder."""
-    from napari_ims_tumor.io.simulated_files import write_cohort
-    from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
+    """Write simulated slides with labels, patients, truth and a cohort table into a folder.
 
-    if seed < 0:
-        raise ImsTumorError(f"the seed {seed} is not usable: give 0 or more")
-    # Small slides hold fewer pieces of tissue: each needs about 100 pixels.
-    patients = max(1, min(MOST_PIECES, rows * columns // 100))
-    recipe = SlideRecipe(rows, columns, channels, layout, seed, patients)
-    return write_cohort(Path(folder), recipe, slides)
+    Parameters
+    ----------
+    folder
+        Made where it does not exist.
+    slides
+        How many; they share molecules, not patients.
+    batches
+        How many batches they were measured in, each of neighboring slides.
+    **options
+        Fields of :class:`~napari_ims_tumor.msi.synthetic.recipe.SlideRecipe` and of its
+        ``Variation`` and ``Faults``: ``scene``, ``signal``, ``rows``, ``columns``, ``channels``,
+        ``layout``, ``seed``, ``patients``, ``infiltration``, ``strength``, ``patient_effect``,
+        ``label_noise``, ``hot_spots``, …
+
+    Returns
+    -------
+    list of SimulatedFiles
+        One per slide.
+    """
+    return run_inline(simulate_job(folder, slides, batches, **options))
+
+
+def simulate_job(
+    folder: PathLike, slides: int = 1, batches: int = 1, **options: Any
+) -> Job[Progress, list[SimulatedFiles]]:
+    """Return :func:`simulate` as a job, which reports how far it is and can be stopped."""
+    from napari_ims_tumor.io.simulated_files import write_cohort_job
+    from napari_ims_tumor.msi.synthetic.recipe import make_recipe
+    from napari_ims_tumor.msi.synthetic.slide import CohortPlan
+
+    plan = CohortPlan(make_recipe(**options), slides, batches)
+    return write_cohort_job(Path(folder), plan)
 
 
 def read_labels(

@@ -11,17 +11,18 @@ import pytest
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.io.annotation_file import read_groups, read_labels
 from napari_ims_tumor.io.imzml import open_imzml
-from napari_ims_tumor.io.simulated_files import write_cohort, write_simulated
+from napari_ims_tumor.io.simulated_files import write_cohort, write_slide
 from napari_ims_tumor.msi.synthetic.recipe import SLIDE_LAYOUTS, SlideRecipe
-from napari_ims_tumor.msi.synthetic.slide import simulate_slide
+from napari_ims_tumor.msi.synthetic.slide import plan_slide, simulate_slide
 
 SMALL = {"rows": 24, "columns": 30, "channels": 200, "patients": 2, "seed": 5}
 
 
 @pytest.mark.parametrize("layout", SLIDE_LAYOUTS)
 def test_round_trip(tmp_path, layout):
-    slide = simulate_slide(SlideRecipe(layout=layout, **SMALL))
-    files = write_simulated(tmp_path / "new" / "folder", slide, "mine")
+    recipe = SlideRecipe(layout=layout, **SMALL)
+    slide = simulate_slide(recipe)
+    files = write_slide(tmp_path / "new" / "folder", plan_slide(recipe), "mine")
     assert files.imzml.name == "mine.imzML"
     with open_imzml(files.imzml) as read:
         assert (read.layout, read.mode) == (slide.dataset.layout, slide.dataset.mode)
@@ -45,7 +46,7 @@ def test_the_table_lists_every_slide_relative_to_itself(tmp_path):
         assert tmp_path / row["slide"] == files.imzml
         assert tmp_path / row["labels"] == files.labels
         assert tmp_path / row["groups"] == files.patients
-        assert all((tmp_path / name).is_file() for name in row.values())
+        assert all((tmp_path / row[name]).is_file() for name in ("slide", "labels", "groups"))
     patients = [set(np.unique(np.load(f.patients))) - {0} for f in written]
     assert not (patients[0] & patients[1]) | (patients[1] & patients[2])
 

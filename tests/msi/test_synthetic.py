@@ -87,7 +87,7 @@ def test_tumor_borders_are_ragged_but_tumor_is_no_confetti():
 
 
 def test_matrix_peaks_are_stronger_beside_the_tissue():
-    s = slide()
+    s = simulate_slide(SlideRecipe(rows=24, columns=32, channels=3000))
     molecules = [m for m in s.truth["molecules"] if m["matrix"]]
     windows = [MassWindow(m["mz"], MassTolerance(0.15)) for m in molecules]
     images = s.dataset.ion_images(windows)
@@ -105,7 +105,7 @@ def test_planted_peaks_tell_tumor_from_healthy_and_others_do_not(layout):
     planted = np.array([m["tumor_log_fold"] for m in molecules])
     strong = np.abs(planted) > 0.5
     assert strong.any()
-    assert np.corrcoef(fold, planted)[0, 1] > 0.6
+    assert np.corrcoef(fold, planted)[0, 1] > 0.5
     assert (np.sign(fold[strong]) == np.sign(planted[strong])).mean() > 0.8
 
 
@@ -129,7 +129,7 @@ def test_far_pairs_agree_in_tumor_and_disagree_elsewhere():
 
 
 def test_no_signal_means_no_difference():
-    s = simulate_slide(replace(SMALL, local_signal=0.0, distant_signal=0.0))
+    s = simulate_slide(replace(SMALL, signal="none"))
     assert all(m["tumor_log_fold"] == 0 for m in s.truth["molecules"])
 
 
@@ -140,7 +140,7 @@ def test_a_linear_model_finds_most_but_not_all_in_patients_it_has_not_seen():
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    s = simulate_slide(SlideRecipe(layout="processed-centroid"))
+    s = simulate_slide(SlideRecipe(channels=2000, layout="processed-centroid"))
     dataset = s.dataset
     values = run_inline(bin_spectra(dataset, bin_axis(dataset)))
     classes, groups = dataset.pixels.as_vector(s.labels), dataset.pixels.as_vector(s.patients)

@@ -1,4 +1,4 @@
-"""``evaluate`` and ``simulate``: judge models honestly, and make slides to try things on."""
+"""``evaluate``: judge models honestly."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from napari_ims_tumor.cli.model_commands import add_fit_options, fit_config
-from napari_ims_tumor.cli.numbers import at_least_one, seed
+from napari_ims_tumor.cli.numbers import seed
 from napari_ims_tumor.cli.outputs import refuse_folder_path
 from napari_ims_tumor.cli.terminal import drive, say
 
@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from napari_ims_tumor.cohort.report import EvaluationReport
 
 Commands = Any
-LAYOUTS = ("continuous-profile", "processed-centroid", "processed-profile")
 
 
 def add_to(commands: Commands) -> None:
@@ -33,16 +32,6 @@ def add_to(commands: Commands) -> None:
     evaluate.add_argument("-o", "--output", type=Path, required=True, help="folder of the report")
     add_fit_options(evaluate)
     evaluate.set_defaults(run=_evaluate)
-
-    simulate = commands.add_parser("simulate", help="write simulated slides with labels")
-    simulate.add_argument("-o", "--output", type=Path, required=True, help="folder")
-    simulate.add_argument("--layout", choices=LAYOUTS, default=LAYOUTS[0])
-    simulate.add_argument("--rows", type=int, default=96)
-    simulate.add_argument("--columns", type=int, default=128)
-    simulate.add_argument("--channels", type=int, default=2000)
-    simulate.add_argument("--slides", type=at_least_one, default=1)
-    simulate.add_argument("--seed", type=seed, default=0)
-    simulate.set_defaults(run=_simulate)
 
 
 def _evaluate(given: argparse.Namespace) -> int:
@@ -65,21 +54,4 @@ def _evaluate(given: argparse.Namespace) -> int:
     for line in report.summary():
         print(line)  # noqa: T201
     say(f"wrote {path}")
-    return 0
-
-
-def _simulate(given: argparse.Namespace) -> int:
-    from napari_ims_tumor.api import simulate
-
-    written = simulate(
-        given.output,
-        layout=given.layout,
-        rows=given.rows,
-        columns=given.columns,
-        channels=given.channels,
-        slides=given.slides,
-        seed=given.seed,
-    )
-    for files in written:
-        say(f"wrote {files.imzml}")
     return 0

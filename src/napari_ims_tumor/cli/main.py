@@ -10,7 +10,13 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-from napari_ims_tumor.cli import cohort_commands, label_commands, model_commands, slide_commands
+from napari_ims_tumor.cli import (
+    cohort_commands,
+    label_commands,
+    model_commands,
+    simulate_command,
+    slide_commands,
+)
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.job import JobStopped
 
@@ -37,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     label_commands.add_to(commands)
     model_commands.add_to(commands)
     cohort_commands.add_to(commands)
+    simulate_command.add_to(commands)
     return root
 
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.cohort.report import EvaluationReport
     from napari_ims_tumor.model.fitted_model import FittedModel
 
-PATIENTS_PAINTED, STROKE_LENGTH, SEED = 6, 8, 0
+PATIENTS_PAINTED, STROKE_LENGTH, CHANNELS, SEED = 6, 8, 2000, 0
 
 LEAVE_STROKES = """
 import sys, time
@@ -65,7 +65,7 @@ def tell(folder: Path) -> Told:
     """
     # The story's unsaved strokes are none of the user's.
     os.environ[FOLDER_VARIABLE] = str(folder / "autosave")
-    [files] = write_cohort(folder / "slides", SlideRecipe(seed=SEED), 1)
+    [files] = write_cohort(folder / "slides", SlideRecipe(channels=CHANNELS, seed=SEED), 1)
     truth, patients = np.load(files.labels), np.load(files.patients)
     strokes = choose_pairs(truth, patients, PATIENTS_PAINTED, STROKE_LENGTH, SEED)
     (folder / "saved").mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
+import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -196,6 +198,8 @@ def _write_ome(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> No
         "Channel": {"Name": list(facts["names"])},
         "Description": json.dumps(facts, sort_keys=True, ensure_ascii=True),
     }
+    # A random identity would make the same picture other bytes each time.
+    metadata["UUID"] = str(_identity(values, metadata["Description"]))
     if facts["pixel_size_um"] is not None:
         height, width = facts["pixel_size_um"]
         metadata |= {"PhysicalSizeY": height, "PhysicalSizeYUnit": "µm"}
@@ -205,6 +209,11 @@ def _write_ome(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> No
             temporary, values, ome=True, photometric="minisblack", compression="zlib",
             metadata=metadata,
         )  # fmt: skip
+
+
+def _identity(values: NDArray[Any], description: str) -> uuid.UUID:
+    digest = hashlib.sha256(description.encode() + np.ascontiguousarray(values).tobytes())
+    return uuid.UUID(bytes=digest.digest()[:16], version=4)
 
 
 def _read_ome(path: Path) -> tuple[NDArray[Any], dict[str, Any]]:

@@ -8,71 +8,89 @@ from typing import Final
 import numpy as np
 from numpy.random import Generator
 
-from napari_ims_tumor.msi.arrays import Float64Array, IntArray
+from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, IntArray
 from napari_ims_tumor.msi.synthetic.chemistry import N_FACTORS, Chemistry
+from napari_ims_tumor.msi.synthetic.gate import gate_states, gate_weights
+from napari_ims_tumor.msi.synthetic.outline import smooth_noise
 from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
-from napari_ims_tumor.msi.synthetic.tissue import Tissue, smooth_noise
+from napari_ims_tumor.msi.synthetic.tissue import Tissue
 
-IONS_OF_A_USUAL_PEAK: Final = 60.0
+# Dead tissue gives fewer ions: exp(-0.9), two fifths.
+NECROSIS_LOSS: Final = 0.9
+PAIR_FOLD: Final = 0.6
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Conditions:
-    """What the measurement did to each spectrum.
+class Abundances:
+    """The expected abundance of every molecule in every measured pixel, computed when asked.
+
+    Logarithms add up: what a pixel is (features) times what that does to a molecule (weights).
 
     Attributes
     ----------
-    gain
-        Ions per abundance, shape (n_spectra,).
-    drift_ppm
-        Error of the m/z scale, shape (n_spectra,).
-    detector
-        Intensity units per ion, for the slide.
+    features
+        Shape (n_spectra, k): shares of tissue, latent factors, states.
+    weights
+        Shape (k, molecules).
+    patients
+        Shape (pieces, molecules): what each patient's molecules differ by, with the usual level.
+    piece
+        Shape (n_spectra,).
+    on_tissue
+        Shape (n_spectra,).
+    matrix
+        Level of the matrix peaks, shape (molecules,); NaN for other molecules.
+    pixel_effect
+        Spread between neighboring pixels.
     """
 
-    gain: Float64Array
-    drift_ppm: Float64Array
-    detector: float
+    features: Float64Array
+    weights: Float64Array
+    patients: Float64Array
+    piece: IntArray
+    on_tissue: BoolArray
+    matrix: Float64Array
+    pixel_effect: float
+
+    def of(self, spectra: IntArray, rng: Generator) -> Float64Array:
+        """Return the abundances in some spectra, shape (spectra, molecules), at least 0."""
+        log = self.features[spectra] @ self.weights + self.patients[self.piece[spectra]]
+        log += self.pixel_effect * rng.standard_normal(log.shape)
+        on_tissue = self.on_tissue[spectra][:, None]
+        molecules = np.where(on_tissue, 1.0, 0.03) * np.exp(log)
+        matrix = np.where(on_tissue, 0.35, 1.6) * np.exp(self.matrix)
+        return np.where(np.isfinite(self.matrix), matrix, molecules)
 
 
 def make_abundances(
     chemistry: Chemistry, tissue: Tissue, recipe: SlideRecipe, rng: Generator
-) -> Float64Array:
-    """Return the expected abundance of every molecule in every measured pixel.
-
-    Returns
-    -------
-    ndarray
-        Shape (n_spectra, molecules), at least 0.
-    """
+) -> Abundances:
+    """Draw the patients, the latent factors and the states of a slide."""
     at = np.nonzero(tissue.measured)
-    tumor, piece = tissue.tumor[at], tissue.piece[at]
-    shares = tissue.compartments[:, at[0], at[1]].T
-    log: Float64Array = chemistry.level + shares @ chemistry.compartments
-    log += _factors(tissue, rng) @ chemistry.loadings
-    log += _patient_effects(chemistry, recipe, piece, rng)
-    # Tumors of different patients show the same signs more or less clearly.
-    clarity = rng.uniform(0.6, 1.4, int(piece.max()) + 1)
-    log += (tumor * clarity[piece])[:, None] * chemistry.tumor
-    log += _pair_pattern(chemistry, recipe, tissue, rng)
-    log += 0.12 * rng.standard_normal(log.shape)
-    on_tissue = tissue.tissue[at][:, None]
-    matrix = np.where(on_tissue, 0.35, 1.6) * np.exp(chemistry.level)
-    molecules = np.where(on_tissue, 1.0, 0.03) * np.exp(log)
-    return np.where(chemistry.is_matrix, matrix, molecules)
-
-
-def make_conditions(tissue: Tissue, rng: Generator) -> Conditions:
-    """Draw gain and mass drift of every spectrum, and the detector's gain of the slide."""
-    at = np.nonzero(tissue.measured)
-    shape = (tissue.measured.shape[0], tissue.measured.shape[1])
     piece = tissue.piece[at]
-    n_pieces = int(piece.max()) + 1
-    uneven = 0.25 * smooth_noise(rng, shape, 6.0)[at] + 0.2 * rng.standard_normal(piece.size)
-    gain = np.exp(uneven + rng.normal(0, 0.2, n_pieces)[piece] + rng.normal(0, 0.2))
-    along = 20 * np.linspace(-1, 1, piece.size) + 12 * smooth_noise(rng, shape, 8.0)[at]
-    drift = rng.normal(0, 30) + along + rng.normal(0, 5, piece.size)
-    return Conditions(IONS_OF_A_USUAL_PEAK * gain, drift, float(np.exp(rng.normal(1.0, 0.25))))
+    features = [tissue.compartments[:, at[0], at[1]].T, _factors(tissue, rng)]
+    weights = [chemistry.compartments, chemistry.loadings]
+    patients = chemistry.level + _patient_effects(chemistry, recipe, piece, rng)
+    # Tumors of different patients show the same signs more or less clearly.
+    spread = recipe.variation.clarity
+    clarity = rng.uniform(1 - spread, 1 + spread, int(piece.max()) + 1)
+    features += [(tissue.tumor[at] * clarity[piece])[:, None], tissue.necrosis[at][:, None]]
+    weights += [chemistry.tumor[None], (chemistry.necrosis - NECROSIS_LOSS)[None]]
+    if recipe.signal == "distant-gate":
+        features.append(gate_states(tissue, rng).T)
+        weights.append(gate_weights(chemistry, recipe.strength))
+    else:
+        features.append(_moods(chemistry, tissue, rng))
+        weights.append(_pair_weights(chemistry, recipe.strength))
+    return Abundances(
+        features=np.concatenate(features, axis=1),
+        weights=np.concatenate(weights),
+        patients=patients,
+        piece=piece,
+        on_tissue=tissue.tissue[at],
+        matrix=np.where(chemistry.is_matrix, chemistry.level, np.nan),
+        pixel_effect=recipe.variation.pixel_effect,
+    )
 
 
 def _factors(tissue: Tissue, rng: Generator) -> Float64Array:
@@ -86,23 +104,25 @@ def _factors(tissue: Tissue, rng: Generator) -> Float64Array:
 def _patient_effects(
     chemistry: Chemistry, recipe: SlideRecipe, piece: IntArray, rng: Generator
 ) -> Float64Array:
-    n = chemistry.mz.size
-    of_patient = rng.normal(0, recipe.patient_effect, (int(piece.max()) + 1, n))
-    of_slide = rng.normal(0, recipe.patient_effect / 3, n)
-    effects: Float64Array = of_patient[piece] + of_slide
+    n, spread = chemistry.mz.size, recipe.variation.patient_effect
+    of_patient = rng.normal(0, spread, (int(piece.max()) + 1, n))
+    effects: Float64Array = of_patient + rng.normal(0, spread / 3, n)
     return effects
 
 
-def _pair_pattern(
-    chemistry: Chemistry, recipe: SlideRecipe, tissue: Tissue, rng: Generator
-) -> Float64Array:
-    """Make far peaks go together in tumor and apart elsewhere; each alone is the same in both."""
+def _moods(chemistry: Chemistry, tissue: Tissue, rng: Generator) -> Float64Array:
+    """Draw how each pair goes; its far half follows in tumor and does the opposite elsewhere."""
     at = np.nonzero(tissue.measured)
     shape = (tissue.measured.shape[0], tissue.measured.shape[1])
     agree = 2 * tissue.tumor[at] - 1
-    pattern = np.zeros((agree.size, chemistry.mz.size))
-    for low, high in chemistry.pairs:
-        mood = np.tanh(2 * smooth_noise(rng, shape, 2.0)[at])
-        pattern[:, low] = 0.6 * recipe.distant_signal * mood
-        pattern[:, high] = 0.6 * recipe.distant_signal * mood * agree
-    return pattern
+    moods = [np.tanh(2 * smooth_noise(rng, shape, 2.0)[at]) for _ in chemistry.pairs]
+    columns = [column for mood in moods for column in (mood, mood * agree)]
+    return np.stack(columns, axis=1) if columns else np.zeros((agree.size, 0))
+
+
+def _pair_weights(chemistry: Chemistry, strength: float) -> Float64Array:
+    """Make far peaks go together in tumor and apart elsewhere; each alone is the same in both."""
+    ends = chemistry.pairs.ravel()
+    weights = np.zeros((ends.size, chemistry.mz.size))
+    weights[np.arange(ends.size), ends] = PAIR_FOLD * strength
+    return weights

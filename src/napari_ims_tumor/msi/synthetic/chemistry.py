@@ -1,4 +1,20 @@
-"""Which molecules there are, where they belong, and which of them know about the tumor."""
+"""Which molecules there are, where they belong, and which of them know about the tumor.
+
+The kinds of signal:
+
+``additive``
+    Many small effects over the whole spectrum; each alone says little, their sum says it.
+``local``
+    A few single isotope envelopes say it alone.
+``distant-gate``
+    A group of molecules in the middle of the axis (C) decides whether the group at its low end
+    (A) or the one at its high end (D) tells tumor; the other one then means nothing. Each alone,
+    and any sum of them, is right three times in four: see :mod:`.gate`.
+``none``
+    Nothing says it, although the labels look like anatomy.
+``mixed``
+    Additive and local, and pairs of far molecules that agree in tumor and disagree elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -7,15 +23,29 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.random import Generator
+from numpy.typing import NDArray
 
 from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, IntArray, frozen
-from napari_ims_tumor.msi.synthetic.isotopes import MoleculeKind, isotope_pattern, mass_defect
-from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
+from napari_ims_tumor.msi.synthetic.isotopes import (
+    ISOTOPE_STEP_DA,
+    N_ISOTOPES,
+    MoleculeKind,
+    isotope_pattern,
+    mass_defect,
+)
+from napari_ims_tumor.msi.synthetic.recipe import SignalKind, SlideRecipe
 
-COMPARTMENTS: Final = ("epithelium", "stroma", "muscle")
+COMPARTMENTS: Final = ("epithelium", "stroma", "muscle", "fat")
 N_FACTORS: Final = 5
 DA_PER_MOLECULE: Final = 2.4
 LIPIDS_BELOW_MZ: Final = 1000.0
+LOCAL_STRENGTH: Final = 1.5
+# Molecules of a gate's group: even, so that half rise while half fall and the sum stays.
+MOST_IN_GROUP: Final = 8
+# Well above the chemical noise: the states of a gate are meant to be sharp.
+GATE_LEVEL: Final = 1.0
+NO_PAIRS: Final = np.zeros((0, 2), np.int64)
+GATE_REGIONS: Final = {"gate A": (0.0, 0.2), "gate C": (0.42, 0.58), "gate D": (0.8, 1.0)}
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,13 +63,21 @@ class Chemistry:
     level
         Usual abundance.
     compartments
-        Shape (3, molecules): what each healthy compartment adds.
+        Shape (4, molecules): what each healthy compartment adds.
+    necrosis
+        What necrosis adds, beside its lower ion yield.
     loadings
         Shape (5, molecules): how latent factors (blood, fat, fixation, …) move them together.
     tumor
         What tumor adds: signal that each envelope shows on its own.
+    role
+        Why a molecule is there, shape (molecules,): ``"matrix"``, ``"additive"``, ``"local"``,
+        ``"pair"``, ``"gate A"``, ``"gate C"``, ``"gate D"``, ``"necrosis"``, ``"compartment"`` or
+        ``"none"``.
     pairs
         Shape (pairs, 2): far molecules that go together in tumor and apart in healthy tissue.
+    gate_sign
+        How a molecule follows the state of its gate group: +1, −1, or 0 outside the groups.
     """
 
     mz: Float64Array
@@ -47,26 +85,40 @@ class Chemistry:
     is_matrix: BoolArray
     level: Float64Array
     compartments: Float64Array
+    necrosis: Float64Array
     loadings: Float64Array
     tumor: Float64Array
+    role: NDArray[np.str_]
     pairs: IntArray
+    gate_sign: Float64Array
 
     def __post_init__(self) -> None:
-        kinds = {"is_matrix": np.bool_, "pairs": np.int64}
+        kinds = {"is_matrix": np.bool_, "pairs": np.int64, "role": np.str_}
         for name in self.__dataclass_fields__:
             object.__setattr__(self, name, frozen(getattr(self, name), kinds.get(name, np.float64)))
 
     def as_truth(self) -> list[dict[str, Any]]:
         """List every planted molecule, as plain numbers for a JSON file."""
         partner = {int(a): int(b) for pair in self.pairs for a, b in (pair, pair[::-1])}
+        centers, heights = peak_list(self)
         return [
             {
                 "mz": round(float(self.mz[i]), 5),
                 "kind": kind_at(float(self.mz[i])),
+                "role": str(self.role[i]),
+                "isotopes": [round(float(m), 5) for m in centers[i]],
+                "isotope_heights": [round(float(h), 6) for h in heights[i]],
                 "matrix": bool(self.is_matrix[i]),
+                "log_level": round(float(self.level[i]), 4),
                 "tumor_log_fold": round(float(self.tumor[i]), 4),
+                "necrosis_log_fold": round(float(self.necrosis[i]), 4),
                 "compartment": COMPARTMENTS[int(np.argmax(self.compartments[:, i]))],
+                "compartment_log_fold": {
+                    name: round(float(self.compartments[k, i]), 4)
+                    for k, name in enumerate(COMPARTMENTS)
+                },
                 "partner_mz": round(float(self.mz[partner[i]]), 5) if i in partner else None,
+                "gate_sign": int(self.gate_sign[i]),
             }
             for i in range(self.mz.size)
         ]
@@ -77,6 +129,12 @@ def kind_at(mz: float) -> MoleculeKind:
     return "lipid" if mz < LIPIDS_BELOW_MZ else "peptide"
 
 
+def peak_list(chemistry: Chemistry) -> tuple[Float64Array, Float64Array]:
+    """Return m/z, shape (molecules, 6), and height per abundance of every isotope peak."""
+    step = np.array([ISOTOPE_STEP_DA[kind_at(m)] for m in chemistry.mz])
+    return chemistry.mz[:, None] + step[:, None] * np.arange(N_ISOTOPES), chemistry.patterns
+
+
 def make_chemistry(recipe: SlideRecipe) -> Chemistry:
     """Draw the molecules of a recipe; all slides of a cohort share them."""
     rng = np.random.default_rng([recipe.seed, 1])
@@ -84,16 +142,27 @@ def make_chemistry(recipe: SlideRecipe) -> Chemistry:
     n = mz.size
     is_matrix = rng.random(n) < 0.12
     tissue = np.flatnonzero(~is_matrix)
-    pairs = _far_pairs(rng, tissue)
+    role = np.where(is_matrix, "matrix", "none").astype("<U11")
+    gate_sign = _plant_gate(rng, recipe.signal, tissue, role)
+    pairs = _far_pairs(rng, tissue, role) if recipe.signal == "mixed" else NO_PAIRS
+    tumor = recipe.strength * _tumor_effects(rng, recipe.signal, role)
+    free = gate_sign == 0
+    compartments = np.where(rng.random((4, n)) < 0.3, rng.normal(0.5, 0.8, (4, n)), 0.0) * free
+    necrosis = np.where(rng.random(n) < 0.08, rng.uniform(0.8, 1.8, n), 0.0) * free * ~is_matrix
+    role[(role == "none") & (necrosis > 0)] = "necrosis"
+    role[(role == "none") & (compartments != 0).any(axis=0)] = "compartment"
     return Chemistry(
         mz=mz,
         patterns=np.array([isotope_pattern(m, kind_at(m)) for m in mz]),
         is_matrix=is_matrix,
-        level=rng.normal(0.0, 0.9, n) + 0.6 * is_matrix,
-        compartments=np.where(rng.random((3, n)) < 0.3, rng.normal(0.5, 0.8, (3, n)), 0.0),
-        loadings=rng.normal(0, 0.25, (N_FACTORS, n)) * (rng.random((N_FACTORS, n)) < 0.4),
-        tumor=recipe.local_signal * _tumor_effects(rng, np.setdiff1d(tissue, pairs), n),
+        level=np.where(free, rng.normal(0.0, 0.9, n) + 0.6 * is_matrix, GATE_LEVEL),
+        compartments=compartments,
+        necrosis=necrosis,
+        loadings=rng.normal(0, 0.25, (N_FACTORS, n)) * (rng.random((N_FACTORS, n)) < 0.4) * free,
+        tumor=tumor,
+        role=role,
         pairs=pairs,
+        gate_sign=gate_sign,
     )
 
 
@@ -107,21 +176,48 @@ def _places(rng: Generator, recipe: SlideRecipe) -> Float64Array:
     return mz[mz < high]
 
 
-def _tumor_effects(rng: Generator, candidates: IntArray, n: int) -> Float64Array:
-    """A few envelopes say much, a third of all say a little."""
-    effect = np.zeros(n)
-    spread = rng.choice(candidates, size=max(2, candidates.size // 3), replace=False)
-    effect[spread] = rng.normal(0.0, 0.2, spread.size)
-    strong = rng.choice(candidates, size=max(2, candidates.size // 12), replace=False)
-    signs = np.where(np.arange(strong.size) % 2, -1.0, 1.0)
-    effect[strong] = signs * rng.uniform(0.5, 0.9, strong.size)
+def _tumor_effects(rng: Generator, signal: SignalKind, role: NDArray[np.str_]) -> Float64Array:
+    """Let molecules without a role know about the tumor, and name their role."""
+    effect = np.zeros(role.size)
+    candidates = np.flatnonzero(role == "none")
+    if signal in ("mixed", "additive"):
+        share = 3 if signal == "mixed" else 1.5
+        many = rng.choice(candidates, max(2, int(candidates.size / share)), replace=False)
+        # Alone in the spectrum, small effects are all about as small.
+        small = rng.choice([-1.0, 1.0], many.size) * rng.uniform(0.15, 0.35, many.size)
+        spread = rng.normal(0.0, 0.2 * LOCAL_STRENGTH, many.size)
+        effect[many] = spread if signal == "mixed" else small
+        role[many] = "additive"
+    if signal in ("mixed", "local"):
+        few = max(2, candidates.size // 12) if signal == "mixed" else min(8, candidates.size // 3)
+        strong = rng.choice(candidates, few, replace=False)
+        signs = np.where(np.arange(strong.size) % 2, -1.0, 1.0)
+        effect[strong] = signs * LOCAL_STRENGTH * rng.uniform(0.5, 0.9, strong.size)
+        role[strong] = "local"
     return effect
 
 
-def _far_pairs(rng: Generator, tissue: IntArray) -> IntArray:
+def _far_pairs(rng: Generator, tissue: IntArray, role: NDArray[np.str_]) -> IntArray:
     """Join molecules of the lowest quarter of the axis to molecules of the highest."""
     quarter = max(1, tissue.size // 4)
     n = min(4, quarter)
     low = rng.choice(tissue[:quarter], n, replace=False)
     high = rng.choice(tissue[-quarter:], n, replace=False)
+    role[low] = role[high] = "pair"
     return np.stack([low, high], axis=1)
+
+
+def _plant_gate(
+    rng: Generator, signal: SignalKind, tissue: IntArray, role: NDArray[np.str_]
+) -> Float64Array:
+    """Choose the groups A, C and D, and whether each molecule rises or falls with its group."""
+    sign = np.zeros(role.size)
+    if signal != "distant-gate":
+        return sign
+    for group, (start, stop) in GATE_REGIONS.items():
+        region = tissue[int(start * tissue.size) : max(1, int(np.ceil(stop * tissue.size)))]
+        n = max(2, min(MOST_IN_GROUP, region.size // 2 * 2))
+        members = np.sort(rng.choice(region, min(n, region.size), replace=False))
+        role[members] = group
+        sign[members] = np.where(np.arange(members.size) % 2, -1.0, 1.0)
+    return sign

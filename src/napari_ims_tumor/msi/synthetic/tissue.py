@@ -1,16 +1,23 @@
-"""The anatomy of a simulated slide: pieces of tissue, their compartments, a ragged tumor."""
+"""The anatomy of a simulated slide: healthy compartments, a ragged tumor, necrosis."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from numpy.random import Generator
-from scipy.ndimage import binary_fill_holes, gaussian_filter
+from scipy.ndimage import distance_transform_edt, gaussian_filter
 
-from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, IntArray
+from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, IntArray, LabelArray
 from napari_ims_tumor.msi.synthetic.chemistry import COMPARTMENTS
+from napari_ims_tumor.msi.synthetic.outline import Outline, draw_outline, smooth_noise
 from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
+
+# Beyond this distance from its border a tumor starves.
+VIABLE_RIM_UM: Final = 200.0
+# Signals that nothing but themselves may give away: no anatomy goes with the tumor.
+BLIND_SIGNALS: Final = ("none", "distant-gate")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -24,9 +31,12 @@ class Tissue:
     tissue
         Pixels with tissue.
     tumor
-        Share of tumor in a pixel, 0 to 1: borders are mixed.
+        Share of living tumor in a pixel, 0 to 1: borders are mixed.
+    necrosis
+        Share of dead tumor.
     compartments
-        Shape (3, rows, columns): shares of the healthy compartments, sum 1.
+        Shape (4, rows, columns): shares of the healthy compartments among the tissue that the
+        tumor grew into, sum 1.
     piece
         Number of the piece of tissue, from 0, also around it.
     """
@@ -34,91 +44,102 @@ class Tissue:
     measured: BoolArray
     tissue: BoolArray
     tumor: Float64Array
+    necrosis: Float64Array
     compartments: Float64Array
     piece: IntArray
-
-
-def smooth_noise(rng: Generator, shape: tuple[int, int], sigma: float) -> Float64Array:
-    """Draw a smooth random field of mean 0 and standard deviation 1; ``sigma`` in pixels."""
-    field: Float64Array = gaussian_filter(rng.standard_normal(shape), sigma, mode="reflect")
-    standard: Float64Array = (field - field.mean()) / max(float(field.std()), 1e-12)
-    return standard
 
 
 def make_tissue(recipe: SlideRecipe, rng: Generator) -> Tissue:
     """Draw the anatomy of one slide."""
     shape = (recipe.rows, recipe.columns)
-    piece, radius, size = _pieces(recipe, rng)
-    ragged = 0.17 * smooth_noise(rng, shape, 0.14 * size) + 0.05 * smooth_noise(rng, shape, 1.0)
-    depth = 1 - radius**2 + ragged
-    holes = smooth_noise(rng, shape, 0.06 * size) > 2.4
-    tissue = binary_fill_holes(depth > 0.1) & ~holes
-    margin = depth + 0.06 * smooth_noise(rng, shape, 2.0) > -0.35
-    measured = (tissue | margin) & (rng.random(shape) > 0.003)
+    outline = draw_outline(recipe, rng)
+    margin = outline.depth + 0.06 * smooth_noise(rng, shape, 2.0) > -0.35
+    measured = (outline.tissue | margin) & (rng.random(shape) > 0.003)
+    share = _tumor_share(rng, outline, recipe)
+    blind = recipe.signal in BLIND_SIGNALS
+    necrosis = np.zeros(shape)
+    if recipe.scene == "section" and not blind:
+        necrosis = _necrosis(rng, share, recipe)
+    if recipe.signal == "distant-gate":
+        share = (share > 0.5).astype(np.float64)
+    reaction = np.zeros(shape) if blind or recipe.scene == "array" else _reaction(share)
     return Tissue(
         measured=measured,
-        tissue=tissue,
-        tumor=_tumor_share(rng, piece, tissue, size),
-        compartments=_compartments(rng, depth, size),
-        piece=piece,
+        tissue=outline.tissue,
+        tumor=share * (1 - necrosis),
+        necrosis=share * necrosis,
+        compartments=_compartments(rng, outline, reaction),
+        piece=outline.piece,
     )
 
 
-def _pieces(recipe: SlideRecipe, rng: Generator) -> tuple[IntArray, Float64Array, float]:
-    """Lay the pieces out like a tissue array.
+def clean_labels(tissue: Tissue) -> LabelArray:
+    """Label as an expert would who sees everything: 1 healthy, 2 tumor, 0 the rest.
 
-    Returns
-    -------
-    piece, radius, size
-        Number of the piece, distance from its center (1 at its rim), and its diameter in pixels.
+    Dead tumor is left out, as an expert asked for living tumor leaves it out: pixels that the
+    tumor fills and whose living share is no half are 0. So are pixels without tissue.
     """
-    down, across = _arrangement(recipe)
-    row, column = np.mgrid[: recipe.rows, : recipe.columns].astype(float)
-    height, width = recipe.rows / down, recipe.columns / across
-    piece_row = (row // height).astype(np.int64)
-    piece_column = (column // width).astype(np.int64)
-    piece = piece_row * across + piece_column
-    n = down * across
-    shift, stretch = rng.uniform(-0.04, 0.04, (2, n)), rng.uniform(0.4, 0.45, (2, n))
-    y = (row / height - piece_row - 0.5 - shift[0][piece]) / stretch[0][piece]
-    x = (column / width - piece_column - 0.5 - shift[1][piece]) / stretch[1][piece]
-    # Places of the array beyond the last patient stay bare.
-    radius = np.where(piece < recipe.patients, np.hypot(x, y), 9.0)
-    return piece, radius, 0.85 * min(height, width)
+    filled = tissue.tumor + tissue.necrosis > 0.5
+    labels = np.where(filled, np.where(tissue.tumor > 0.5, 2, 0), 1)
+    marked: LabelArray = (labels * (tissue.tissue & tissue.measured)).astype(np.uint8)
+    return marked
 
 
-def _arrangement(recipe: SlideRecipe) -> tuple[int, int]:
-    """Choose rows and columns of the array so that its places are nearly square."""
-    choices = [(down, -(-recipe.patients // down)) for down in range(1, recipe.patients + 1)]
-
-    def badness(choice: tuple[int, int]) -> float:
-        down, across = choice
-        aspect = (recipe.rows / down) / (recipe.columns / across)
-        return abs(float(np.log(aspect))) + 0.5 * (down * across - recipe.patients)
-
-    return min(choices, key=badness)
-
-
-def _tumor_share(
-    rng: Generator, piece: IntArray, tissue: BoolArray, size: float
-) -> Float64Array:  # fmt: skip
-    """Grow a tumor in every piece: one or few nests with ragged, mixed borders."""
-    shape = (piece.shape[0], piece.shape[1])
-    field = smooth_noise(rng, shape, 0.2 * size) + 0.35 * smooth_noise(rng, shape, 0.06 * size)
-    field += 0.15 * smooth_noise(rng, shape, 0.7)
+def _tumor_share(rng: Generator, outline: Outline, recipe: SlideRecipe) -> Float64Array:
+    """Grow nests of tumor in every piece, with fingers and single nests around them."""
+    shape = (recipe.rows, recipe.columns)
+    size, wild = outline.size, recipe.infiltration
+    section = recipe.scene == "section"
+    coarse, fine = (0.1, 0.04) if section else (0.2, 0.06)
+    field = smooth_noise(rng, shape, coarse * size) + 0.35 * smooth_noise(rng, shape, fine * size)
+    # Fingers of one or two pixels: the border of the nests is roughened, their middle is not.
+    fingers = 0.3 * smooth_noise(rng, shape, 0.7) + 0.5 * smooth_noise(rng, shape, 1.4)
     share = np.zeros(shape)
-    for number in np.unique(piece[tissue]):
-        here = tissue & (piece == number)
-        border = np.quantile(field[here], 1 - rng.uniform(0.3, 0.65))
-        share[here] = 1 / (1 + np.exp(-(field[here] - border) / 0.09))
-    return share
+    for number in np.unique(outline.piece[outline.tissue]):
+        here = outline.tissue & (outline.piece == number)
+        low, high = (0.2, 0.4) if section else (0.3, 0.65)
+        border = np.quantile(field[here], 1 - rng.uniform(low, high))
+        inside = field[here] - border
+        inside = inside + 1.4 * wild * fingers[here] * np.exp(-((inside / 0.7) ** 2))
+        share[here] = 1 / (1 + np.exp(-inside / 0.09))
+    return np.maximum(share, _single_nests(rng, share, outline.tissue, wild))
 
 
-def _compartments(rng: Generator, depth: Float64Array, size: float) -> Float64Array:
+def _single_nests(
+    rng: Generator, share: Float64Array, tissue: BoolArray, wild: float
+) -> Float64Array:
+    """Sow clusters of tumor cells, fewer with the distance from the tumor."""
+    distance = (
+        distance_transform_edt(share <= 0.5) if (share > 0.5).any() else np.full(share.shape, 99.0)
+    )
+    sown = rng.random(share.shape) < 0.12 * wild * np.exp(-distance / (1 + 8 * wild))
+    cells = np.where(sown & tissue, rng.uniform(0.3, 1.0, share.shape), 0.0)
+    return np.minimum(cells + 0.25 * gaussian_filter(cells, 0.7) * tissue, 1.0)
+
+
+def _necrosis(rng: Generator, share: Float64Array, recipe: SlideRecipe) -> Float64Array:
+    """Let the middle of large nests die: what lies deeper than oxygen reaches."""
+    depth = distance_transform_edt(gaussian_filter(share, 1.0) > 0.5)
+    rim = float(np.clip(VIABLE_RIM_UM / recipe.pixel_size_um, 2.0, 40.0))
+    uneven = 0.25 * rim * smooth_noise(rng, (recipe.rows, recipe.columns), 1.5)
+    dead: Float64Array = 1 / (1 + np.exp(-(depth - rim + uneven) / 0.4)) * (depth > 1)
+    return dead
+
+
+def _reaction(share: Float64Array) -> Float64Array:
+    """How strongly the tissue around a tumor turns into stroma, 0 to about 1."""
+    around: Float64Array = 4 * gaussian_filter(share, 3.0) * (1 - share)
+    return np.minimum(around, 1.0)
+
+
+def _compartments(rng: Generator, outline: Outline, reaction: Float64Array) -> Float64Array:
     """Share tissue out among compartments: epithelium at the rim, the others in smooth regions."""
+    depth = outline.depth
     shape = (depth.shape[0], depth.shape[1])
-    fields = np.stack([smooth_noise(rng, shape, 0.13 * size) for _ in COMPARTMENTS])
+    fields = np.stack([smooth_noise(rng, shape, 0.13 * outline.size) for _ in COMPARTMENTS])
     fields[0] += 1.6 * np.exp(-(((depth - 0.2) / 0.25) ** 2)) - 0.6
+    fields[1] += 1.5 * reaction
+    fields[3] -= 0.6
     shares = np.exp(3.0 * (fields - fields.max(axis=0)))
     normalized: Float64Array = shares / shares.sum(axis=0)
     return normalized

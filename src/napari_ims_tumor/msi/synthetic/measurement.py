@@ -1,0 +1,72 @@
+"""All that is known of a slide before the first ion is counted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.random import Generator
+
+from napari_ims_tumor.msi.arrays import Float64Array, IntArray
+from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.synthetic.abundances import Abundances
+from napari_ims_tumor.msi.synthetic.chemistry import Chemistry, peak_list
+from napari_ims_tumor.msi.synthetic.conditions import Conditions
+from napari_ims_tumor.msi.synthetic.faults import HotSpots
+from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
+
+BASELINE_IONS: Final = 1.2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Measurement:
+    """A slide in front of the laser: what is in every pixel, and what the instrument will do.
+
+    Attributes
+    ----------
+    recipe, chemistry, abundances, conditions, hot_spots
+        What is measured, and how.
+    pixels
+        Where the spectra lie.
+    name
+        Of the slide.
+    number
+        Which slide of the cohort.
+    """
+
+    recipe: SlideRecipe
+    chemistry: Chemistry
+    abundances: Abundances
+    conditions: Conditions
+    hot_spots: HotSpots
+    pixels: PixelGrid
+    name: str
+    number: int
+
+    @property
+    def axis(self) -> MassAxis:
+        """The evenly sampled axis of a recipe."""
+        recipe = self.recipe
+        steps = np.arange(recipe.channels, dtype=np.float64)
+        return MassAxis(recipe.mz_low + recipe.step_da * steps)
+
+    def amounts(self, spectra: IntArray, rng: Generator) -> Float64Array:
+        """Return the abundances in some spectra with what hot spots do to them."""
+        return self.hot_spots.applied(self.abundances.of(spectra, rng), spectra)
+
+    def peaks(self) -> tuple[Float64Array, Float64Array]:
+        """Return true m/z and height of every isotope peak, each (molecules, 6), gain included."""
+        centers, heights = peak_list(self.chemistry)
+        return centers, heights * self.conditions.batch.gain_at(centers)
+
+
+def baseline(measurement: Measurement, mz: Float64Array) -> Float64Array:
+    """Return the chemical noise under the peaks, falling with m/z, in abundances."""
+    recipe, batch = measurement.recipe, measurement.conditions.batch
+    fall = np.exp(-2.0 * (mz - recipe.mz_low) / (recipe.mz_high - recipe.mz_low))
+    ripple = 1 + 0.25 * np.cos(2 * np.pi * (mz - 0.45))
+    noise = batch.baseline * BASELINE_IONS / 60.0 * (0.3 + fall) * ripple
+    raised: Float64Array = noise * batch.gain_at(mz)
+    return raised
