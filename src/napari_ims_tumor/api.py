@@ -37,6 +37,7 @@ Labels: TypeAlias = PathLike | Annotation | NDArray[Any]
 __all__ = [
     "evaluate",
     "fit",
+    "fit_cohort",
     "fit_config",
     "ion_images",
     "open_imzml",
@@ -44,6 +45,7 @@ __all__ = [
     "read_labels",
     "read_model",
     "simulate",
+    "validate",
     "write_labels",
     "write_model",
 ]
@@ -130,6 +132,32 @@ def fit(
     return run_inline(fit_cohort((one,), config, start))
 
 
+def fit_cohort(
+    cohort: PathLike,
+    slides: str | None = None,
+    base: PathLike | FittedModel | None = None,
+    **options: Any,
+) -> FittedModel:
+    """Fit one model to the labelled pixels of many slides.
+
+    Parameters
+    ----------
+    cohort
+        A table with the columns slide, labels and optionally groups.
+    slides
+        Which of them, ``"1-4,7"`` or names; all by default.
+    base, **options
+        As for :func:`fit`.
+    """
+    from napari_ims_tumor.cohort.fitting import fit_cohort as job
+    from napari_ims_tumor.cohort.selection import select_slides
+    from napari_ims_tumor.cohort.table import read_cohort
+
+    chosen = select_slides(read_cohort(cohort), slides)
+    start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
+    return run_inline(job(chosen, fit_config(**options), start))
+
+
 def predict(
     model: PathLike | FittedModel, slide: PathLike | MsiDataset, device: str = "auto"
 ) -> Prediction:
@@ -152,6 +180,7 @@ def evaluate(
     networks: Sequence[str] = ("default", "linear"),
     folds: int = 5,
     permute_labels: int | None = None,
+    slides: str | None = None,
     **options: Any,
 ) -> EvaluationReport:
     """Judge networks by cross-validation with whole groups held out.
@@ -166,15 +195,49 @@ def evaluate(
         Number of folds; no group is on both sides of one.
     permute_labels
         A seed: labels are shuffled among the labelled pixels, so that nothing can be learned.
+    slides
+        Which of the slides, ``"1-4,7"`` or names; all by default.
     **options
         As for :func:`fit`.
     """
     from napari_ims_tumor.cohort.cross_validation import evaluate as cross_validate
+    from napari_ims_tumor.cohort.selection import select_slides
     from napari_ims_tumor.cohort.table import read_cohort
 
-    slides = read_cohort(cohort)
+    chosen = select_slides(read_cohort(cohort), slides)
     config = fit_config(**options)
-    return run_inline(cross_validate(slides, tuple(networks), config, folds, permute_labels))
+    job = cross_validate(chosen, tuple(networks), config, folds, permute_labels)
+    return run_inline(job).with_files(cohort_table=Path(cohort))
+
+
+def validate(
+    model: PathLike | FittedModel,
+    cohort: PathLike,
+    slides: str | None = None,
+    device: str = "auto",
+) -> EvaluationReport:
+    """Judge a finished model on slides it has not seen; nothing is fitted.
+
+    Parameters
+    ----------
+    model
+        A model, or its file.
+    cohort
+        A table with the columns slide, labels and optionally groups.
+    slides
+        Which of the slides, ``"5-8"`` or names; all by default.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    """
+    from napari_ims_tumor.cohort.external_validation import validate as judge
+    from napari_ims_tumor.cohort.selection import select_slides
+    from napari_ims_tumor.cohort.table import read_cohort
+
+    file = Path(model) if isinstance(model, (str, os.PathLike)) else None
+    fitted = read_model(model) if isinstance(model, (str, os.PathLike)) else model
+    chosen = select_slides(read_cohort(cohort), slides)
+    report = run_inline(judge(fitted, chosen, device))
+    return report.with_files(cohort_table=Path(cohort), model_file=file)
 
 
 def simulate(

@@ -158,7 +158,11 @@ def test_evaluate_writes_a_report(cohort, tmp_path, capsys) -> None:
     assert run(*asked, "-o", tmp_path / "signal") == 0
     report = json.loads((tmp_path / "signal" / "report.json").read_text())
     figures = report["networks"]["linear"]
-    assert {"balanced_accuracy", "auroc", "ece", "confusion", "seconds"} <= set(figures)
+    assert {"balanced_accuracy", "auroc", "ece", "confusion"} <= set(figures)
+    assert report["provenance"]["seconds"]["linear"] > 0
+    assert {path.name for path in (tmp_path / "signal").iterdir()} == {
+        "report.html", "report.json", "predictions.csv",
+    }  # fmt: skip
     assert 0.6 < figures["balanced_accuracy"] <= 1
     assert run(*asked, "--permute-labels", 0, "-o", tmp_path / "none") == 0
     nothing = json.loads((tmp_path / "none" / "report.json").read_text())["networks"]["linear"]
@@ -173,6 +177,55 @@ def test_external_validation_of_a_model(cohort, model, tmp_path) -> None:
     assert run(*asked) == 0
     report = json.loads((tmp_path / "report.json").read_text())
     assert len(report["networks"]) == 1
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("study")
+    size = ["--rows", 24, "--columns", 32, "--channels", 200, "--slides", 8]
+    assert run("simulate", "-o", folder, *size) == 0
+    return folder / "cohort.csv"
+
+
+def test_fit_on_some_slides_and_evaluate_on_others_in_one_command_each(
+    study, tmp_path, capsys
+) -> None:
+    model = tmp_path / "m.safetensors"
+    asked = ["fit", "--cohort", study, "--slides", "1-4", "--network", "linear", "-o", model]
+    assert run(*asked) == 0
+    judge = ["evaluate", "--model", model, "--cohort", study]
+    capsys.readouterr()
+    assert run(*judge, "--slides", "5-8", "-o", tmp_path / "new") == 0
+    shown = capsys.readouterr().out
+    report = json.loads((tmp_path / "new" / "report.json").read_text())
+    assert report["slides"] == [f"simulated_{n}" for n in (5, 6, 7, 8)]
+    assert report["warnings"] == []
+    assert report["model"]["n tumor"] > 0
+    figures = report["networks"]["linear"]
+    assert figures["balanced_accuracy"] > 0.6
+    interval = figures["intervals"]["balanced_accuracy"]
+    assert f"({interval['low']:.4f} to {interval['high']:.4f})" in shown
+    hashes = report["inputs"]["files"]
+    assert hashes == {
+        "cohort table": hashlib.sha256(study.read_bytes()).hexdigest(),
+        "model file": hashlib.sha256(model.read_bytes()).hexdigest(),
+    }
+    assert run(*judge, "--slides", "4,simulated_5", "-o", tmp_path / "mixed") == 0
+    report = json.loads((tmp_path / "mixed" / "report.json").read_text())
+    assert "were in the model's fit (simulated_4)" in report["warnings"][0]
+    assert "judged pixels were in the model" in (tmp_path / "mixed" / "report.html").read_text()
+
+
+def test_slides_that_the_cohort_lacks(study, cohort, tmp_path, capsys) -> None:
+    fit = ["fit", "-o", tmp_path / "x.safetensors"]
+    assert run(*fit, "--cohort", study, "--slides", "7-9") == 2
+    assert "there is no slide 9: the cohort lists 8" in one_line(capsys.readouterr().err)
+    assert run(*fit, cohort.first, cohort.labels, "--slides", "1") == 2
+    assert "--cohort" in one_line(capsys.readouterr().err)
+    asked = ["evaluate", "--cohort", study, "--slides", "zebra", "-o", tmp_path / "x"]
+    assert run(*asked) == 2
+    assert "no slide 'zebra'" in one_line(capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_ims_tumor.cli.model_commands import add_fit_options, fit_config
+from napari_ims_tumor.cli.model_commands import SLIDES_HELP, add_fit_options, fit_config
 from napari_ims_tumor.cli.numbers import seed
 from napari_ims_tumor.cli.outputs import refuse_folder_path
 from napari_ims_tumor.cli.terminal import drive, say
@@ -23,6 +23,7 @@ def add_to(commands: Commands) -> None:
         "evaluate", help="grouped cross-validation, or external validation of --model"
     )
     evaluate.add_argument("--cohort", type=Path, required=True, help="slide,labels[,groups]")
+    evaluate.add_argument("--slides", metavar="1-4,7", help=SLIDES_HELP)
     evaluate.add_argument("--model", type=Path, help="judge this model; nothing is fitted")
     evaluate.add_argument("--folds", type=int, default=5)
     evaluate.add_argument("--networks", default="default,linear", help="separated by commas")
@@ -35,10 +36,11 @@ def add_to(commands: Commands) -> None:
 
 
 def _evaluate(given: argparse.Namespace) -> int:
+    from napari_ims_tumor.cohort.selection import select_slides
     from napari_ims_tumor.cohort.table import read_cohort
 
     refuse_folder_path(given.output)
-    slides = read_cohort(given.cohort)
+    slides = select_slides(read_cohort(given.cohort), given.slides)
     if given.model is not None:
         from napari_ims_tumor.cohort.external_validation import validate
         from napari_ims_tumor.model.checkpoint import read_model
@@ -50,8 +52,9 @@ def _evaluate(given: argparse.Namespace) -> int:
         config = fit_config(given, "default")
         networks = tuple(name.strip() for name in given.networks.split(",") if name.strip())
         report = drive(evaluate(slides, networks, config, given.folds, given.permute_labels))
+    report = report.with_files(cohort_table=given.cohort, model_file=given.model)
     path = report.write(given.output)
     for line in report.summary():
         print(line)  # noqa: T201
-    say(f"wrote {path}")
+    say(f"wrote {path} and, for reading, {path.with_suffix('.html').name}")
     return 0

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.fitted_model import FittedModel
 
 Commands = Any
+SLIDES_HELP = "only these of the cohort: rows from 1, ranges, or names, separated by commas"
 TUNE = {"all": "all", "last-blocks": "last blocks", "head": "head"}
 
 
@@ -26,6 +27,7 @@ def add_to(commands: Commands) -> None:
     fit.add_argument("slide", type=Path, nargs="?", help="the .imzML file")
     fit.add_argument("labels", type=Path, nargs="?", help=".npy, .png, .tif or .geojson")
     fit.add_argument("--cohort", type=Path, help="instead of one slide: a table of many")
+    fit.add_argument("--slides", metavar="1-4,7", help=SLIDES_HELP)
     fit.add_argument("--groups", type=Path, help="one whole number per pixel: patient, core")
     fit.add_argument("-o", "--output", type=Path, required=True, help="the model, .safetensors")
     fit.add_argument("--from", dest="base", type=Path, help="fine-tune this model")
@@ -80,12 +82,15 @@ def _fit_job(
     given: argparse.Namespace, config: FitConfig, base: FittedModel | None
 ) -> Job[Any, FittedModel]:
     from napari_ims_tumor.cohort.fitting import fit_cohort
+    from napari_ims_tumor.cohort.selection import select_slides
     from napari_ims_tumor.cohort.table import CohortSlide, read_cohort
 
     if given.cohort is not None:
         if given.slide is not None or given.groups is not None:
             raise CohortError("give either SLIDE LABELS or --cohort COHORT.csv, not both")
-        return fit_cohort(read_cohort(given.cohort), config, base, say)
+        return fit_cohort(select_slides(read_cohort(given.cohort), given.slides), config, base, say)
+    if given.slides is not None:
+        raise CohortError("--slides chooses slides of a --cohort: give the table as well")
     if given.slide is None or given.labels is None:
         raise CohortError("give SLIDE and LABELS, or --cohort COHORT.csv")
     one = CohortSlide(given.slide, given.labels, given.groups)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
 from napari_ims_tumor.annotation.split import Fold, grouped_folds
+from napari_ims_tumor.cohort.circumstances import circumstances
 from napari_ims_tumor.cohort.gathering import Gathered, gather
-from napari_ims_tumor.cohort.report import EvaluationReport, Facts, NetworkResult
+from napari_ims_tumor.cohort.report import EvaluationReport, Facts, NetworkResult, model_facts
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError, FitRefused
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
@@ -80,10 +81,22 @@ def cross_validate(
     fold = np.full(len(spectra), -1, np.int64)
     for number, division in enumerate(validation.folds):
         fold[division.held_out] = number
-    kind = "grouped cross-validation"
     return EvaluationReport(
-        kind, gathered, spectra.classes, fold, results, validation.why_not, permute_labels
+        kind="grouped cross-validation",
+        gathered=gathered,
+        classes=spectra.classes,
+        fold=fold,
+        results=results,
+        why_not=validation.why_not,
+        permute_labels=permute_labels,
+        options={"folds": n_folds, **_options(config)},
+        circumstances=circumstances(config.device),
     )
+
+
+def _options(config: FitConfig) -> Facts:
+    """How every network was fitted; the networks themselves have figures of their own."""
+    return {name: value for name, value in asdict(config).items() if name != "network"}
 
 
 def _network(name: str) -> Network:
@@ -106,8 +119,7 @@ def _one_network(
         probabilities[fold.held_out] = predict_matrix(
             model, spectra.values[fold.held_out], config.device
         )
-        calibrated = {"calibrated": model.calibrated, "share of the CNN": model.blend}
-        models.append({**model.card, **calibrated})
+        models.append(model_facts(model))
     return NetworkResult(probabilities, time.monotonic() - begun, tuple(models))
 
 

@@ -6,8 +6,10 @@ import time
 
 import numpy as np
 
+from napari_ims_tumor.cohort.circumstances import circumstances
 from napari_ims_tumor.cohort.gathering import Gathered, gather
-from napari_ims_tumor.cohort.report import EvaluationReport, NetworkResult
+from napari_ims_tumor.cohort.overlap import overlap_warnings
+from napari_ims_tumor.cohort.report import EvaluationReport, NetworkResult, model_facts
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
@@ -37,16 +39,23 @@ def validate(
         )
     begun = time.monotonic()
     probabilities = yield from _predicted(model, gathered, device)
-    result = NetworkResult(probabilities, time.monotonic() - begun, (dict(model.card),))
+    facts = model_facts(model)
+    result = NetworkResult(probabilities, time.monotonic() - begun, (facts,))
     n = len(gathered.spectra)
     why_not = None if n else "nothing to judge: no measured pixel of these slides is labelled"
+    about = {"network": model.network.network, "classes": list(model.class_names)}
+    axis = {"bins": len(model.axis), "mz_range": [model.axis.low, model.axis.high]}
     return EvaluationReport(
-        "external validation",
-        gathered,
-        gathered.spectra.classes,
-        np.zeros(n, np.int64),
-        {model.network.network: result},
-        why_not,
+        kind="external validation",
+        gathered=gathered,
+        classes=gathered.spectra.classes,
+        fold=np.zeros(n, np.int64),
+        results={model.network.network: result},
+        why_not=why_not,
+        options={"device": device},
+        warnings=overlap_warnings(model, gathered),
+        model={**about, **axis, **facts},
+        circumstances=circumstances(device),
     )
 
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.annotation.regions import GroupKind, annotation_groups
+from napari_ims_tumor.cohort.fingerprints import SlideRecord, slide_record
 from napari_ims_tumor.cohort.naming import WholeSlide, distinct_names, group_names
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError, LabelsError
@@ -22,6 +23,7 @@ from napari_ims_tumor.msi.arrays import IntArray, frozen
 from napari_ims_tumor.msi.binning import bin_axis, bin_spectra, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,12 @@ class Gathered:
         Name of each group number in ``spectra.groups``.
     notices
         What was done to labels to make them fit, one sentence each.
+    grids
+        Where the spectra of each slide lie, labelled or not.
+    records
+        Which files each slide was.
+    group_ids
+        Name or number of each group as the user gave it; ``None`` for a slide, stroke or region.
     """
 
     spectra: LabelledSpectra
@@ -50,6 +58,9 @@ class Gathered:
     column: IntArray
     group_names: tuple[str, ...]
     notices: tuple[str, ...] = ()
+    grids: tuple[PixelGrid, ...] = ()
+    records: tuple[SlideRecord, ...] = ()
+    group_ids: tuple[str | None, ...] = ()
 
     def __post_init__(self) -> None:
         for name in ("slide", "plane", "row", "column"):
@@ -69,6 +80,7 @@ class _Labelled:
     class_names: tuple[str, ...]
     notices: tuple[str, ...]
     revision: int
+    record: SlideRecord
 
 
 def gather(
@@ -131,6 +143,7 @@ def _labelled(slide: CohortSlide, name: str, alone: bool, opened: ExitStack) -> 
         class_names=annotation.scheme.names,
         notices=tuple(f"{name}: {notice}" for notice in notices),
         revision=annotation.revision,
+        record=slide_record(slide, dataset, name),
     )
 
 
@@ -217,7 +230,15 @@ def _joined(
         column=np.concatenate([pixels.columns[at] for pixels, at in grids]),
         group_names=group_names(number_of, kind),
         notices=tuple(notice for part in parts for notice in part.notices),
+        grids=tuple(part.dataset.pixels for part in parts),
+        records=tuple(part.record for part in parts),
+        group_ids=tuple(_given(key, kind) for key in number_of),
     )
+
+
+def _given(key: Hashable, kind: GroupKind) -> str | None:
+    """A group's name or number where the user gave it."""
+    return None if isinstance(key, WholeSlide) or kind != "group" else str(key)
 
 
 def _identity(dataset: MsiDataset) -> Hashable:

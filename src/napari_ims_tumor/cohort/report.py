@@ -2,23 +2,48 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
-from sklearn.metrics import confusion_matrix
 
 from napari_ims_tumor.atomic import atomic_write
+from napari_ims_tumor.cohort.fingerprints import file_hash
 from napari_ims_tumor.cohort.gathering import Gathered
-from napari_ims_tumor.model.scores import auroc, balanced_accuracy, expected_calibration_error
+from napari_ims_tumor.cohort.intervals import DRAWS, LEVEL, SEED, Bootstrap
+from napari_ims_tumor.cohort.predictions_file import write_predictions
+from napari_ims_tumor.cohort.scoring import (
+    HARD_BELOW,
+    calibration,
+    confusion,
+    group_scores,
+    roc_points,
+)
+from napari_ims_tumor.cohort.tallies import tally
+from napari_ims_tumor.cohort.verdict import summary_lines, verdict
+from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, IntArray
 
 Facts: TypeAlias = dict[str, Any]
+
+FORMAT: Final = "napari-ims-tumor report"
+VERSION: Final = 2
+BASELINE: Final = "linear"
+
+
+def model_facts(model: FittedModel) -> Facts:
+    """What a model says of itself."""
+    return {
+        **model.card,
+        "model_id": model.model_id,
+        "calibrated": model.calibrated,
+        "share of the CNN": model.blend,
+    }
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +85,16 @@ class EvaluationReport:
         Why nothing could be judged; ``None`` otherwise.
     permute_labels
         Seed of the permutation; ``None`` = true labels.
+    options
+        What was asked for: folds, seed, device, … Plain facts.
+    warnings
+        Why the figures may not mean what they seem to, one sentence each.
+    model
+        Facts of the model that was judged, in an external validation.
+    files
+        Name of a further input → its SHA-256.
+    circumstances
+        Date, versions, machine: what may differ the next time.
     """
 
     kind: str
@@ -69,11 +104,57 @@ class EvaluationReport:
     results: Mapping[str, NetworkResult]
     why_not: str | None = None
     permute_labels: int | None = None
+    options: Facts = field(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+    model: Facts | None = None
+    files: Mapping[str, str] = field(default_factory=dict)
+    circumstances: Facts = field(default_factory=dict)
+
+    def with_files(self, **paths: Path | None) -> EvaluationReport:
+        """Add hashes of further inputs: the cohort table, the model file."""
+        given = {name.replace("_", " "): path for name, path in paths.items() if path is not None}
+        hashes = {name: file_hash(path) for name, path in given.items()}
+        return replace(self, files={**self.files, **hashes})
 
     def as_dict(self) -> Facts:
-        """Everything but the predictions, ready for JSON; ``None`` where nothing can be said."""
+        """Everything but the predictions, ready for JSON; ``None`` where nothing can be said.
+
+        The same input gives the same facts, apart from ``provenance``.
+        """
+        seconds = {name: round(result.seconds, 3) for name, result in self.results.items()}
+        provenance = {**self.circumstances, "seconds": seconds}
+        return {**self._facts, "provenance": provenance}
+
+    def write(self, folder: str | os.PathLike[str]) -> Path:
+        """Write report.html, report.json and predictions.csv into a folder.
+
+        Returns
+        -------
+        Path
+            The report.json; the page for reading lies beside it.
+        """
+        from napari_ims_tumor.cohort.page.render import render_page
+
+        target = Path(folder)
+        target.mkdir(parents=True, exist_ok=True)
+        write_predictions(target / "predictions.csv", self)
+        with atomic_write(target / "report.html") as path:
+            path.write_text(render_page(self), encoding="utf-8")
+        with atomic_write(target / "report.json") as path:
+            text = json.dumps(self.as_dict(), indent=1, allow_nan=False)
+            path.write_text(text + "\n", encoding="utf-8")
+        return target / "report.json"
+
+    def summary(self) -> tuple[str, ...]:
+        """A few lines for the command line."""
+        return summary_lines(self.as_dict())
+
+    @cached_property
+    def _facts(self) -> Facts:
         spectra = self.gathered.spectra
-        return {
+        facts: Facts = {
+            "format": FORMAT,
+            "version": VERSION,
             "kind": self.kind,
             "classes": list(spectra.class_names),
             "group_kind": spectra.group_kind,
@@ -83,87 +164,90 @@ class EvaluationReport:
             "permute_labels": self.permute_labels,
             "why_not": self.why_not,
             "notices": list(self.gathered.notices),
+            "warnings": list(self.warnings),
+            "options": self.options,
+            "model": self.model,
             "folds": [self._fold_facts(k) for k in range(int(self.fold.max(initial=-1)) + 1)],
-            "networks": {name: self._figures(result) for name, result in self.results.items()},
+            **self._figures(),
+            "inputs": {
+                "slides": [record.as_dict() for record in self.gathered.records],
+                "files": dict(self.files),
+            },
         }
-
-    def write(self, folder: str | os.PathLike[str]) -> Path:
-        """Write report.json and predictions.csv into a folder; returns the report's path."""
-        target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
-        with (
-            atomic_write(target / "predictions.csv") as path,
-            path.open("w", newline="", encoding="utf-8") as file,
-        ):
-            csv.writer(file).writerows(self._prediction_rows())
-        with atomic_write(target / "report.json") as path:
-            text = json.dumps(self.as_dict(), indent=1, allow_nan=False)
-            path.write_text(text + "\n", encoding="utf-8")
-        return target / "report.json"
-
-    def summary(self) -> tuple[str, ...]:
-        """A few lines for the command line."""
-        if self.why_not is not None:
-            return (self.why_not,)
-        facts = self.as_dict()
-        head = f"{self.kind}: {facts['n']} spectra, {facts['n_groups']} {facts['group_kind']}s"
-        lines = [
-            f"{name}: balanced accuracy {_shown(found['balanced_accuracy'])}, AUROC "
-            f"{_shown(found['auroc'])}, calibration error {_shown(found['ece'])}, "
-            f"{found['seconds']:.1f} s"
-            for name, found in facts["networks"].items()
-        ]
-        return (head, *lines)
+        return {**facts, "verdict": verdict(facts)}
 
     def _fold_facts(self, k: int) -> Facts:
         groups = np.unique(self.gathered.spectra.groups[self.fold == k])
         names = self.gathered.group_names
         return {"held_out": [names[g] for g in groups], "n": int((self.fold == k).sum())}
 
-    def _figures(self, result: NetworkResult) -> Facts:
-        judged: BoolArray = np.array(np.isfinite(result.probabilities).all(axis=1), np.bool_)
-        probabilities, classes = result.probabilities[judged], self.classes[judged]
-        k = len(self.gathered.spectra.class_names)
-        confusion = np.zeros((k, k), int)
-        if classes.size:
-            confusion = confusion_matrix(classes, probabilities.argmax(axis=1), labels=range(k))
+    @cached_property
+    def judged(self) -> BoolArray:
+        """Shape (n,): pixels that every network was judged on."""
+        finite = [np.isfinite(r.probabilities).all(axis=1) for r in self.results.values()]
+        return np.logical_and.reduce(finite) if finite else np.zeros(self.classes.size, np.bool_)
+
+    def _figures(self) -> Facts:
+        judged, groups = self.judged, self.gathered.spectra.groups
+        numbers, own = np.unique(groups[judged], return_inverse=True)
+        names = [self.gathered.group_names[g] for g in numbers]
+        tallies = {
+            name: tally(r.probabilities[judged], self.classes[judged], own.reshape(-1))
+            for name, r in self.results.items()
+        }
+        bootstrap = Bootstrap.over(tallies, self.gathered.spectra.group_kind)
+        networks = {name: self._network(name, names, bootstrap) for name in self.results}
+        others = [n for n in self.results if n != BASELINE and BASELINE in self.results]
         return {
-            "balanced_accuracy": balanced_accuracy(probabilities, classes),
-            "auroc": auroc(probabilities, classes),
-            "ece": expected_calibration_error(probabilities, classes),
-            "confusion": confusion.tolist(),
+            "bootstrap": self._bootstrap_facts(len(names), bootstrap.why_not),
+            "networks": networks,
+            "differences": {n: bootstrap.differences(n, BASELINE) for n in others},
+            "groups": self._groups(names, numbers, networks),
+        }
+
+    def _bootstrap_facts(self, n_groups: int, why_not: str | None) -> Facts:
+        return {
+            "unit": self.gathered.spectra.group_kind,
+            "n_units": n_groups,
+            "draws": 0 if why_not else DRAWS,
+            "seed": SEED,
+            "level": LEVEL,
+            "why_not": why_not,
+        }
+
+    def _network(self, name: str, names: list[str], bootstrap: Bootstrap) -> Facts:
+        result, judged = self.results[name], self.judged
+        probabilities, classes = result.probabilities[judged], self.classes[judged]
+        tallies = bootstrap.tallies[name]
+        calibrated = [bool(facts.get("calibrated")) for facts in result.models]
+        return {
+            **bootstrap.figures(name),
+            "intervals": bootstrap.intervals(name),
+            "confusion": confusion(tallies),
             "n": int(classes.size),
-            "seconds": round(result.seconds, 3),
-            "per_group": self._per_group(result.probabilities, judged),
+            "calibrated": bool(calibrated) and all(calibrated),
+            "per_group": group_scores(tallies, names),
+            "roc": roc_points(probabilities, classes),
+            "calibration": calibration(probabilities, classes),
             "models": list(result.models),
         }
 
-    def _per_group(self, probabilities: Float32Array, judged: BoolArray) -> dict[str, Facts]:
+    def _groups(self, names: list[str], numbers: IntArray, networks: Facts) -> list[Facts]:
+        """The groups, those first that were judged worst on average over the networks."""
         groups = self.gathered.spectra.groups
-        found = {}
-        for number, name in enumerate(self.gathered.group_names):
-            own = judged & (groups == number)
-            right = probabilities[own].argmax(axis=1) == self.classes[own]
-            found[name] = {
-                "n": int(own.sum()),
-                "accuracy": float(right.mean()) if own.any() else None,
-                "balanced_accuracy": balanced_accuracy(probabilities[own], self.classes[own]),
-            }
-        return found
-
-    def _prediction_rows(self) -> Iterator[list[object]]:
-        spectra, where = self.gathered.spectra, self.gathered
-        names = spectra.class_names
-        probability = [f"{network}: {name}" for network in self.results for name in names]
-        places = ["slide", "plane", "row", "column"]
-        yield [*places, "label", "judged_against", "group", "fold", *probability]
-        for i in range(self.classes.size):
-            place = (where.slides[where.slide[i]], where.plane[i], where.row[i], where.column[i])
-            labels = (names[spectra.classes[i]], names[self.classes[i]])
-            group = where.group_names[spectra.groups[i]]
-            found = [p for r in self.results.values() for p in r.probabilities[i].tolist()]
-            yield [*place, *labels, group, self.fold[i], *found]
-
-
-def _shown(value: float | None) -> str:
-    return "not judged" if value is None else f"{value:.4f}"
+        is_tumor = self.classes == len(self.gathered.spectra.class_names) - 1
+        found = []
+        for name, number in zip(names, numbers, strict=True):
+            own = self.judged & (groups == number)
+            right = [network["per_group"][name]["accuracy"] for network in networks.values()]
+            n = int(own.sum())
+            found.append(
+                {
+                    "name": name,
+                    "n": n,
+                    "n_tumor": int((own & is_tumor).sum()),
+                    "mean_accuracy": float(np.mean(right)),
+                    "hard": max(right) < HARD_BELOW,
+                }
+            )
+        return sorted(found, key=lambda group: group["mean_accuracy"])

@@ -23,6 +23,7 @@ from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ImsTumorError, ModelFileError
 from napari_ims_tumor.model.config import NETWORKS, NetworkConfig
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
+from napari_ims_tumor.model.seen import Seen
 from napari_ims_tumor.model.weight_shapes import weight_shapes
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
@@ -43,6 +44,7 @@ def model_bytes(model: FittedModel) -> bytes:
         "annotation_revision": model.annotation_revision,
         "history": [asdict(record) for record in model.history],
         "card": dict(model.card),
+        **({} if model.seen is None else {"seen": model.seen.as_dict()}),
     }
     sealed = {**about, DIGEST: _digest(about)}
     text = json.dumps(sealed, sort_keys=True, allow_nan=False)
@@ -189,6 +191,7 @@ def _model(
             history=tuple(EpochRecord(**record) for record in about["history"]),
             annotation_revision=int(about["annotation_revision"]),
             card=dict(about["card"]),
+            seen=Seen.from_dict(about.get("seen")),
         )
         sound = 0 <= model.blend <= 1 and (temperature is None or 0 < temperature < 1e6)
         sound = sound and about.get(DIGEST) == _digest(about)

@@ -16,6 +16,7 @@ from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.linear_path import LinearPath
 from napari_ims_tumor.model.normalization import InputNormalization
+from napari_ims_tumor.model.seen import Seen
 from napari_ims_tumor.msi.arrays import Float32Array, frozen
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
@@ -61,6 +62,8 @@ class FittedModel:
         Revision of the labels it was fitted to.
     card
         Plain facts: counts, scores on held-out groups, notes. No clock, path or host.
+    seen
+        Marks of what it was fitted on; ``None`` where that was not kept.
     """
 
     weights: Mapping[str, Float32Array]
@@ -72,6 +75,7 @@ class FittedModel:
     history: tuple[EpochRecord, ...] = ()
     annotation_revision: int = 0
     card: Mapping[str, CardValue] = field(default_factory=dict)
+    seen: Seen | None = None
 
     def __post_init__(self) -> None:
         owned = {name: frozen(self.weights[name], np.float32) for name in sorted(self.weights)}

@@ -1,0 +1,161 @@
+"""The outcome of a validation in plain words; nothing is claimed that an interval does not show."""
+
+from __future__ import annotations
+
+from typing import Any, Final, TypeAlias
+
+Facts: TypeAlias = dict[str, Any]
+
+WORDS: Final = {
+    "balanced_accuracy": "balanced accuracy",
+    "auroc": "AUROC",
+    "sensitivity": "sensitivity",
+    "specificity": "specificity",
+    "ece": "calibration error",
+    "brier": "Brier score",
+}
+
+
+def verdict(facts: Facts) -> list[str]:
+    """A paragraph: what was judged, how well, what is better, and what is hard.
+
+    Parameters
+    ----------
+    facts
+        A report as plain facts, all but the verdict itself.
+    """
+    if facts["why_not"] is not None:
+        return [f"Nothing was judged: {facts['why_not']}."]
+    return [
+        *_permuted(facts),
+        _judged(facts),
+        *(_score(name, found, facts) for name, found in _best_first(facts)),
+        *_gains(facts),
+        *_hard(facts),
+        *_trust(facts),
+    ]
+
+
+def summary_lines(facts: Facts) -> tuple[str, ...]:
+    """A few lines for the command line, intervals included."""
+    if facts["why_not"] is not None:
+        return (str(facts["why_not"]),)
+    head = f"{facts['kind']}: {facts['n']} spectra, {facts['n_groups']} {facts['group_kind']}s"
+    seconds = facts["provenance"]["seconds"]
+    lines = [
+        f"{name}: {_figure(found, 'balanced_accuracy')}, {_figure(found, 'auroc')}, "
+        f"{_figure(found, 'ece')}, {seconds[name]:.1f} s"
+        for name, found in facts["networks"].items()
+    ]
+    reason = facts["bootstrap"]["why_not"]
+    notes = [f"no intervals: {reason}"] if reason else []
+    return (head, *lines, *_gains(facts), *notes, *facts["warnings"])
+
+
+def with_interval(value: float | None, interval: Facts | None, digits: int = 3) -> str:
+    """Write a figure as ``0.949 (0.880 to 0.978)``."""
+    if value is None:
+        return "not judged"
+    if not interval or interval["low"] is None:
+        return f"{value:.{digits}f}"
+    return f"{value:.{digits}f} ({interval['low']:.{digits}f} to {interval['high']:.{digits}f})"
+
+
+def signed(value: float, digits: int = 3) -> str:
+    """Write a difference with its sign, a true minus for negative ones."""
+    text = f"{value:+.{digits}f}"
+    return text.replace("-", "−")
+
+
+def _figure(found: Facts, metric: str) -> str:
+    value = with_interval(found[metric], found["intervals"].get(metric), 4)
+    return f"{WORDS[metric]} {value}"
+
+
+def _permuted(facts: Facts) -> list[str]:
+    if facts["permute_labels"] is None:
+        return []
+    return [
+        "The labels were shuffled among the pixels, so nothing can be learned: figures near one "
+        "half show that the validation is honest, and higher ones would show a leak."
+    ]
+
+
+def _judged(facts: Facts) -> str:
+    word, n = facts["group_kind"], facts["bootstrap"]["n_units"]
+    units = f"{n} {word}{'' if n == 1 else 's'}"
+    if facts["kind"] == "external validation":
+        return (
+            f"A finished model was judged on {facts['n']} labelled pixels of {units}; nothing was "
+            "fitted to them."
+        )
+    return (
+        f"{facts['n']} labelled pixels of {units} were judged by models that had seen none of the "
+        f"{word} they lie in."
+    )
+
+
+def _best_first(facts: Facts) -> list[tuple[str, Facts]]:
+    networks = facts["networks"].items()
+    return sorted(networks, key=lambda item: -(item[1]["balanced_accuracy"] or 0.0))
+
+
+def _score(name: str, found: Facts, facts: Facts) -> str:
+    if found["balanced_accuracy"] is None:
+        return f"{name} could not be scored: only one class is there to judge."
+    interval = found["intervals"].get("balanced_accuracy") or {}
+    between = ""
+    if interval.get("low") is not None:
+        between = f" (95 % interval {_share(interval['low'])} to {_share(interval['high'])})"
+    return (
+        f"{name} found {_share(found['sensitivity'])} of the {facts['classes'][-1]} pixels and "
+        f"{_share(found['specificity'])} of the others: a balanced accuracy of "
+        f"{_share(found['balanced_accuracy'])}{between}."
+    )
+
+
+def _gains(facts: Facts) -> list[str]:
+    """One sentence per network: what its intervals show against the linear model."""
+    said = []
+    for name, found in facts["differences"].items():
+        shown = [
+            f"{d['shown']} in {WORDS[metric]} ({signed(d['value'])}, 95 % interval "
+            f"{signed(d['low'])} to {signed(d['high'])})"
+            for metric, d in found.items()
+            if metric in ("balanced_accuracy", "auroc", "ece") and d["shown"]
+        ]
+        if shown:
+            said.append(f"Compared with linear, {name} is {' and '.join(shown)}.")
+        elif found["balanced_accuracy"]["value"] is not None:
+            why = "no interval could be given" if _without(found) else "every interval contains 0"
+            said.append(f"No gain of {name} over linear is claimed: {why}.")
+    return said
+
+
+def _without(found: Facts) -> bool:
+    return all(difference["low"] is None for difference in found.values())
+
+
+def _hard(facts: Facts) -> list[str]:
+    hard = [group["name"] for group in facts["groups"] if group["hard"]]
+    if not hard:
+        return []
+    named = ", ".join(hard[:5]) + (f" and {len(hard) - 5} more" if len(hard) > 5 else "")
+    return [f"Hard for every network: {named}. Look at {'it' if len(hard) == 1 else 'them'} first."]
+
+
+def _trust(facts: Facts) -> list[str]:
+    reason = facts["bootstrap"]["why_not"]
+    said = [f"No interval is given: {reason}."] if reason else []
+    raw = [name for name, found in facts["networks"].items() if not found["calibrated"]]
+    if raw:
+        verb = "is" if len(raw) == 1 else "are"
+        said.append(
+            f"The probabilities of {' and '.join(raw)} {verb} uncalibrated: their order means "
+            "something, their size little."
+        )
+    return said
+
+
+def _share(value: float | None) -> str:
+    return "an unknown share" if value is None else f"{100 * value:.1f} %"
