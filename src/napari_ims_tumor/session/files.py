@@ -5,15 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ims_tumor.annotation.annotation import Annotation
-from napari_ims_tumor.errors import ImsTumorError
-from napari_ims_tumor.io.annotation_file import read_labels, write_labels
+from napari_ims_tumor.errors import ImsTumorError, LabelsError
+from napari_ims_tumor.io.annotation_file import write_labels
 from napari_ims_tumor.io.image_file import write_planes
 from napari_ims_tumor.session.autosave import Autosave, RecoveredStrokes
 from napari_ims_tumor.session.jobs import one_step
+from napari_ims_tumor.session.labels_reading import LabelsQuestion, LabelsRead, labels_job
 from napari_ims_tumor.session.slide_state import SlideState
 
 if TYPE_CHECKING:
+    from napari_ims_tumor.io.geojson import LabelsImport
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.session.session import Session
 
@@ -30,7 +31,7 @@ class SessionFiles:
     # ---- labels -----------------------------------------------------------------------------
 
     def save_labels(self, path: Path) -> None:
-        """Write the active slide's labels as .npy or .tif."""
+        """Write the active slide's labels: an image, or outlines for QuPath."""
         slide = self._session.active
         if slide is None:
             return
@@ -41,23 +42,36 @@ class SessionFiles:
 
         self._session.run("file", one_step("Saving labels", write), lambda p: self._saved(slide, p))
 
-    def load_labels(self, path: Path) -> None:
-        """Read labels onto the active slide; refused with both shapes when they do not fit."""
-        slide = self._session.active
-        if slide is None:
+    def load_labels(
+        self, path: Path, how: LabelsImport | None = None, slide: SlideState | None = None
+    ) -> None:
+        """Read labels onto the active slide; refused with both shapes when they do not fit.
+
+        Where annotations have classes that are not known, whoever listens is asked first.
+        """
+        onto = slide or self._session.active
+        if onto is None:
             return
-        pixels = slide.dataset.pixels
 
-        def loaded(read: tuple[Annotation, tuple[str, ...]]) -> None:
-            annotation, notices = read
-            self._put_aside(slide)
-            self._session.annotate(annotation.labels, slide)
-            for notice in notices:
-                self._session.noticed.emit(notice)
-            self.look_for_strokes(slide)
+        def loaded(read: LabelsRead) -> None:
+            if read.is_open and len(self._session.labels_asked):
+                self._session.labels_asked.emit(LabelsQuestion(onto, path, read, how))
+            else:
+                self._take_labels(onto, read)
 
-        job = one_step("Reading labels", lambda: read_labels(path, pixels))
-        self._session.run("file", job, loaded)
+        self._session.run("file", labels_job(path, onto, how), loaded)
+
+    def _take_labels(self, slide: SlideState, read: LabelsRead) -> None:
+        try:
+            annotation = read.labels()
+        except LabelsError as error:
+            self._session.failed.emit(str(error))
+            return
+        self._put_aside(slide)
+        self._session.annotate(annotation.labels, slide)
+        if read.notices:
+            self._session.noticed.emit("\n".join(read.notices))
+        self.look_for_strokes(slide)
 
     # ---- models and predictions -------------------------------------------------------------
 

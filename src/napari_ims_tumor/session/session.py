@@ -26,6 +26,7 @@ from napari_ims_tumor.session.autosave import Autosave, RecoveredStrokes
 from napari_ims_tumor.session.classifier import Classifier
 from napari_ims_tumor.session.files import SessionFiles
 from napari_ims_tumor.session.jobs import JobListener, JobRunner, Lane, Report, Result
+from napari_ims_tumor.session.labels_reading import LabelsQuestion
 from napari_ims_tumor.session.slide_state import IonImage, PickedSpectrum, SlideState
 
 
@@ -50,6 +51,8 @@ class Session:
     """Why a click showed no spectrum."""
     ion_shown = Signal(IonImage)
     annotation_changed = Signal(SlideState)
+    labels_asked = Signal(LabelsQuestion)
+    """Labels in a file need an answer of the user's."""
     strokes_found = Signal(SlideState, RecoveredStrokes)
     fit_reported = Signal(object)
     fitted = Signal(object)
@@ -66,8 +69,9 @@ class Session:
 
     signals: ClassVar[tuple[str, ...]] = (
         "slide_opened", "slide_closed", "slide_surveyed", "active_changed", "spectrum_picked",
-        "nothing_picked", "ion_shown", "annotation_changed", "strokes_found", "fit_reported",
-        "fitted", "predicted", "job_reported", "job_started", "job_ended", "noticed", "failed",
+        "nothing_picked", "ion_shown", "annotation_changed", "labels_asked", "strokes_found",
+        "fit_reported", "fitted", "predicted", "job_reported", "job_started", "job_ended",
+        "noticed", "failed",
     )  # fmt: skip
 
     def __init__(self, runner: JobRunner, autosave: Autosave | None = None) -> None:

@@ -14,6 +14,7 @@ from napari_ims_tumor.annotation.label_classes import HEALTHY, TUMOR
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage, SlideState
 from napari_ims_tumor.viewer.annotating import Annotating
+from napari_ims_tumor.viewer.bound import forget, remember
 from napari_ims_tumor.viewer.canvas_overlays import center_on
 from napari_ims_tumor.viewer.keys import KeyBindings
 from napari_ims_tumor.viewer.labels_link import Debounce, at_once
@@ -66,6 +67,7 @@ class Binding:
             },
         )
         self._connect()
+        remember(self)
         self._catch_up()
 
     # ---- what the dock's buttons do ---------------------------------------------------------
@@ -127,6 +129,7 @@ class Binding:
 
     def close(self) -> None:
         """Cut every tie; the layers stay in the viewer."""
+        forget(self)
         self.annotating.take_all()
         for signal, slot in self._ties():
             signal.disconnect(slot)

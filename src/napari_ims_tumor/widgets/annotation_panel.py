@@ -9,9 +9,11 @@ from qtpy.QtGui import QColor, QIcon, QPixmap
 from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QPushButton, QSlider, QWidget
 
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, LabelClass
+from napari_ims_tumor.session.labels_reading import LabelsQuestion
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.viewer.slide_tag import first_of
 from napari_ims_tumor.widgets import file_dialogs
+from napari_ims_tumor.widgets.labels_dialog import LabelsDialog
 from napari_ims_tumor.widgets.section import Section, text_line
 from napari_ims_tumor.widgets.wiring import Wiring
 
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 KEYS = {"tumor": "T", "healthy": "H"}
 HINT = "Ctrl+Z takes a stroke back. A few small strokes in many regions teach more than one large."
 NO_SLIDE = "Open a slide first."
-LABELS = "Labels (*.npy *.png *.tif *.tiff)"
+LABELS = "Labels (*.npy *.png *.tif *.tiff *.geojson *.json)"
 LARGEST_BRUSH = 40
 
 
@@ -57,7 +59,9 @@ class AnnotationPanel(Section):
         self.hint = text_line("annotate_hint", HINT)
         self.load = QPushButton("Load labels…")
         self.load.setObjectName("annotate_load")
-        self.load.setToolTip("Read labels from a .npy, .png or .tif file of the slide's shape")
+        self.load.setToolTip(
+            "Read labels: .npy, .png or .tif of the slide's shape, or .geojson from QuPath"
+        )
         self.add(self.start, grid, self.hint, self.load)
 
     def _add_class(self, row: int, label: LabelClass) -> None:
@@ -97,6 +101,7 @@ class AnnotationPanel(Section):
         session = wiring.session
         for signal in (session.active_changed, session.annotation_changed, session.slide_surveyed):
             wiring.on(signal, self._changed)
+        wiring.on(session.labels_asked, self._ask)
         if self._binding is not None:
             events = self._binding.viewer.layers.events
             for emitter in (events.inserted, events.removed):
@@ -181,6 +186,19 @@ class AnnotationPanel(Section):
         path = file_dialogs.ask_open(self, "Load labels", LABELS)
         if path is not None:
             self._session.files.load_labels(path)
+
+    def _ask(self, question: LabelsQuestion) -> None:
+        from napari_ims_tumor.io.geojson import ClassMapping, LabelsImport, Placement
+
+        def answered(said: dict[str, str], scale: float) -> None:
+            known = {**question.said, **said}
+            how = LabelsImport(ClassMapping(known), Placement.scaled(scale))
+            self._session.files.load_labels(question.path, how, question.slide)
+
+        dialog = LabelsDialog(question, self)
+        dialog.answered.connect(answered)
+        # Not executed: the window goes on, and a job that ends meanwhile is heard.
+        dialog.open()
 
     def _changed(self, _: object) -> None:
         self.refresh()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 from qtpy.QtWidgets import QFileDialog, QWidget
@@ -16,12 +17,17 @@ def ask_open(parent: QWidget, title: str, kinds: str) -> Path | None:
 
 
 def ask_save(parent: QWidget, title: str, proposed: Path, kinds: str) -> Path | None:
-    """Ask for a place to write to; a name without an ending gets the proposed one."""
-    chosen, _ = QFileDialog.getSaveFileName(parent, title, str(proposed), kinds)
+    """Ask for a place to write to.
+
+    A name without an ending gets that of the chosen kind, or the proposed one if it is of it.
+    """
+    chosen, kind = QFileDialog.getSaveFileName(parent, title, str(proposed), kinds)
     if not chosen:
         return None
     path = Path(chosen)
     ending = ".ome.tif" if proposed.name.endswith(".ome.tif") else proposed.suffix
+    if kind and f"*{ending}" not in kind:
+        ending = re.split(r"[ )]", kind.partition("*")[2])[0] or ending
     return path if path.suffix else path.with_name(path.name + ending)
 
 

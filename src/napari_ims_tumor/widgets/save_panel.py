@@ -13,7 +13,8 @@ from napari_ims_tumor.widgets import file_dialogs
 from napari_ims_tumor.widgets.section import Section, show_text, text_line
 from napari_ims_tumor.widgets.wiring import Wiring
 
-LABELS = "Labels (*.npy *.tif *.tiff)"
+LABELS = "Labels (*.npy *.tif *.tiff *.png);;Outlines for QuPath (*.geojson)"
+SAVE_LABELS = "Write what was painted: .npy, .tif, .png, or .geojson for QuPath"
 MODEL = "Models (*.safetensors)"
 PREDICTION = "Predictions (*.npy *.ome.tif)"
 
@@ -31,7 +32,11 @@ class SavePanel(Section):
         self.refresh()
 
     def _make(self) -> None:
-        self.labels = _button("Save labels…", "save_labels", "Write what was painted, .npy or .tif")
+        self.labels = _button(
+            "Save labels…",
+            "save_labels",
+            "Write what was painted: .npy, .tif, .png, or .geojson for QuPath",
+        )
         self.model = _button("Save model…", "save_model", "Write the model, .safetensors")
         self.prediction = _button(
             "Save prediction…", "save_prediction", "Write the probabilities, .npy or .ome.tif"

@@ -45,7 +45,7 @@ class ImportedLabels:
         if self.n_imported or not self.n_features:
             return None
         if self.outside:
-            return f"{self.name}: {self.outside}"
+            return f"{self.name}: {self.outside} (--scale)"
         if self.unknown:
             return f"{self.name}: {self.advice}"
         reasons = "; ".join(f"{n} × {reason}" for reason, n in self.skipped.items())

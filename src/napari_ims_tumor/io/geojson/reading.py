@@ -170,8 +170,8 @@ def _why_outside(found: Gathering, painted: Painted) -> str:
     rows, columns = painted.labels.shape[-2:]
     down, right = found.reach
     return (
-        f"all {found.n_outside} annotations lie beside this slide of {rows} rows and {columns} "
-        f"columns: they reach to row {down:,.0f}, column {right:,.0f}. Probably they were drawn on "
-        "another image, such as a stained section of finer resolution: give its scale, how many of "
-        "its pixels are one pixel of this slide (--scale)"
+        f"no annotation lies on this slide of {rows} rows and {columns} columns: they reach to row "
+        f"{down:,.0f}, column {right:,.0f}. Probably they were drawn on another image, such as a "
+        "stained section of finer resolution: give its scale, how many of its pixels are one pixel "
+        "of this slide"
     )
