@@ -80,11 +80,12 @@ def ion_images(
 
 def fit_config(**options: Any) -> FitConfig:
     """Build a :class:`FitConfig`; an option that is ``None`` keeps its default."""
-    from napari_ims_tumor.model.config import FitConfig
+    from napari_ims_tumor.model.config import NETWORKS, FitConfig
 
     config = replace(FitConfig(), **{k: v for k, v in options.items() if v is not None})
-    if config.network not in ("default", "linear"):
-        raise FitRefused(f"there is no network {config.network!r}: use default or linear")
+    if config.network not in NETWORKS:
+        known = " or ".join(NETWORKS)
+        raise FitRefused(f"there is no network {config.network!r}: use {known}")
     if not 0 <= config.seed < 2**63:
         raise FitRefused(f"the seed {config.seed} is not usable: give a number from 0 to 2^63 - 1")
     return config
@@ -111,8 +112,9 @@ def fit(
     base
         A model to fine-tune, or its file.
     **options
-        Fields of :class:`~napari_ims_tumor.model.config.FitConfig`: ``network``, ``epochs``,
-        ``seed``, ``device``, ``tune``, ``time_limit_s``.
+        Fields of :class:`~napari_ims_tumor.model.config.FitConfig`: ``network`` (``"default"``,
+        ``"linear"``, ``"isotopenet"``, ``"faithful"``), ``epochs``, ``seed``, ``device``,
+        ``tune``, ``time_limit_s``.
 
     Returns
     -------

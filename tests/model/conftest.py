@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.config import FitConfig
@@ -68,6 +69,26 @@ class Builders:
         job = fit(spectra, FitConfig(**{"device": "cpu", **options}))
         stop = None if stop_after is None else lambda: len(seen) >= stop_after
         return seen, run_inline(job, seen.append, stop)
+
+    @staticmethod
+    def probed_receptive_field(network: Any, position: int) -> int:
+        """Bins that move one unit of the last feature map: where its gradient is not zero.
+
+        Group normalization couples all positions by its mean; replaced by an identity, what remains
+        is the reach of the convolutions themselves. Weights of one sign cannot cancel.
+        """
+        for module in network.modules():
+            for name, child in module.named_children():
+                if isinstance(child, torch.nn.GroupNorm):
+                    setattr(module, name, torch.nn.Identity())
+        with torch.no_grad():
+            for parameter in network.parameters():
+                parameter.copy_(parameter.abs() + 0.01)
+        inputs = torch.ones(1, network.config.bins, requires_grad=True)
+        network.eval().features(inputs)[0, :, position].sum().backward()
+        assert inputs.grad is not None
+        seen = np.flatnonzero(inputs.grad[0].numpy())
+        return int(seen[-1] - seen[0] + 1)
 
 
 @pytest.fixture(scope="session")

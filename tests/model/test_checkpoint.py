@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from napari_ims_tumor.errors import ImsTumorError, ModelFileError
 from napari_ims_tumor.model.checkpoint import METADATA_KEY, model_bytes, read_model, write_model
-from napari_ims_tumor.model.config import NetworkConfig
+from napari_ims_tumor.model.config import NETWORKS, PLAIN, Network, NetworkConfig
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, EpochRecord, FittedModel
 from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.model.weight_shapes import weight_shapes
@@ -29,7 +29,7 @@ def some_model(network: str = "default", bins: int = 40) -> FittedModel:
     }
     return FittedModel(
         weights, config, MassAxis(np.arange(bins) + 100.5), ("healthy", "tumor"),
-        blend=0.5 if network == "default" else 0.0, temperature=1.25,
+        blend={"default": 0.5, "linear": 0.0}.get(network, 1.0), temperature=1.25,
         history=(EpochRecord(1, 0.5, 0.9),), annotation_revision=7, card={"n tumor": 3},
     )  # fmt: skip
 
@@ -53,7 +53,7 @@ def with_about(content: bytes, **changes: object) -> bytes:
     return struct.pack("<Q", len(text)) + text + content[8 + length :]
 
 
-@pytest.mark.parametrize("network", ["default", "linear"])
+@pytest.mark.parametrize("network", NETWORKS)
 def test_a_model_comes_back_whole(tmp_path: Path, network: str) -> None:
     model, path = some_model(network), tmp_path / "model.safetensors"
     write_model(path, model)
@@ -127,6 +127,47 @@ def test_weights_of_another_shape_are_refused_before_loading(
     path = tmp_path / "model.safetensors"
     path.write_bytes(with_about(content, network=asdict(shape)))
     with pytest.raises(ModelFileError, match="wrong shape"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("network", NETWORKS)
+def test_weights_of_each_network_must_fit_its_axis(tmp_path: Path, network: Network) -> None:
+    path = tmp_path / "model.safetensors"
+    shape = asdict(NetworkConfig.for_axis(network, 41, 2))
+    path.write_bytes(with_about(model_bytes(some_model(network)), network=shape))
+    with pytest.raises(ModelFileError, match="wrong shape"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("network", PLAIN)
+@pytest.mark.parametrize(
+    "change", [{"channels": 16}, {"kernel": 5}, {"dilations": [1, 3]}, {"stem_stride": 2}]
+)
+def test_networks_of_one_shape_have_no_other(
+    tmp_path: Path, network: Network, change: dict[str, object]
+) -> None:
+    path = tmp_path / "model.safetensors"
+    shape = {**asdict(NetworkConfig.for_axis(network, 40, 2)), **change}
+    path.write_bytes(with_about(model_bytes(some_model(network)), network=shape))
+    with pytest.raises(ModelFileError, match="cannot build"):
+        read_model(path)
+
+
+@pytest.mark.parametrize("network", PLAIN)
+def test_a_network_that_answers_alone_has_the_whole_share(tmp_path: Path, network: str) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(model_bytes(replace(some_model(network), blend=0.5)))
+    with pytest.raises(ModelFileError, match="changed or damaged"):
+        read_model(path)
+
+
+def test_a_variance_below_zero_is_refused(tmp_path: Path) -> None:
+    model = some_model("isotopenet")
+    name = "cnn.blocks.1.norm2.running_var"
+    broken = replace(model, weights={**model.weights, name: -model.weights[name]})
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(model_bytes(broken))
+    with pytest.raises(ModelFileError, match="not numbers"):
         read_model(path)
 
 

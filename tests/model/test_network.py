@@ -1,45 +1,26 @@
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
 import pytest
 import torch
 
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.network import DilatedConv, DilatedNetwork
-from napari_ims_tumor.model.training import build_network, is_tuned
-from napari_ims_tumor.model.weight_shapes import weight_shapes
-
-
-def probed_receptive_field(network: DilatedNetwork, position: int) -> int:
-    """Bins that move one unit of the last feature map: where its gradient is not zero.
-
-    Group normalization couples all positions by its mean; replaced by an identity, what remains
-    is the reach of the convolutions themselves. Weights of one sign cannot cancel.
-    """
-    for module in network.modules():
-        for name, child in module.named_children():
-            if isinstance(child, torch.nn.GroupNorm):
-                setattr(module, name, torch.nn.Identity())
-    with torch.no_grad():
-        for parameter in network.parameters():
-            parameter.copy_(parameter.abs() + 0.01)
-    inputs = torch.ones(1, network.config.bins, dtype=torch.float32, requires_grad=True)
-    network.features(inputs)[0, :, position].sum().backward()
-    assert inputs.grad is not None
-    seen = np.flatnonzero(inputs.grad[0].numpy())
-    return int(seen[-1] - seen[0] + 1)
+from napari_ims_tumor.model.presets import build_network
+from napari_ims_tumor.model.training import is_tuned
 
 
 @pytest.mark.parametrize(
     ("dilations", "stride"), [((1,), 1), ((1, 4), 1), ((1, 4), 8), ((1, 4, 16), 8)]
 )
 def test_receptive_field_formula_equals_a_gradient_probe(
-    dilations: tuple[int, ...], stride: int
+    build: Any, dilations: tuple[int, ...], stride: int
 ) -> None:
     bins = 4_000
     config = NetworkConfig("default", bins, 2, channels=4, stem_stride=stride, dilations=dilations)
     network = build_network(config, 0)
-    assert probed_receptive_field(network, config.positions // 2) == config.receptive_field
+    assert build.probed_receptive_field(network, config.positions // 2) == config.receptive_field
 
 
 @pytest.mark.parametrize("bins", [3, 17, 593, 1_999, 2_000, 12_000, 50_000])
@@ -50,19 +31,9 @@ def test_the_receptive_field_covers_every_axis(bins: int) -> None:
     assert config.stem_stride == 1 or config.positions >= 128
 
 
-def test_one_unit_sees_the_whole_axis() -> None:
+def test_one_unit_sees_the_whole_axis(build: Any) -> None:
     config = NetworkConfig.for_axis("default", 593, 2)
-    assert probed_receptive_field(build_network(config, 0), config.positions // 2) == 593
-
-
-@pytest.mark.parametrize("bins", [3, 100, 2_500])
-def test_shapes_are_known_without_building(bins: int) -> None:
-    config = NetworkConfig.for_axis("default", bins, 3)
-    network = build_network(config, 0)
-    expected = {"cnn." + name: tuple(v.shape) for name, v in network.state_dict().items()}
-    shapes = weight_shapes(config)
-    assert {k: v for k, v in shapes.items() if k.startswith("cnn.")} == expected
-    assert network(torch.zeros(2, bins)).shape == (2, 3)
+    assert build.probed_receptive_field(build_network(config, 0), config.positions // 2) == 593
 
 
 @pytest.mark.parametrize(("dilation", "length"), [(16, 593), (16, 5), (64, 593), (64, 640)])
@@ -76,6 +47,7 @@ def test_wide_convolutions_are_the_same_sum(dilation: int, length: int) -> None:
 def test_absolute_position_matters() -> None:
     config = NetworkConfig.for_axis("default", 64, 2)
     network = build_network(config, 0).eval()
+    assert isinstance(network, DilatedNetwork)
     torch.nn.init.normal_(network.output.weight, generator=torch.Generator().manual_seed(0))
     peak = torch.zeros(2, 64)
     peak[0, 10], peak[1, 50] = 3, 3

@@ -9,7 +9,8 @@ import torch
 
 from napari_ims_tumor.errors import FitFailed
 from napari_ims_tumor.model import training
-from napari_ims_tumor.model.config import NetworkConfig
+from napari_ims_tumor.model.config import Network, NetworkConfig
+from napari_ims_tumor.model.presets import build_network
 from napari_ims_tumor.model.training import Trainer, TrainingSet
 
 
@@ -27,24 +28,29 @@ def eight_spectra() -> TrainingSet:
     return TrainingSet(inputs, np.array([0, 1, 1, 0, 1, 0, 0, 1]), 2)
 
 
-def trainer(data: TrainingSet, seed: int = 0) -> Trainer:
-    config = NetworkConfig.for_axis("default", data.inputs.shape[1], 2)
+def trainer(data: TrainingSet, seed: int = 0, network: Network = "default") -> Trainer:
+    config = NetworkConfig.for_axis(network, data.inputs.shape[1], 2)
     return Trainer(config, data, seed, "cpu")
 
 
-def test_it_overfits_eight_spectra() -> None:
+CNNS: tuple[Network, ...] = ("default", "isotopenet", "faithful")
+
+
+@pytest.mark.parametrize("network", CNNS)
+def test_it_overfits_eight_spectra(network: Network) -> None:
     data = eight_spectra()
-    fit = trainer(data)
+    fit = trainer(data, network=network)
     for _ in range(12):
         drained(fit.epoch())
     assert (drained(fit.logits(data.inputs)).argmax(axis=1) == data.classes).all()
 
 
-def test_the_same_seed_gives_the_same_weights_and_another_seed_others() -> None:
+@pytest.mark.parametrize("network", CNNS)
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(network: Network) -> None:
     found = []
     for seed in (0, 0, 1):
         torch.manual_seed(len(found))  # what happened before must not matter
-        fit = trainer(eight_spectra(), seed)
+        fit = trainer(eight_spectra(), seed, network)
         for _ in range(3):
             drained(fit.epoch())
         found.append(fit.weights())
@@ -119,7 +125,7 @@ def test_errors_of_torch_become_one_sentence() -> None:
 
 def test_prediction_halves_its_batch_too(monkeypatch: pytest.MonkeyPatch) -> None:
     data = eight_spectra()
-    network = training.build_network(NetworkConfig.for_axis("default", 60, 2), 0).eval()
+    network = build_network(NetworkConfig.for_axis("default", 60, 2), 0).eval()
     expected = drained(training.network_logits(network, data.inputs))
     real, failures = network.forward, iter([True, True])
 

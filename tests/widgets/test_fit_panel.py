@@ -12,7 +12,7 @@ from tests.widgets.conftest import make_dataset, painted
 
 from napari_ims_tumor.job import STOP, Job, Progress, run_inline
 from napari_ims_tumor.model.checkpoint import write_model
-from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.config import NETWORKS, PLAIN, FitConfig
 from napari_ims_tumor.model.device import DeviceNote
 from napari_ims_tumor.model.fitting import EpochReport
 from napari_ims_tumor.msi.overview import survey
@@ -112,6 +112,27 @@ def test_fine_tuning_waits_for_its_model(
     assert session.classifier.model is base, "reading a base must not replace the model"
 
 
+@pytest.mark.parametrize("network", PLAIN)
+def test_networks_to_compare_with_are_fitted_anew(
+    panel: FitPanel, session: Session, network: str
+) -> None:
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    panel.start["network"].value = network
+    assert panel.fit.isEnabled()
+    panel.start["start_from"].value = FROM_FILE
+    assert network in panel.reason.text()
+    assert "fitted anew" in panel.reason.text()
+    assert not panel.fit.isEnabled()
+
+
+def test_every_network_is_offered_and_explained_default_first(panel: FitPanel) -> None:
+    field = panel.start["network"]
+    assert tuple(field.choices) == NETWORKS
+    assert field.value == "default"
+    assert [line.split(":")[0] for line in field.tooltip.splitlines()] == list(NETWORKS)
+
+
 def test_a_broken_base_is_no_base(
     panel: FitPanel, session: Session, qtbot: QtBot, tmp_path: Path
 ) -> None:
@@ -139,7 +160,7 @@ def test_reports_are_drawn_as_they_come(panel: FitPanel, session: Session) -> No
     assert panel.plot.baseline.isVisible()
     assert not panel.plot.loss_plot.isVisible()
     for epoch, (loss, score) in enumerate([(0.7, 0.8), (0.5, 0.95)], start=1):
-        report = EpochReport("Network", epoch, 8, loss, score, 0.9, 75.0, "CPU")
+        report = EpochReport("Network", epoch, 8, loss, score, 0.9, 75.0, "CPU", is_optimistic=True)
         session.job_reported.emit("fit", report)
     assert panel.plot.isVisible()
     assert list(panel.plot.loss.getData()[1]) == [0.7, 0.5]

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from napari_ims_tumor.widgets.fit_words import duration
+from napari_ims_tumor.model.config import NETWORKS
+from napari_ims_tumor.model.fit_run import EpochReport
+from napari_ims_tumor.widgets.fit_words import KINDS, OPTIMISTIC, duration, score_words
 
 
 @pytest.mark.parametrize(
@@ -12,3 +16,16 @@ from napari_ims_tumor.widgets.fit_words import duration
 )  # fmt: skip
 def test_durations_as_a_person_says_them(seconds: float, words: str) -> None:
     assert duration(seconds) == words
+
+
+def test_every_network_has_a_name() -> None:
+    assert tuple(KINDS) == NETWORKS
+
+
+def test_only_a_score_that_chose_something_is_called_optimistic() -> None:
+    report = EpochReport("Network on held-out groups", held_out_score=0.91, linear_score=0.9)
+    plain = "Held-out balanced accuracy: network 0.910, linear 0.900"
+    assert score_words(report) == plain
+    assert score_words(replace(report, is_optimistic=True)) == f"{plain}\n{OPTIMISTIC}"
+    linear = EpochReport("Linear model on held-out groups", held_out_score=0.9, linear_score=0.9)
+    assert score_words(linear) == "Held-out balanced accuracy: linear 0.900"

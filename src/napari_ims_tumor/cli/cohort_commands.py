@@ -10,6 +10,7 @@ from napari_ims_tumor.cli.model_commands import SLIDES_HELP, add_fit_options, fi
 from napari_ims_tumor.cli.numbers import seed
 from napari_ims_tumor.cli.outputs import refuse_folder_path
 from napari_ims_tumor.cli.terminal import drive, say
+from napari_ims_tumor.model.config import NETWORKS
 
 if TYPE_CHECKING:
     from napari_ims_tumor.cohort.report import EvaluationReport
@@ -26,7 +27,9 @@ def add_to(commands: Commands) -> None:
     evaluate.add_argument("--slides", metavar="1-4,7", help=SLIDES_HELP)
     evaluate.add_argument("--model", type=Path, help="judge this model; nothing is fitted")
     evaluate.add_argument("--folds", type=int, default=5)
-    evaluate.add_argument("--networks", default="default,linear", help="separated by commas")
+    evaluate.add_argument(
+        "--networks", default="default,linear", help=f"of {', '.join(NETWORKS)}, with commas"
+    )
     evaluate.add_argument(
         "--permute-labels", type=seed, metavar="SEED", help="labels without signal"
     )

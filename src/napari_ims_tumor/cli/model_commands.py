@@ -10,6 +10,7 @@ from napari_ims_tumor.cli.numbers import at_least_one, seed
 from napari_ims_tumor.cli.outputs import refuse_image_path, refuse_model_path
 from napari_ims_tumor.cli.terminal import drive, say
 from napari_ims_tumor.errors import CohortError
+from napari_ims_tumor.model.config import NETWORKS
 
 if TYPE_CHECKING:
     from napari_ims_tumor.job import Job
@@ -33,7 +34,7 @@ def add_to(commands: Commands) -> None:
     fit.add_argument("--from", dest="base", type=Path, help="fine-tune this model")
     fit.add_argument("--tune", choices=list(TUNE), default="all", help="what --from may change")
     add_fit_options(fit)
-    fit.add_argument("--network", choices=["default", "linear"], default="default")
+    fit.add_argument("--network", choices=NETWORKS, default="default", help="what to fit")
     fit.set_defaults(run=_fit)
 
     predict = commands.add_parser("predict", help="write class probabilities per pixel")
@@ -51,7 +52,9 @@ def add_fit_options(command: argparse.ArgumentParser) -> None:
     """Add what every command that fits understands."""
     command.add_argument("--seed", type=seed, default=0)
     command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
-    command.add_argument("--epochs", type=at_least_one, help="most passes over the labels")
+    command.add_argument(
+        "--epochs", type=at_least_one, help="most passes over the labels (the network's own number)"
+    )
 
 
 def fit_config(given: argparse.Namespace, network: str) -> FitConfig:

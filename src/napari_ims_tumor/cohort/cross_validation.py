@@ -24,7 +24,7 @@ from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
 
 def evaluate(
     slides: tuple[CohortSlide, ...],
-    networks: Sequence[str] = NETWORKS,
+    networks: Sequence[str] = ("default", "linear"),
     config: FitConfig | None = None,
     n_folds: int = 5,
     permute_labels: int | None = None,

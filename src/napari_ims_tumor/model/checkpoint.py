@@ -21,10 +21,10 @@ from safetensors.numpy import save as save_arrays
 
 from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ImsTumorError, ModelFileError
-from napari_ims_tumor.model.config import NETWORKS, NetworkConfig
+from napari_ims_tumor.model.config import MAX_BINS, NETWORKS, NetworkConfig
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
 from napari_ims_tumor.model.seen import Seen
-from napari_ims_tumor.model.weight_shapes import weight_shapes
+from napari_ims_tumor.model.weight_shapes import VARIANCE, weight_shapes
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
 FORMAT_VERSION: Final = 1
@@ -32,7 +32,6 @@ METADATA_KEY: Final = "napari-ims-tumor"
 AXIS: Final = "axis.mz"
 DIGEST: Final = "digest"
 MAX_HEADER_BYTES: Final = 4 * 1024 * 1024
-MAX_BINS: Final = 2_000_000
 
 
 def model_bytes(model: FittedModel) -> bytes:
@@ -81,9 +80,15 @@ def _from_bytes(content: bytes) -> FittedModel:
         arrays = dict(load_arrays(content))
     except (safetensors.SafetensorError, ValueError, KeyError) as error:
         raise ModelFileError("the file is damaged: copy it again from where it came") from error
-    if not all(np.isfinite(values).all() for values in arrays.values()):
+    if not all(_are_numbers(name, values) for name, values in arrays.items()):
         raise ModelFileError("the file holds weights that are not numbers: fit the model again")
     return _model(about, network, arrays)
+
+
+def _are_numbers(name: str, values: np.ndarray[Any, Any]) -> bool:
+    """Finite, and where a square root will be taken not below 0."""
+    lowest = 0 if name.endswith(VARIANCE) else -np.inf
+    return bool((np.isfinite(values) & (values >= lowest)).all())
 
 
 def _header(content: bytes) -> dict[str, Any]:
@@ -150,7 +155,11 @@ def _counts_are_sound(network: NetworkConfig) -> bool:
     counts += list(network.dilations)
     whole = all(type(c) is int and 1 <= c <= MAX_BINS for c in counts)
     odd = network.stem_kernel % 2 == 1 and network.kernel % 2 == 1
-    return whole and odd and network.channels % 4 == 0 and len(network.dilations) <= 16
+    sound = whole and odd and network.channels % 4 == 0 and len(network.dilations) <= 16
+    if sound and network.is_plain:
+        # These have one shape per axis, and no other.
+        return network == NetworkConfig.for_axis(network.network, network.bins, network.classes)
+    return sound
 
 
 _NOT_COUNTS: Final = ("network", "dilations")
@@ -193,10 +202,15 @@ def _model(
             card=dict(about["card"]),
             seen=Seen.from_dict(about.get("seen")),
         )
-        sound = 0 <= model.blend <= 1 and (temperature is None or 0 < temperature < 1e6)
+        sound = _is_share(model.blend, network) and (temperature is None or 0 < temperature < 1e6)
         sound = sound and about.get(DIGEST) == _digest(about)
     except (KeyError, TypeError, ValueError):
         sound = False
     if not sound or model.model_id != about.get("model_id"):
         raise ModelFileError("the model file was changed or damaged: copy it again")
     return model
+
+
+def _is_share(blend: float, network: NetworkConfig) -> bool:
+    """Whether a network can have this share: 0 to 1, and one that answers alone has all of it."""
+    return blend == 1 if network.is_plain else 0 <= blend <= 1

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
-Network = Literal["default", "linear"]
+Network = Literal["default", "linear", "isotopenet", "faithful"]
 Tune = Literal["all", "last blocks", "head"]
 
-NETWORKS: Final[tuple[Network, ...]] = ("default", "linear")
+NETWORKS: Final[tuple[Network, ...]] = ("default", "linear", "isotopenet", "faithful")
+PLAIN: Final[tuple[Network, ...]] = ("isotopenet", "faithful")
+"""Networks that answer alone: nothing linear is mixed in, held-out groups choose nothing."""
 POSITIONS: Final = 128
 """The stem folds bins together only as far as at least this many positions remain."""
 MOST_STRIDE: Final = 8
 """And never more than 8 bins: 16 channels are more numbers than came in, so none is lost."""
+
+MAX_BINS: Final = 2_000_000
+ISOTOPENET_STRIDES: Final = (5, 3)
+"""Of its second and fourth block."""
+ISOTOPENET_LOCAL: Final = 5
+"""Width of its locally connected layer."""
+ISOTOPENET_RECEPTIVE_FIELD: Final = 109
+"""5 bins after block 1, 9 after 2, 29 after 3, 49 after 4 and 4 · 15 more in the last layer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +33,10 @@ class FitConfig:
     Attributes
     ----------
     network
-        ``"default"`` (linear path plus dilated CNN) or ``"linear"`` alone.
+        ``"default"`` (linear path plus dilated CNN), ``"linear"`` alone, or for comparison the
+        published ``"isotopenet"`` and the dilated ``"faithful"`` of stride 1, each alone.
     epochs
-        Most passes over the labelled spectra; held-out groups may end a fit earlier.
+        Passes over the labelled spectra, at most; ``None`` = as many as the network usually needs.
     tune
         What of a base model's CNN may change when fine-tuning; ignored without a base.
     seed
@@ -37,7 +48,7 @@ class FitConfig:
     """
 
     network: Network = "default"
-    epochs: int = 12
+    epochs: int | None = None
     tune: Tune = "all"
     seed: int = 0
     device: str = "auto"
@@ -54,12 +65,14 @@ class NetworkConfig:
         Preset it came from; ``"linear"`` has no CNN and the rest is unused.
     bins, classes
         Length of the m/z axis, number of classes.
-    channels, stem_kernel, stem_stride, kernel
-        Feature channels, first convolution, and kernel of the dilated ones.
+    channels, kernel
+        Feature channels, and kernel of the dilated convolutions (in ``isotopenet``: of all).
+    stem_kernel, stem_stride
+        First convolution.
     dilations
-        One residual block of two convolutions per entry.
+        One residual block per entry.
     head_channels, hidden
-        Low-rank head: channels kept per position, hidden units.
+        Low-rank head of ``default``: channels kept per position, hidden units.
     """
 
     network: Network
@@ -76,22 +89,63 @@ class NetworkConfig:
     @classmethod
     def for_axis(cls, network: Network, bins: int, classes: int) -> NetworkConfig:
         """The preset for an axis: as many dilated blocks as it takes to see all of it."""
-        if network == "linear":
-            return cls(network, bins, classes)
-        stride = min(MOST_STRIDE, max(1, bins // POSITIONS))
-        config = cls(network, bins, classes, stem_stride=stride, dilations=(1,))
-        while config.receptive_field < bins:
-            dilations = (*config.dilations, 4 * config.dilations[-1])
-            config = cls(network, bins, classes, stem_stride=stride, dilations=dilations)
+        config = cls(network, bins, classes)
+        if network in PLAIN:
+            config = replace(config, channels=8, stem_kernel=3, stem_stride=1, kernel=3)
+        if network == "default":
+            stride = min(MOST_STRIDE, max(1, bins // POSITIONS))
+            config = replace(config, stem_stride=stride)
+        if network in ("linear", "isotopenet"):
+            return config
+        growth, most = _DILATIONS[network]
+        config = replace(config, dilations=(1,))
+        while config.receptive_field < bins and config.dilations[-1] < most:
+            config = replace(config, dilations=(*config.dilations, growth * config.dilations[-1]))
         return config
 
     @property
+    def is_plain(self) -> bool:
+        """Whether it answers alone, see :data:`PLAIN`."""
+        return self.network in PLAIN
+
+    @property
     def positions(self) -> int:
-        """Length of the feature maps."""
+        """Length of the last feature maps."""
+        if self.network == "isotopenet":
+            return math.ceil(math.ceil(self.bins / ISOTOPENET_STRIDES[0]) / ISOTOPENET_STRIDES[1])
         return math.ceil(self.bins / self.stem_stride)
 
     @property
+    def widest(self) -> int:
+        """Numbers in the largest feature map of one spectrum."""
+        length = self.bins if self.network == "isotopenet" else self.positions
+        return self.channels * length
+
+    @property
     def receptive_field(self) -> int:
-        """Bins that one unit of the last feature map can see: k_stem + 2 (k−1) · stride · Σd."""
-        reach = 2 * (self.kernel - 1) * sum(self.dilations)
+        """Bins that one unit of the last feature map can see.
+
+        k_stem + m (k − 1) · stride · Σd, with m convolutions per block: 2, in ``faithful`` 1.
+        """
+        if self.network == "isotopenet":
+            return ISOTOPENET_RECEPTIVE_FIELD
+        per_block = 1 if self.network == "faithful" else 2
+        reach = per_block * (self.kernel - 1) * sum(self.dilations)
         return self.stem_kernel + self.stem_stride * reach
+
+
+_DILATIONS: Final[dict[Network, tuple[int, int]]] = {
+    "default": (4, MAX_BINS),
+    "faithful": (2, 4096),
+}
+"""By what dilations grow from block to block, and the most they grow to."""
+
+
+def why_not_fine_tune(network: Network) -> str | None:
+    """Say why a fit with this network cannot start from an earlier model; ``None`` if it can."""
+    if network not in PLAIN:
+        return None
+    return (
+        f"{network} is a network to compare with and is always fitted anew: "
+        "start new, or use default or linear on both sides"
+    )

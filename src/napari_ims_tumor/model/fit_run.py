@@ -38,6 +38,8 @@ class EpochReport:
         A sentence for the user: why there is no score, that memory ran out.
     preview
         A model that can be shown already; the first is the linear one.
+    is_optimistic
+        Whether the groups that give the score also choose the epoch.
     """
 
     phase: str
@@ -50,6 +52,7 @@ class EpochReport:
     device: str = ""
     note: str = ""
     preview: FittedModel | None = None
+    is_optimistic: bool = False
 
     @property
     def done(self) -> int:

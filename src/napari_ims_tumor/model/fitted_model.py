@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
 from typing import Final, TypeAlias
@@ -45,7 +45,7 @@ class FittedModel:
     Attributes
     ----------
     weights
-        Name → float32 array: normalization, linear path and (``default``) the CNN's parameters.
+        Name → float32 array: normalization, linear path and the network's parameters.
     network
         Shape of the network.
     axis
@@ -53,7 +53,8 @@ class FittedModel:
     class_names
         Names of the probability planes.
     blend
-        What the CNN's logits are multiplied by before they join the linear path's; 0 = linear.
+        Share of the network's logits in the answer, the rest is the linear path's: 0 = linear
+        alone, 1 = network alone.
     temperature
         Divides the logits; ``None`` where no held-out group could tell it: uncalibrated.
     history
@@ -105,6 +106,11 @@ class FittedModel:
         """Whether the CNN takes part in predictions."""
         return self.blend != 0 and self.network.network != "linear"
 
+    @property
+    def is_optimistic(self) -> bool:
+        """Whether the groups that gave the score also chose the epochs and the share."""
+        return self.has_cnn and not self.network.is_plain
+
     @cached_property
     def model_id(self) -> str:
         """Hash of weights, axis and settings: the same model has the same id everywhere."""
@@ -113,6 +119,12 @@ class FittedModel:
         for name, values in self.weights.items():
             digest.update(name.encode() + values.astype("<f4").tobytes())
         return digest.hexdigest()[:16]
+
+    def with_note(self, *notes: str) -> FittedModel:
+        """Add sentences to the card's note, each once."""
+        before = str(self.card.get("note", ""))
+        joined = "; ".join(dict.fromkeys(note for note in (before, *notes) if note))
+        return replace(self, card={**self.card, "note": joined}) if joined else self
 
     def summary(self) -> tuple[str, ...]:
         """A few lines for the command line: what it is and what is known of it."""
@@ -125,7 +137,7 @@ class FittedModel:
             kind = self.card.get("group kind")
             chose = f" (a little optimistic: these {kind}s also chose the epochs)"
             found = f"balanced accuracy on held-out {kind}s: {score}"
-            lines.append(found + (chose if self.has_cnn else ""))
+            lines.append(found + (chose if self.is_optimistic else ""))
         note = self.card.get("note")
         return (*lines, str(note)) if note else tuple(lines)
 

@@ -5,18 +5,22 @@
 3. CNNs on the same folds, epoch by epoch. Held-out groups choose the number of epochs and the
    share of the CNN in the answer; a share of 0 means that the linear answer stands.
 4. The CNN on all labelled spectra for that number of epochs.
+
+``isotopenet`` and ``faithful`` are fitted alone, after step 2: on all labelled spectra for a fixed
+number of epochs, then on held-out folds for the score and the temperature.
 """
 
 from __future__ import annotations
 
 from napari_ims_tumor.errors import FitRefused, ModelFileError
 from napari_ims_tumor.job import Job
-from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.config import PLAIN, FitConfig, why_not_fine_tune
 from napari_ims_tumor.model.device import describe_device, resolve_device, steadily
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.linear_phase import linear_phase
 from napari_ims_tumor.model.network_phase import network_phase
+from napari_ims_tumor.model.plain_phase import plain_phase
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
 
 __all__ = ["EpochReport", "fit"]
@@ -60,21 +64,27 @@ def fit(
 def _fit(
     spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None
 ) -> Job[EpochReport, FittedModel]:
-    _refuse(spectra, base)
+    _refuse(spectra, config, base)
     resolve_device(config.device)
     run = FitRun(config.time_limit_s, describe_device(config.device).name)
     answer = yield from linear_phase(spectra, config, base, run)
     if config.network == "linear" or run.over:
         return answer.model
+    if config.network in PLAIN:
+        return (yield from plain_phase(answer, config, run))
     return (yield from network_phase(answer, config, base, run))
 
 
-def _refuse(spectra: LabelledSpectra, base: FittedModel | None) -> None:
+def _refuse(spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None) -> None:
     reason = why_not_fit(spectra.counts)
     if reason is not None:
         raise FitRefused(reason)
     if base is None:
         return
+    for network in (config.network, base.network.network):
+        reason = why_not_fine_tune(network)
+        if reason is not None:
+            raise FitRefused(reason)
     if base.class_names != spectra.class_names:
         raise ModelFileError(
             f"the model to start from knows the classes {', '.join(base.class_names)}, the labels "

@@ -20,8 +20,10 @@ from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import CardValue, EpochRecord, FittedModel
 from napari_ims_tumor.model.linear_phase import LinearAnswer, score_facts
+from napari_ims_tumor.model.presets import epochs_of
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.weight_shapes import network_facts
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 
 BLENDS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
@@ -90,16 +92,16 @@ def network_phase(
     check = _begin(answer, config, base, shape)
     from_base = base is not None and base.has_cnn
     patience = PATIENCE_FROM_BASE if from_base else PATIENCE
-    for epoch in range(0 if from_base else 1, config.epochs + 1):
+    for epoch in range(0 if from_base else 1, epochs_of(config) + 1):
         finished = yield from _check_epoch(check, epoch, config, run)
         if not finished or epoch - check.best.epoch >= patience:
             break
     if not _is_worth_it(check):
         if run.over:
-            return _with_note(answer.model, run.note, STOPPED)
+            return answer.model.with_note(run.note, STOPPED)
         yield from run.tell(replace(_report(check, "Network on held-out groups"), note=NO_BETTER))
-        return _with_note(answer.model, run.note, NO_BETTER)
-    stopgap = _with_note(_model(check, shape, check.best.weights), run.note)
+        return answer.model.with_note(run.note, NO_BETTER)
+    stopgap = _model(check, shape, check.best.weights).with_note(run.note)
     if not run.over:
         yield from run.tell(_report(check, "Network on held-out groups", stopgap))
     if run.over:
@@ -107,7 +109,7 @@ def network_phase(
     weights = yield from _refit(check, config, base, run)
     if weights is None:
         return stopgap
-    return _with_note(_model(check, shape, weights), run.note)
+    return _model(check, shape, weights).with_note(run.note)
 
 
 def _begin(
@@ -143,7 +145,7 @@ def _check_epoch(
 ) -> Job[EpochReport, bool]:
     """One epoch of every fold's CNN, then the choice; ``False`` when the fit must end here."""
     begun = time.monotonic()
-    report = replace(_report(check, "Network on held-out groups"), epochs=config.epochs)
+    report = replace(_report(check, "Network on held-out groups"), epochs=epochs_of(config))
     losses, parts = [], []
     for fold, trainer in zip(check.folds, check.trainers, strict=True):
         # Epoch 0 judges a base model's CNN as it is.
@@ -162,8 +164,8 @@ def _check_epoch(
     score = _choose(check, epoch, np.concatenate(parts))
     if epoch:
         check.history.append(EpochRecord(epoch, round(float(np.mean(losses)), 6), score))
-    left = (time.monotonic() - begun) * (config.epochs - epoch + 2)
-    told = replace(_report(check, report.phase), epochs=config.epochs, seconds_left=left)
+    left = (time.monotonic() - begun) * (report.epochs - epoch + 2)
+    told = replace(_report(check, report.phase), epochs=report.epochs, seconds_left=left)
     yield from run.tell(told)
     return not run.over
 
@@ -219,6 +221,7 @@ def _report(check: _Check, phase: str, preview: FittedModel | None = None) -> Ep
         loss=last.loss if last else None,
         held_out_score=last.held_out_score if last else None,
         linear_score=check.linear_score,
+        is_optimistic=bool(check.history),
         preview=preview,
     )
 
@@ -237,26 +240,19 @@ def _model(check: _Check, shape: NetworkConfig, weights: dict[str, Float32Array]
         blend=best.blend,
         temperature=temperature,
         history=tuple(check.history),
-        card={**card, "epochs": best.epoch, "share of the CNN": best.blend},
+        card={**card, **network_facts(shape), "epochs": best.epoch, "share of the CNN": best.blend},
     )
 
 
 def _unjudged(answer: LinearAnswer, base: FittedModel | None) -> FittedModel:
     if base is None or not base.has_cnn:
-        return _with_note(answer.model, "the linear model is used: nothing could judge a CNN")
+        return answer.model.with_note("the linear model is used: nothing could judge a CNN")
     return replace(
         answer.model,
         weights={**base.weights, **answer.model.weights},
         network=base.network,
         blend=base.blend,
     )
-
-
-def _with_note(model: FittedModel, *notes: str) -> FittedModel:
-    """Add sentences to a model's card, each once."""
-    before = str(model.card.get("note", ""))
-    joined = "; ".join(dict.fromkeys(note for note in (before, *notes) if note))
-    return replace(model, card={**model.card, "note": joined}) if joined else model
 
 
 def _n_classes(answer: LinearAnswer) -> int:

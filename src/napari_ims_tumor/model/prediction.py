@@ -13,9 +13,9 @@ from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.device import resolve_device, steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.normalization import root_of_shares
-from napari_ims_tumor.model.training import build_network, load_weights, network_logits
+from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
+from napari_ims_tumor.model.training import network_logits
 from napari_ims_tumor.model.uncertainty import normalized_entropy, total_variation
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, frozen
 from napari_ims_tumor.msi.binning import binned_blocks, refuse_uncovered
@@ -128,14 +128,18 @@ class Predictor:
 
     def steps(self, values: FloatArray) -> Generator[None, None, Answer]:
         """Raw binned intensities (n, bins) → answer to n spectra; yields after every batch."""
-        inputs = self._normalization.apply(root_of_shares(values))
-        heat, linear = self.model.temperature or 1.0, self._linear.logits(inputs)
+        roots = root_of_shares(values)
+        linear = self._linear.logits(self._normalization.apply(roots))
+        heat, share = self.model.temperature or 1.0, self.model.blend
         if self._network is None:
             yield
             return Answer(softmax(linear / heat))
+        inputs = inputs_of(self.model.network.network, self._normalization, roots)
         cnn = yield from network_logits(self._network, inputs)
-        blended = softmax(((1 - self.model.blend) * linear + self.model.blend * cnn) / heat)
-        return Answer(blended, total_variation(softmax(linear / heat), blended))
+        blended = softmax(((1 - share) * linear + share * cnn) / heat)
+        # The temperature of a network that answers alone says nothing of the linear path.
+        own = 1.0 if self.model.network.is_plain else heat
+        return Answer(blended, total_variation(softmax(linear / own), blended))
 
 
 def predict(
@@ -210,7 +214,7 @@ def _go_on(done: int, total: int) -> Job[Progress, None]:
         raise JobStopped("Prediction stopped: the overlay shown before is unchanged.")
 
 
-def _network(model: FittedModel, device: str) -> DilatedNetwork:
+def _network(model: FittedModel, device: str) -> Built:
     network = build_network(model.network, 0)
     load_weights(network, model.weights)
     return network.to(resolve_device(device))

@@ -15,31 +15,26 @@ from napari_ims_tumor.errors import FitFailed
 from napari_ims_tumor.model.config import NetworkConfig, Tune
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX
 from napari_ims_tumor.model.linear_path import class_weights
-from napari_ims_tumor.model.network import DilatedNetwork
+from napari_ims_tumor.model.presets import (
+    RECIPES,
+    Built,
+    build_network,
+    largest_batch,
+    load_weights,
+)
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 
-LEARNING_RATE: Final = 2e-3
-WEIGHT_DECAY: Final = 0.05
 BATCH: Final = 32
 LEAST_STEPS: Final = 40
 """Steps of an epoch at least: few spectra are shown several times, or held-out groups would be
 asked before the network has begun to learn."""
-WARM_UP_STEPS: Final = 20
-AVERAGING: Final = 0.98
-PEAK_DROPOUT: Final = 0.3
-"""Share of bins hidden in every step. Peaks do go missing from spectrum to spectrum, and a network
-that must do without any of them cannot learn single pixels by heart: on the distant gate at 2,400
-bins and 1,000 spectra this is .92 balanced accuracy against .75 without."""
-MIXING: Final = 0.4
-"""Zhang et al., *mixup*, ICLR 2018. A pixel of tissue is a mixture anyway; on real tissue held-out
-log loss falls from .20 to .18 and no longer rises with further epochs."""
 PREDICTION_NUMBERS: Final = 2_000_000
 """Feature-map numbers per prediction batch: small batches stay in the processor's cache."""
 
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """Centered and scaled spectra (n, bins) with their classes (n,)."""
+    """What the network is shown of each spectrum (n, bins), and the classes (n,)."""
 
     inputs: Float32Array
     classes: IntArray
@@ -55,9 +50,11 @@ class Trainer:
 
     def __init__(self, config: NetworkConfig, data: TrainingSet, seed: int, device: str) -> None:
         self.config, self.data = config, data
+        self.recipe = RECIPES[config.network]
         self.device = torch.device(device)
         # A few labels are shown a few at a time: as many steps, each one cheaper.
-        self.batch = min(BATCH, max(4, len(data.classes) // 8))
+        few = min(BATCH, max(4, len(data.classes) // 8))
+        self.batch = min(few, largest_batch(config))
         self.notes: list[str] = []
         self.step = 0
         self._order = torch.Generator().manual_seed(seed)
@@ -115,7 +112,11 @@ class Trainer:
 
     def weights(self) -> dict[str, Float32Array]:
         """The averaged weights by the names they have in a model file."""
-        return {CNN_PREFIX + k: v.detach().cpu().numpy() for k, v in self.average.items()}
+        return {
+            CNN_PREFIX + name: value.detach().cpu().numpy()
+            for name, value in self.average.items()
+            if value.is_floating_point()
+        }
 
     def _next_order(self) -> Tensor:
         """Which spectra to show: all of them, once or more often, each time in another order."""
@@ -155,7 +156,9 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
         self.step += 1
         for group in self._optimizer.param_groups:
-            group["lr"] = LEARNING_RATE * min(1.0, self.step / WARM_UP_STEPS)
+            group["lr"] = self.recipe.learning_rate * min(
+                1.0, self.step / self.recipe.warm_up_steps
+            )
         self._optimizer.step()
         self._average_in()
         return value
@@ -163,21 +166,25 @@ class Trainer:
     def _augmented(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Mixed spectra with hidden peaks (N, B), and their weighted classes (N, K)."""
         draw = np.random.default_rng((self._dropout_seed, self.step))
-        share = float(draw.beta(MIXING, MIXING))
-        partner = torch.from_numpy(draw.permutation(len(chosen)))
         inputs, targets = self._inputs[chosen], self._targets[chosen]
-        inputs = share * inputs + (1 - share) * inputs[partner]
-        targets = share * targets + (1 - share) * targets[partner]
-        # Hidden bins become 0, the mean of a centered input.
-        shown = torch.from_numpy(draw.random(inputs.shape, np.float32) >= PEAK_DROPOUT)
-        return inputs * shown, targets
+        if self.recipe.mixing:
+            share = float(draw.beta(self.recipe.mixing, self.recipe.mixing))
+            partner = torch.from_numpy(draw.permutation(len(chosen)))
+            inputs = share * inputs + (1 - share) * inputs[partner]
+            targets = share * targets + (1 - share) * targets[partner]
+        if self.recipe.peak_dropout:
+            # Hidden bins become 0, the mean of a centered input.
+            shown = draw.random(inputs.shape, np.float32) >= self.recipe.peak_dropout
+            inputs = inputs * torch.from_numpy(shown)
+        return inputs, targets
 
     def _average_in(self) -> None:
         # Early steps count fully: an average over 50 steps would lag behind a fit of 20.
-        keep = min(AVERAGING, self.step / (self.step + 9))
+        keep = min(self.recipe.averaging, self.step / (self.step + 9))
         for name, value in self.network.state_dict().items():
-            # Exact for weights that did not change, as the frozen ones.
-            self.average[name].lerp_(value, 1 - keep)
+            if value.is_floating_point():
+                # Exact for weights that did not change, as the frozen ones.
+                self.average[name].lerp_(value, 1 - keep)
 
     def _use_less_memory(self) -> None:
         if self.batch > 1:
@@ -188,14 +195,15 @@ class Trainer:
 
     def _go_to_cpu(self, why: str) -> None:
         self.notes.append(f"{why}: continuing on the CPU")
-        self.batch, self.device = BATCH, torch.device("cpu")
+        self.batch, self.device = min(BATCH, largest_batch(self.config)), torch.device("cpu")
         self.network.to(self.device)
         self.average = {k: v.to(self.device) for k, v in self.average.items()}
         self._optimizer = self._make_optimizer()
 
     def _make_optimizer(self) -> torch.optim.AdamW:
         tuned = [p for p in self.network.parameters() if p.requires_grad]
-        return torch.optim.AdamW(tuned, lr=LEARNING_RATE, weight_decay=WEIGHT_DECAY)
+        rate, decay = self.recipe.learning_rate, self.recipe.weight_decay
+        return torch.optim.AdamW(tuned, lr=rate, weight_decay=decay)
 
 
 def is_tuned(name: str, tune: Tune, blocks: int) -> bool:
@@ -205,34 +213,15 @@ def is_tuned(name: str, tune: Tune, blocks: int) -> bool:
     return tune == "all" or head or (tune == "last blocks" and last)
 
 
-def build_network(config: NetworkConfig, seed: int) -> DilatedNetwork:
-    """A network with weights drawn from the seed; other random draws are left as they were."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return DilatedNetwork(config)
-
-
-def load_weights(network: DilatedNetwork, weights: Mapping[str, Float32Array]) -> None:
-    """Put the CNN's arrays of a model file into a network."""
-    state = {
-        name.removeprefix(CNN_PREFIX): torch.from_numpy(np.array(values))
-        for name, values in weights.items()
-        if name.startswith(CNN_PREFIX)
-    }
-    network.load_state_dict(state)
-
-
-def network_logits(
-    network: DilatedNetwork, inputs: Float32Array
-) -> Generator[None, None, Float32Array]:
+def network_logits(network: Built, inputs: Float32Array) -> Generator[None, None, Float32Array]:
     """Logits (n, K) in batches; halves the batch, then moves to the CPU, when memory ends."""
     network.eval()
     config = network.config
-    batch = max(1, PREDICTION_NUMBERS // (config.channels * config.positions))
+    batch = max(1, PREDICTION_NUMBERS // config.widest)
     parts: list[Float32Array] = []
     at = 0
     while at < len(inputs):
-        device = network.position.device
+        device = network.output.weight.device
         try:
             with torch.inference_mode(), rising_memory_errors():
                 part = torch.from_numpy(inputs[at : at + batch]).to(device)
@@ -251,7 +240,7 @@ def network_logits(
     return np.concatenate(parts) if parts else np.zeros((0, config.classes), np.float32)
 
 
-def _less(network: DilatedNetwork, batch: int) -> int:
+def _less(network: Built, batch: int) -> int:
     if batch > 1:
         return batch // 2
     network.to("cpu")

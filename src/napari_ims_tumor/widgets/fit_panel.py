@@ -10,7 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_ims_tumor.job import Progress
-from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.config import FitConfig, why_not_fine_tune
 from napari_ims_tumor.session.jobs import one_step
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.widgets.fit_plot import FitPlot
@@ -45,8 +45,17 @@ class StartForm:
     model_file: Annotated[Path, {"mode": "r", "filter": "Models (*.safetensors)"}] = Path()
 
 
+NETWORK_TIP = "\n".join(
+    (
+        "default: a linear model at once, then a dilated CNN beside it where that helps.",
+        "linear: the linear model alone, in a moment.",
+        "isotopenet: the published CNN of Behrmann et al. 2018, alone; slow, to compare with.",
+        "faithful: a dilated CNN that keeps every bin, alone; slowest, to compare with.",
+    )
+)
 FIT_OPTIONS: dict[str, dict[str, Any]] = {
-    "epochs": {"min": 1, "max": 1000},
+    "network": {"tooltip": NETWORK_TIP},
+    "epochs": {"min": 0, "max": 1000, "none_text": "the network's own"},
     "seed": {"min": 0, "max": 2**31 - 1},
     "device": {"choices": ["auto", "cpu", "cuda", "mps"], "widget_type": "ComboBox"},
     "time_limit_s": {"label": "time limit (s)", "max": 86_400, "none_text": "no limit"},
@@ -130,6 +139,7 @@ class FitPanel(Section):
         self.fit.clicked.connect(self._start)
         self.stop.clicked.connect(session.classifier.stop)
         self.start["start_from"].changed.connect(self._changed)
+        self.start["network"].changed.connect(self._changed)
         self.start["model_file"].changed.connect(self._file_chosen)
 
     def paint_with(self, colors: Palette) -> None:
@@ -147,13 +157,21 @@ class FitPanel(Section):
         self.start.show_row("model_file", tuning)
         self.options["tune"].enabled = tuning
         reason = self._session.classifier.why_not_fit()
-        if reason is None and tuning and self._base is None:
-            reason = NO_BASE
+        if reason is None and tuning:
+            reason = self._why_not_tune()
         running = self._session.runner.is_busy("fit")
         self.fit.setEnabled(reason is None)
         self.fit.setToolTip(reason or "Fit a model to all strokes on all open slides")
         self.stop.setEnabled(running)
         show_text(self.reason, "" if running else reason or "")
+
+    def _why_not_tune(self) -> str | None:
+        """Say why the chosen network cannot start from the chosen model."""
+        networks = [self.start["network"].value]
+        if self._base is not None:
+            networks.append(self._base.network.network)
+        reasons = [reason for reason in map(why_not_fine_tune, networks) if reason is not None]
+        return reasons[0] if reasons else (NO_BASE if self._base is None else None)
 
     # ---- what the user does -----------------------------------------------------------------
 

@@ -11,6 +11,12 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.fitting import EpochReport
 
 
+KINDS = {
+    "default": "dilated CNN",
+    "linear": "linear model",
+    "isotopenet": "IsotopeNet",
+    "faithful": "dilated CNN of stride 1",
+}
 OPTIMISTIC = "A little optimistic: the epoch is chosen on the same held-out strokes."
 
 
@@ -33,19 +39,19 @@ def score_words(report: EpochReport) -> str:
     scores = [
         f"{name} {score:.3f}"
         for name, score in (
-            ("network", report.held_out_score if report.loss is not None else None),
+            ("network", report.held_out_score if report.phase.startswith("Network") else None),
             ("linear", report.linear_score),
         )
         if score is not None
     ]
     said = "Held-out balanced accuracy: " + ", ".join(scores) if scores else ""
-    chosen = OPTIMISTIC if scores and len(scores) > 1 else ""
+    chosen = OPTIMISTIC if len(scores) > 1 and report.is_optimistic else ""
     return "\n".join(part for part in (said, chosen, report.note) if part)
 
 
 def fitted_words(model: FittedModel) -> str:
     """Say what the model is."""
-    kind = "linear model" if model.network.network == "linear" else "dilated CNN"
+    kind = KINDS[model.network.network]
     trust = "calibrated" if model.calibrated else "uncalibrated"
     return f"Model ready: {kind}, {' / '.join(model.class_names)}, {trust}."
 
