@@ -12,6 +12,8 @@ import pytest
 
 import napari_ims_tumor as ims
 from napari_ims_tumor.cli.main import parser
+from napari_ims_tumor.model.config import NETWORKS, NetworkConfig
+from napari_ims_tumor.model.weight_shapes import network_facts, parameter_count
 
 ROOT = Path(__file__).parents[1]
 PAGES = (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
@@ -82,3 +84,18 @@ def test_architecture_names_files_that_exist() -> None:
     )
     assert len(named) > 10
     assert [name for name in named if not (source / name).exists()] == []
+
+
+def test_the_table_of_networks_is_what_is_built() -> None:
+    text = (ROOT / "docs" / "classifier.md").read_text(encoding="utf-8")
+    rows = {}
+    for network in NETWORKS:
+        _, row = re.search(rf"^\| (`{network}`) \|(.*)\|$", text, re.MULTILINE).groups()
+        rows[network] = [cell.strip() for cell in row.split("|")]
+    for network, (_, _, stride, *numbers) in rows.items():
+        built = [NetworkConfig.for_axis(network, bins, 2) for bins in (593, 12_000)]
+        expected = [f"{parameter_count(config):,}" for config in built]
+        expected += [f"{config.receptive_field:,}" for config in built]
+        assert numbers == (expected if network != "linear" else [*expected[:2], "–", "–"])
+        strides = dict.fromkeys(str(network_facts(c)["network stride in bins"]) for c in built)
+        assert stride == " and ".join(strides) or network == "linear"
