@@ -5,22 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import struct
 import uuid
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import tifffile
 from numpy.typing import ArrayLike, NDArray
 
+from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
 FORMAT = "napari-ims-tumor planes"
 VERSION = 1
+
+_UNREADABLE: Final = (
+    OSError, ValueError, LookupError, TypeError, EOFError, SyntaxError, ArithmeticError,
+    RuntimeError, AssertionError, MemoryError, struct.error, zlib.error, tifffile.TiffFileError,
+)  # fmt: skip
+"""What damaged files raise."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,6 +130,15 @@ def _write(file: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> None:
         raise ImsTumorError(f"{file.name}: images are written as .npy or .ome.tif")
 
 
+def is_planes_file(path: str | os.PathLike[str]) -> bool:
+    """Whether a TIFF says that this program wrote it; only its first description is looked at."""
+    try:
+        with tifffile.TiffFile(path) as tiff:
+            return FORMAT in str(tiff.pages.first.description)
+    except _UNREADABLE:
+        return False
+
+
 def read_planes(path: str | os.PathLike[str]) -> Planes:
     """Read what :func:`write_planes` wrote."""
     file = Path(path)
@@ -131,9 +149,7 @@ def read_planes(path: str | os.PathLike[str]) -> Planes:
         else:
             values, facts = _read_ome(file)
         return _as_planes(values, facts)
-    except (
-        OSError, ValueError, KeyError, TypeError, EOFError, SyntaxError, tifffile.TiffFileError,
-    ) as error:  # fmt: skip
+    except _UNREADABLE as error:
         raise ImsTumorError(
             f"{file} cannot be read as an image of this program ({error}): is it complete?"
         ) from error
@@ -193,13 +209,16 @@ def _refuse_foreign_note(path: Path) -> None:
 
 def _write_ome(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> None:
     """Write one channel per plane; sections of a stack become z."""
+    text = json.dumps(facts, sort_keys=True, ensure_ascii=True)
     metadata: dict[str, Any] = {
         "axes": "CYX" if values.ndim == 3 else "CZYX",
-        "Channel": {"Name": list(facts["names"])},
-        "Description": json.dumps(facts, sort_keys=True, ensure_ascii=True),
+        "Name": str(facts["about"].get("slide") or path.name.partition(".")[0]),
+        "Channel": {"Name": list(facts["names"]), "Color": _ome_colors(facts["names"])},
+        "Description": text,
+        "Creator": "napari-ims-tumor",
+        # A random identity would make the same picture other bytes each time.
+        "UUID": str(_identity(values, text)),
     }
-    # A random identity would make the same picture other bytes each time.
-    metadata["UUID"] = str(_identity(values, metadata["Description"]))
     if facts["pixel_size_um"] is not None:
         height, width = facts["pixel_size_um"]
         metadata |= {"PhysicalSizeY": height, "PhysicalSizeYUnit": "µm"}
@@ -214,6 +233,13 @@ def _write_ome(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> No
 def _identity(values: NDArray[Any], description: str) -> uuid.UUID:
     digest = hashlib.sha256(description.encode() + np.ascontiguousarray(values).tobytes())
     return uuid.UUID(bytes=digest.digest()[:16], version=4)
+
+
+def _ome_colors(names: Sequence[str]) -> list[int]:
+    """Colors of the channels as OME writes them: a signed number of red, green, blue, opaque."""
+    known = {label.name: label.color for label in TUMOR_SCHEME.classes}
+    packed = [int(known.get(name, "#ffffff")[1:] + "ff", 16) for name in names]
+    return [number - (1 << 32) if number >= 1 << 31 else number for number in packed]
 
 
 def _read_ome(path: Path) -> tuple[NDArray[Any], dict[str, Any]]:

@@ -34,11 +34,16 @@ class SlideFrame:
     @classmethod
     def of_image(cls, pixels: PixelGrid) -> SlideFrame:
         """Place an image of shape (rows, columns) or (planes, rows, columns)."""
+        return cls.of_size(pixels.pixel_size_um, len(pixels.image_shape))
+
+    @classmethod
+    def of_size(cls, pixel_size_um: tuple[float, float] | None, n_axes: int) -> SlideFrame:
+        """Place an image whose pixels have this size; three axes are a stack of sections."""
         size, unit = (1.0, 1.0), "pixel"
-        if pixels.pixel_size_um is not None:
-            size, unit = pixels.pixel_size_um, "um"
+        if pixel_size_um is not None:
+            size, unit = pixel_size_um, "um"
         flat = cls(tuple(size), (0.0, 0.0), (unit, unit), ("y", "x"))
-        return flat if pixels.n_planes == 1 else flat.under(1.0, 0.0, "z")
+        return flat if n_axes == 2 else flat.under(1.0, 0.0, "z")
 
     @classmethod
     def of_stack(cls, dataset: MsiDataset, channels: Sequence[MassWindow]) -> SlideFrame:
