@@ -243,6 +243,9 @@ def test_slides_that_the_cohort_lacks(study, cohort, tmp_path, capsys) -> None:
         (["evaluate", "--cohort", "nowhere.csv", "-o", "x"], "nowhere.csv"),
         (["evaluate", "--cohort", "TABLE", "--networks", "resnet", "-o", "x"], "resnet"),
         (["simulate", "-o", "x", "--rows", "3"], "too small"),
+        (["simulate", "-o", "x", "--label-noise", "0.9"], "0 to 0.5"),
+        (["simulate", "-o", "x", "--scene", "village"], "section"),
+        (["simulate", "-o", "x", "--slides", "2", "--batches", "3"], "1 to 2 batches"),
         (["fit", "FIRST", "LABELS", "--epochs", "0", "-o", "x"], "1 or more"),
         (["unknown"], "unknown"),
     ],
@@ -404,6 +407,20 @@ def test_small_slides_are_simulated_with_fewer_pieces_of_tissue(tmp_path) -> Non
     size = ["--rows", 20, "--columns", 24, "--channels", 60]
     assert run("simulate", "-o", tmp_path, *size) == 0
     assert np.load(next(tmp_path.glob("*_patients.npy"))).max() == 4
+
+
+def test_every_option_of_the_simulator_arrives_in_the_truth(tmp_path) -> None:
+    asked = {
+        "scene": "section", "signal": "additive", "strength": 2.0, "infiltration": 0.7, "seed": 4,
+        "patient_effect": 0.3, "batch_effect": 0.5, "label_noise": 0.02, "hot_spots": 0.01,
+        "dead_pixels": 0.03, "layout": "processed-centroid", "rows": 24, "columns": 26,
+        "channels": 80,
+    }  # fmt: skip
+    options = [part for k, v in asked.items() for part in (f"--{k.replace('_', '-')}", str(v))]
+    assert run("simulate", "-o", tmp_path, "--slides", 2, "--batches", 2, *options) == 0
+    recipe = json.loads((tmp_path / "simulated_2_truth.json").read_text())["recipe"]
+    flat = {**recipe, **recipe["variation"], **recipe["faults"]}
+    assert {name: flat[name] for name in asked} == asked
 
 
 def test_no_network_at_all(cohort, tmp_path, capsys) -> None:

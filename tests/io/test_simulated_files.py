@@ -8,12 +8,20 @@ import json
 import numpy as np
 import pytest
 
+from napari_ims_tumor.cohort.table import read_cohort
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.io.annotation_file import read_groups, read_labels
+from napari_ims_tumor.io.image_file import read_planes
 from napari_ims_tumor.io.imzml import open_imzml
-from napari_ims_tumor.io.simulated_files import write_cohort, write_slide
+from napari_ims_tumor.io.simulated_files import write_cohort, write_cohort_job, write_slide
+from napari_ims_tumor.job import JobStopped, run_inline
 from napari_ims_tumor.msi.synthetic.recipe import SLIDE_LAYOUTS, SlideRecipe
-from napari_ims_tumor.msi.synthetic.slide import plan_slide, simulate_slide
+from napari_ims_tumor.msi.synthetic.slide import (
+    TRUTH_PLANES,
+    CohortPlan,
+    plan_slide,
+    simulate_slide,
+)
 
 SMALL = {"rows": 24, "columns": 30, "channels": 200, "patients": 2, "seed": 5}
 
@@ -35,6 +43,59 @@ def test_round_trip(tmp_path, layout):
         assert np.array_equal(labels.labels, slide.labels)
         assert np.array_equal(read_groups(files.patients, read.pixels), slide.patients)
     assert json.loads(files.truth.read_text()) == json.loads(json.dumps(dict(slide.truth)))
+
+
+def test_truth_images_lie_beside_the_slide(tmp_path):
+    recipe = SlideRecipe(scene="section", rows=40, columns=50, channels=100)
+    plan = plan_slide(recipe)
+    files = write_slide(tmp_path, plan)
+    read = read_planes(files.truth_images)
+    assert read.names == TRUTH_PLANES
+    assert read.pixel_size_um == (50.0, 50.0)
+    assert np.array_equal(read.values, plan.truth_planes, equal_nan=True)
+    truth = json.loads(files.truth.read_text())
+    assert (truth["format"], truth["version"]) == ("napari-ims-tumor simulated truth", 1)
+    assert {"recipe", "batch", "molecules", "slide", "detector"} <= set(truth)
+    for molecule in truth["molecules"]:
+        assert molecule["isotopes"][0] == pytest.approx(molecule["mz"])
+        assert sum(molecule["isotope_heights"]) == pytest.approx(1, abs=1e-4)
+
+
+def test_batches_stand_in_the_table_and_readers_pass_them_over(tmp_path):
+    write_cohort(tmp_path, SlideRecipe(**SMALL), slides=4, batches=2)
+    with (tmp_path / "cohort.csv").open(newline="") as file:
+        assert [row["batch"] for row in csv.DictReader(file)] == ["1", "1", "2", "2"]
+    batches = [
+        json.loads(path.read_text())["batch"]
+        for path in sorted(tmp_path.glob("*_truth.json"), key=lambda p: p.name)
+    ]
+    assert batches[0] == batches[1] != batches[2] == batches[3]
+    assert len(read_cohort(tmp_path / "cohort.csv")) == 4
+
+
+def test_a_stop_keeps_the_slides_that_are_whole(tmp_path):
+    job = write_cohort_job(tmp_path, CohortPlan(SlideRecipe(**SMALL), slides=3))
+    seen = []
+    written = run_inline(job, seen.append, lambda: seen[-1].phase.startswith("Simulating slide 2"))
+    assert [files.imzml.name for files in written] == ["simulated_1.imzML"]
+    assert {p.name.split(".")[0].split("_")[1] for p in tmp_path.glob("simulated*")} == {"1"}
+    assert not list(tmp_path.glob(".*"))
+    assert len(read_cohort(tmp_path / "cohort.csv")) == 1
+
+
+def test_a_stop_within_the_first_slide_leaves_nothing(tmp_path):
+    job = write_cohort_job(tmp_path, CohortPlan(SlideRecipe(**SMALL), slides=3))
+    with pytest.raises(JobStopped):
+        run_inline(job, should_stop=lambda: True)
+    assert not list(tmp_path.iterdir())
+
+
+def test_progress_counts_spectra_and_ends_at_all_of_them(tmp_path):
+    recipe = SlideRecipe(rows=30, columns=40, channels=60)
+    seen = []
+    run_inline(write_cohort_job(tmp_path, CohortPlan(recipe, slides=1)), seen.append)
+    assert len(seen) > 2
+    assert seen[-1].done == seen[-1].total == plan_slide(recipe).source.n_spectra
 
 
 def test_the_table_lists_every_slide_relative_to_itself(tmp_path):

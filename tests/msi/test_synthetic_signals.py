@@ -14,7 +14,9 @@ from napari_ims_tumor.msi.synthetic.slide import SimulatedSlide, simulate_slide
 
 @cache
 def slide(signal: str, channels: int = 1200, scene: str = "array") -> SimulatedSlide:
-    return simulate_slide(SlideRecipe(channels=channels, signal=signal, scene=scene))
+    patients = 8 if scene == "array" else 1
+    recipe = SlideRecipe(64, 84, channels, patients=patients, signal=signal, scene=scene)
+    return simulate_slide(recipe)
 
 
 def labelled(s: SimulatedSlide) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -91,7 +93,7 @@ def test_no_weights_of_the_three_states_that_are_fitted_to_likelihood_know_the_g
     s = slide("distant-gate")
     spectra, tumor, patients = labelled(s)
     states = np.stack([group_score(s, spectra, f"gate {g}") for g in "ACD"], axis=1)
-    first = patients <= 6
+    first = patients <= 4
     fitted = LogisticRegression().fit(states[first], tumor[first])
     assert 0.7 < balanced(tumor[~first], fitted.predict(states[~first])) <= 0.8
     product = np.column_stack([states, states[:, 1:2] * states[:, [0, 2]]])
@@ -136,6 +138,6 @@ def test_additive_signal_is_spread_and_local_signal_is_not():
         areas[signal] = np.abs(auc_by_patient(counted, tumor, patients) - 0.5)
         assert held_out(spectra, tumor, patients) > 0.8
     shares = {signal: concentration(area) for signal, area in areas.items()}
-    assert shares["additive"] < 0.55 < 0.65 < shares["local"]
+    assert shares["additive"] < 0.6 < 0.65 < shares["local"]
     strong = [abs(m["tumor_log_fold"]) for m in slide("local").truth["molecules"]]
     assert np.count_nonzero(strong) <= 8

@@ -68,7 +68,10 @@ def make_abundances(
     """Draw the patients, the latent factors and the states of a slide."""
     at = np.nonzero(tissue.measured)
     piece = tissue.piece[at]
-    features = [tissue.compartments[:, at[0], at[1]].T, _factors(tissue, rng)]
+    features = [
+        tissue.compartments[:, at[0], at[1]].T,
+        _factors(tissue, recipe.variation.texture_pixels, rng),
+    ]
     weights = [chemistry.compartments, chemistry.loadings]
     patients = chemistry.level + _patient_effects(chemistry, recipe, piece, rng)
     # Tumors of different patients show the same signs more or less clearly.
@@ -93,11 +96,11 @@ def make_abundances(
     )
 
 
-def _factors(tissue: Tissue, rng: Generator) -> Float64Array:
+def _factors(tissue: Tissue, texture: float, rng: Generator) -> Float64Array:
     """Draw the latent factors at the measured pixels, shape (n_spectra, factors)."""
     shape = (tissue.measured.shape[0], tissue.measured.shape[1])
     at = np.nonzero(tissue.measured)
-    fields = [smooth_noise(rng, shape, 1.5 + 1.5 * f)[at] for f in range(N_FACTORS)]
+    fields = [smooth_noise(rng, shape, texture * (1 + f))[at] for f in range(N_FACTORS)]
     return np.stack(fields, axis=1)
 
 

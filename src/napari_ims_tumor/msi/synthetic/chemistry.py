@@ -24,6 +24,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
+from scipy.ndimage import gaussian_filter1d
 
 from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, IntArray, frozen
 from napari_ims_tumor.msi.synthetic.isotopes import (
@@ -39,7 +40,11 @@ COMPARTMENTS: Final = ("epithelium", "stroma", "muscle", "fat")
 N_FACTORS: Final = 5
 DA_PER_MOLECULE: Final = 2.4
 LIPIDS_BELOW_MZ: Final = 1000.0
+# Width of a family of molecules, such as the phosphatidylcholines of one length.
+FAMILY_DA: Final = 9.0
 LOCAL_STRENGTH: Final = 1.5
+ADDITIVE_SUM: Final = 2.0
+MOST_LOCAL: Final = 8
 # Molecules of a gate's group: even, so that half rise while half fall and the sum stays.
 MOST_IN_GROUP: Final = 8
 # Well above the chemical noise: the states of a gate are meant to be sharp.
@@ -155,7 +160,7 @@ def make_chemistry(recipe: SlideRecipe) -> Chemistry:
         mz=mz,
         patterns=np.array([isotope_pattern(m, kind_at(m)) for m in mz]),
         is_matrix=is_matrix,
-        level=np.where(free, rng.normal(0.0, 0.9, n) + 0.6 * is_matrix, GATE_LEVEL),
+        level=np.where(free, _levels(rng, mz) + 0.6 * is_matrix, GATE_LEVEL),
         compartments=compartments,
         necrosis=necrosis,
         loadings=rng.normal(0, 0.25, (N_FACTORS, n)) * (rng.random((N_FACTORS, n)) < 0.4) * free,
@@ -176,25 +181,41 @@ def _places(rng: Generator, recipe: SlideRecipe) -> Float64Array:
     return mz[mz < high]
 
 
+def _levels(rng: Generator, mz: Float64Array) -> Float64Array:
+    """Draw usual abundances: families of molecules share their height, a few stand out."""
+    families = gaussian_filter1d(rng.standard_normal(int(mz[-1]) + 1), FAMILY_DA / 2)
+    families /= families.std()
+    leading = np.where(rng.random(mz.size) < 0.03, rng.exponential(0.8, mz.size), 0.0)
+    level: Float64Array = 0.7 * rng.standard_normal(mz.size) + leading - 0.2
+    return level + 0.6 * families[mz.astype(np.int64)]
+
+
 def _tumor_effects(rng: Generator, signal: SignalKind, role: NDArray[np.str_]) -> Float64Array:
     """Let molecules without a role know about the tumor, and name their role."""
     effect = np.zeros(role.size)
     candidates = np.flatnonzero(role == "none")
     if signal in ("mixed", "additive"):
-        share = 3 if signal == "mixed" else 1.5
-        many = rng.choice(candidates, max(2, int(candidates.size / share)), replace=False)
-        # Alone in the spectrum, small effects are all about as small.
-        small = rng.choice([-1.0, 1.0], many.size) * rng.uniform(0.15, 0.35, many.size)
-        spread = rng.normal(0.0, 0.2 * LOCAL_STRENGTH, many.size)
-        effect[many] = spread if signal == "mixed" else small
+        share = 1 / 3 if signal == "mixed" else 2 / 3
+        many = rng.choice(candidates, max(2, int(candidates.size * share)), replace=False)
+        effect[many] = _small_effects(rng, signal, many.size)
         role[many] = "additive"
     if signal in ("mixed", "local"):
-        few = max(2, candidates.size // 12) if signal == "mixed" else min(8, candidates.size // 3)
-        strong = rng.choice(candidates, few, replace=False)
-        signs = np.where(np.arange(strong.size) % 2, -1.0, 1.0)
-        effect[strong] = signs * LOCAL_STRENGTH * rng.uniform(0.5, 0.9, strong.size)
-        role[strong] = "local"
+        wanted = candidates.size // (12 if signal == "mixed" else 3)
+        few = rng.choice(candidates, max(2, min(MOST_LOCAL, wanted)), replace=False)
+        signs = np.where(np.arange(few.size) % 2, -1.0, 1.0)
+        effect[few] = signs * LOCAL_STRENGTH * rng.uniform(0.5, 0.9, few.size)
+        role[few] = "local"
     return effect
+
+
+def _small_effects(rng: Generator, signal: SignalKind, n: int) -> Float64Array:
+    """Draw effects that are smaller the more there are: their sum tells the same on every axis."""
+    usual = ADDITIVE_SUM / np.sqrt(n)
+    if signal == "mixed":
+        return rng.normal(0.0, min(0.75 * usual, 0.3), n)
+    # Alone in the spectrum, all are about as small.
+    sizes: Float64Array = min(usual, 0.4) * rng.uniform(0.6, 1.4, n)
+    return sizes * np.where(rng.random(n) < 0.5, -1.0, 1.0)
 
 
 def _far_pairs(rng: Generator, tissue: IntArray, role: NDArray[np.str_]) -> IntArray:

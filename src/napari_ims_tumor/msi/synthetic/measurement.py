@@ -17,7 +17,8 @@ from napari_ims_tumor.msi.synthetic.conditions import Conditions
 from napari_ims_tumor.msi.synthetic.faults import HotSpots
 from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
 
-BASELINE_IONS: Final = 1.2
+BASELINE_IONS: Final = 0.6
+NOISE_DEFECT: Final = 5.5e-4
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -66,7 +67,8 @@ def baseline(measurement: Measurement, mz: Float64Array) -> Float64Array:
     """Return the chemical noise under the peaks, falling with m/z, in abundances."""
     recipe, batch = measurement.recipe, measurement.conditions.batch
     fall = np.exp(-2.0 * (mz - recipe.mz_low) / (recipe.mz_high - recipe.mz_low))
-    ripple = 1 + 0.25 * np.cos(2 * np.pi * (mz - 0.45))
-    noise = batch.baseline * BASELINE_IONS / 60.0 * (0.3 + fall) * ripple
+    # Fragments and clusters lie near whole masses times the usual mass defect.
+    comb = 0.35 + 1.6 * np.exp(5 * (np.cos(2 * np.pi * mz / (1 + NOISE_DEFECT)) - 1))
+    noise = batch.baseline * BASELINE_IONS / 60.0 * (0.3 + fall) * comb
     raised: Float64Array = noise * batch.gain_at(mz)
     return raised

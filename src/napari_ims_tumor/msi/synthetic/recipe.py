@@ -54,6 +54,9 @@ class Variation:
         1 is usual: it scales gain, gain along the m/z axis, mass drift and baseline; 0 to 5.
     pixel_effect
         Spread of log abundances between neighboring pixels; 0 to 2.
+    texture_pixels
+        Smoothness of the finest pattern that molecules share, in pixels; coarser ones follow it.
+        0.3 to 50.
     drift_ppm
         Mass drift from the first to the last spectrum of a slide, to either side; 0 to 500.
     """
@@ -62,6 +65,7 @@ class Variation:
     clarity: float = 0.4
     batch_effect: float = 1.0
     pixel_effect: float = 0.12
+    texture_pixels: float = 2.0
     drift_ppm: float = 20.0
 
     def __post_init__(self) -> None:
@@ -69,6 +73,7 @@ class Variation:
         refuse_outside("clarity", self.clarity, 0, 1)
         refuse_outside("batch effect", self.batch_effect, 0, 5)
         refuse_outside("pixel effect", self.pixel_effect, 0, 2)
+        refuse_outside("texture in pixels", self.texture_pixels, 0.3, 50)
         refuse_outside("drift in ppm", self.drift_ppm, 0, 500)
 
 

@@ -15,7 +15,7 @@ from napari_ims_tumor.msi.synthetic.outline import Outline, draw_outline, smooth
 from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
 
 # Beyond this distance from its border a tumor starves.
-VIABLE_RIM_UM: Final = 200.0
+VIABLE_RIM_UM: Final = 300.0
 # Signals that nothing but themselves may give away: no anatomy goes with the tumor.
 BLIND_SIGNALS: Final = ("none", "distant-gate")
 
