@@ -24,6 +24,7 @@ from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.overview import SlideOverview, survey
 from napari_ims_tumor.session.autosave import Autosave, RecoveredStrokes
 from napari_ims_tumor.session.classifier import Classifier
+from napari_ims_tumor.session.exports import SessionExports
 from napari_ims_tumor.session.files import SessionFiles
 from napari_ims_tumor.session.jobs import JobListener, JobRunner, Lane, Report, Result
 from napari_ims_tumor.session.labels_reading import LabelsQuestion
@@ -80,6 +81,7 @@ class Session:
         self._active: UUID | None = None
         self.classifier = Classifier(self)
         self.files = SessionFiles(self, autosave or Autosave())
+        self.exports = SessionExports(self)
 
     # ---- slides -----------------------------------------------------------------------------
 

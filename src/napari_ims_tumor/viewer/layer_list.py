@@ -141,6 +141,7 @@ def update_layer(viewer: ViewerModel, made: LayerTuple) -> Layer:
         return insert_layer(viewer, made)
     layer.data = data
     layer.name = kwargs["name"]
+    layer.metadata = {**layer.metadata, **kwargs["metadata"]}
     return layer
 
 

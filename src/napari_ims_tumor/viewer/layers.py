@@ -84,7 +84,7 @@ def peak_layers(dataset: MsiDataset, overview: SlideOverview) -> list[LayerTuple
     return [
         _image(
             image,
-            SlideTag(dataset, "peak", overview),
+            SlideTag(dataset, "peak", overview, peak.window),
             f"m/z {peak.mz:.4f} · {dataset.name}",
             {"colormap": colormap, "blending": "additive", "visible": False},
         )
@@ -94,7 +94,7 @@ def peak_layers(dataset: MsiDataset, overview: SlideOverview) -> list[LayerTuple
 
 def ion_layer(shown: IonImage) -> LayerTuple:
     """Show the ion image that was asked for."""
-    tag = SlideTag(shown.slide.dataset, "ion")
+    tag = SlideTag(shown.slide.dataset, "ion", window=shown.window)
     return _image(shown.image, tag, ion_name(shown), {"colormap": ION_COLORMAP})
 
 

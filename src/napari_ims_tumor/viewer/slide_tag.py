@@ -11,6 +11,7 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 if TYPE_CHECKING:
     from napari.layers import Layer
 
+    from napari_ims_tumor.msi.mass_axis import MassWindow
     from napari_ims_tumor.msi.overview import SlideOverview
 
 Role = Literal[
@@ -33,11 +34,14 @@ class SlideTag:
     ----------
     overview
         The slide's overview, where the layer was made together with it.
+    window
+        The m/z window of the ion image that the layer shows.
     """
 
     dataset: MsiDataset
     role: Role
     overview: SlideOverview | None = None
+    window: MassWindow | None = None
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SlideTag:
         """Stay the same tag: duplicating a layer must not duplicate the slide behind it."""

@@ -10,6 +10,7 @@ from qtpy.QtWidgets import QWidget
 
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.widgets import file_dialogs
+from napari_ims_tumor.widgets.export_form import ExportForm
 from napari_ims_tumor.widgets.section import Section, show_text, text_line
 from napari_ims_tumor.widgets.wiring import Wiring
 
@@ -27,6 +28,7 @@ class SavePanel(Section):
         self._session = wiring.session
         self._binding = wiring.binding
         self._busy = False
+        self.export = ExportForm(wiring)
         self._make()
         self._connect(wiring)
         self.refresh()
@@ -48,7 +50,7 @@ class SavePanel(Section):
         self.form: Container[PushButton] = Container(widgets=buttons, labels=False)
         self.form.margins = (0, 0, 0, 0)
         self.unsaved = text_line("save_unsaved")
-        self.add(self.form.native, self.unsaved)
+        self.add(self.form.native, self.unsaved, self.export)
 
     def _connect(self, wiring: Wiring) -> None:
         session = wiring.session

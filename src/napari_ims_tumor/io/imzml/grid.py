@@ -52,6 +52,12 @@ def pixel_grid(
     return grid, notes
 
 
+def positions(pixels: PixelGrid, row: IntArray, column: IntArray) -> tuple[IntArray, IntArray]:
+    """Turn rows and columns back into x and y, counted from 1: for tables that others read."""
+    top, left = pixels.origin
+    return column + left + 1, row + top + 1
+
+
 def _planes(z: IntArray) -> tuple[IntArray, list[str]]:
     """Number the sections from 0; spectra without z lie in the first."""
     absent = z == MISSING

@@ -1,0 +1,188 @@
+"""*Export*: what is seen and known of the active slide, as files for other programs and people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Final, Literal, TypeAlias
+
+import numpy as np
+
+from napari_ims_tumor.errors import ImsTumorError
+from napari_ims_tumor.io.annotation_file import write_labels
+from napari_ims_tumor.io.image_file import write_planes
+from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.msi.arrays import LabelArray
+from napari_ims_tumor.session.shown_images import ShownImage, write_shown
+from napari_ims_tumor.session.slide_state import PickedSpectrum, SlideState
+from napari_ims_tumor.session.spectra_out import gather_spectra, write_spectra_file
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.session.session import Session
+
+What: TypeAlias = Literal["prediction", "labels", "ions", "spectra"]
+
+_IMAGES: Final[Mapping[str, str]] = {
+    ".ome.tif": "OME-TIFF image",
+    ".npy": "NumPy array",
+    ".csv": "Table",
+    ".png": "Picture",
+}
+FORMATS: Final[Mapping[What, Mapping[str, str]]] = {
+    "prediction": _IMAGES,
+    "ions": _IMAGES,
+    "labels": {
+        ".npy": "NumPy array",
+        ".tif": "TIFF image",
+        ".png": "Indexed image",
+        ".geojson": "Outlines for QuPath",
+        ".csv": "Table",
+    },
+    "spectra": {".csv": "Table", ".png": "Picture", ".svg": "Drawing"},
+}
+"""What can be exported → ending → what the file is."""
+NO_IONS: Final = "No ion image is visible: click a peak of the spectrum, or show its layer."
+
+
+@dataclass(frozen=True, eq=False)
+class View:
+    """What is seen of the active slide at the moment of asking.
+
+    Attributes
+    ----------
+    ions
+        The ion images on screen.
+    prediction
+        The prediction as it is looked at.
+    classes
+        The predicted class of each pixel, by the threshold on screen; ``rule`` says it in words.
+    tissue
+        What lies below.
+    picked
+        The spectrum that was clicked.
+    """
+
+    ions: tuple[ShownImage, ...] = ()
+    prediction: ShownImage | None = None
+    classes: LabelArray | None = None
+    rule: str = ""
+    tissue: ShownImage | None = None
+    picked: PickedSpectrum | None = None
+
+
+class SessionExports:
+    """Writes files for a session; nothing is read back from them."""
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+
+    def why_not(self, what: What) -> str | None:
+        """Say in one sentence why there is nothing of this kind; ``None`` where there is."""
+        slide = self._session.active
+        if slide is None:
+            return "Open a slide first."
+        if what == "prediction" and slide.prediction is None:
+            return "Predict this slide first."
+        if what == "labels" and not slide.annotation.labels.any():
+            return "Nothing is painted yet."
+        return None
+
+    def write(self, what: What, path: Path, view: View) -> None:
+        """Write one file, as a job: what is written is what is known now."""
+        slide, why_not = self._session.active, self.why_not(what)
+        if what == "ions" and not view.ions:
+            why_not = why_not or NO_IONS
+        if slide is None or why_not is not None:
+            self._session.failed.emit(why_not or "")
+            return
+        ending = ending_of(path, what)
+        if ending is None:
+            known = ", ".join(FORMATS[what])
+            self._session.failed.emit(f"{path.name}: {what} are exported as {known}.")
+            return
+        job = _job(what, slide, path, view)
+        self._session.run("file", job, lambda _: self._session.noticed.emit(_said(path)))
+
+
+def ending_of(path: Path, what: What) -> str | None:
+    """Find the known ending of a path; ``None`` for one that cannot be written."""
+    name = path.name.lower()
+    also = {".tif": ".ome.tif", ".tiff": ".ome.tif"} if ".ome.tif" in FORMATS[what] else {}
+    known = next((ending for ending in FORMATS[what] if name.endswith(ending)), None)
+    return known or also.get(path.suffix.lower())
+
+
+def _said(path: Path) -> str:
+    return f"Exported {path.name} to the folder {path.parent.name}."
+
+
+def _job(what: What, slide: SlideState, path: Path, view: View) -> Job[Progress, None]:
+    yield Progress(f"Exporting {path.name}")
+    if what == "spectra":
+        spectra = yield from gather_spectra(slide, view.picked)
+        write_spectra_file(path, slide, spectra)
+    elif what == "prediction":
+        _write_prediction(slide, path, view)
+    elif what == "labels":
+        _write_labels(slide, path)
+    else:
+        write_shown(path, slide.dataset, view.ions, view.tissue)
+
+
+def _write_prediction(slide: SlideState, path: Path, view: View) -> None:
+    prediction, ending = slide.prediction, path.suffix.lower()
+    if prediction is None:
+        raise ImsTumorError("There is no prediction to export: predict first.")
+    values, names = prediction.planes(uncertainty=True)
+    if ending == ".png":
+        if view.prediction is None:
+            raise ImsTumorError("The prediction is not shown: bring its layer back by predicting.")
+        write_shown(path, slide.dataset, (view.prediction,), view.tissue)
+    elif ending == ".csv":
+        _write_prediction_table(slide, path, view)
+    else:
+        about = {**prediction.about(), "slide": slide.name}
+        write_planes(path, values, names, slide.dataset.pixels, about)
+
+
+def _write_prediction_table(slide: SlideState, path: Path, view: View) -> None:
+    from napari_ims_tumor.io.table_file import Table, pixel_table, write_table
+
+    prediction, pixels = slide.prediction, slide.dataset.pixels
+    assert prediction is not None  # noqa: S101 - who calls this has just looked
+    values, names = prediction.planes(uncertainty=True)
+    about = {
+        "slide": slide.name,
+        "model": prediction.model_id,
+        "units": "probabilities from 0 to 1, "
+        + ("calibrated" if prediction.calibrated else "uncalibrated: an order, not percentages"),
+    }
+    if view.classes is not None:
+        about["class"] = view.rule
+    table = pixel_table(pixels, dict(zip(names, values, strict=True)), about)
+    if view.classes is not None:
+        called = {0: "", **{c.value: c.name for c in slide.annotation.scheme.classes}}
+        classes = [called[int(value)] for value in view.classes[pixels.measured]]
+        table = Table({**table.columns, "class": classes}, table.about)
+    write_table(path, table)
+
+
+def _write_labels(slide: SlideState, path: Path) -> None:
+    pixels, annotation = slide.dataset.pixels, slide.annotation
+    if path.suffix.lower() != ".csv":
+        write_labels(path, annotation, pixels)
+        return
+    from napari_ims_tumor.io.table_file import PLACES, Column, Table, place_columns, write_table
+
+    where = annotation.labels > 0
+    values = annotation.labels[where]
+    names = {c.value: c.name for c in annotation.scheme.classes}
+    columns: dict[str, Column] = {
+        **place_columns(pixels, where),
+        "measured": pixels.measured[where].astype(np.uint8),
+        "label": values,
+        "class": [names[int(value)] for value in values],
+    }
+    about = {"slide": slide.name, "rows": "labelled pixels", **PLACES}
+    write_table(path, Table(columns, {**about, "measured": "1 where there is a spectrum"}))
