@@ -183,6 +183,7 @@ def test_external_validation_of_a_model(cohort, model, tmp_path) -> None:
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")
     size = ["--rows", 24, "--columns", 32, "--channels", 200, "--slides", 8]
+    size += ["--batches", 2]
     assert run("simulate", "-o", folder, *size) == 0
     return folder / "cohort.csv"
 

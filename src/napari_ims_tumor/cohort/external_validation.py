@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -37,10 +38,10 @@ def validate(
             f"the model knows the classes {', '.join(model.class_names)}, the labels are "
             f"{', '.join(classes)}"
         )
-    begun = time.monotonic()
-    probabilities = yield from _predicted(model, gathered, device)
-    facts = model_facts(model)
-    result = NetworkResult(probabilities, time.monotonic() - begun, (facts,))
+    results: dict[str, NetworkResult] = {}
+    results[model.network.network] = yield from _result(model, gathered, device)
+    if model.has_cnn:
+        results["linear"] = yield from _result(_linear_alone(model), gathered, device)
     n = len(gathered.spectra)
     why_not = None if n else "nothing to judge: no measured pixel of these slides is labelled"
     about = {"network": model.network.network, "classes": list(model.class_names)}
@@ -50,13 +51,28 @@ def validate(
         gathered=gathered,
         classes=gathered.spectra.classes,
         fold=np.zeros(n, np.int64),
-        results={model.network.network: result},
+        results=results,
         why_not=why_not,
         options={"device": device},
         warnings=overlap_warnings(model, gathered),
-        model={**about, **axis, **facts},
+        model={**about, **axis, **model_facts(model)},
         circumstances=circumstances(device),
     )
+
+
+def _result(model: FittedModel, gathered: Gathered, device: str) -> Job[Progress, NetworkResult]:
+    begun = time.monotonic()
+    probabilities = yield from _predicted(model, gathered, device)
+    return NetworkResult(probabilities, time.monotonic() - begun, (model_facts(model),))
+
+
+def _linear_alone(model: FittedModel) -> FittedModel:
+    """The linear path of a model that has a network: what there would be without it.
+
+    Its temperature was found for both together, or for the network alone, so it is uncalibrated.
+    """
+    alone = replace(model, blend=0.0, temperature=None)
+    return alone.with_note("the linear path of the same model, without its network")
 
 
 def _predicted(model: FittedModel, gathered: Gathered, device: str) -> Job[Progress, Float32Array]:

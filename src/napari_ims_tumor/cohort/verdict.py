@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final, TypeAlias
 
 Facts: TypeAlias = dict[str, Any]
@@ -14,6 +15,8 @@ WORDS: Final = {
     "ece": "calibration error",
     "brier": "Brier score",
 }
+_CLAIMED: Final = ("balanced_accuracy", "auroc", "ece")
+"""Differences that are put into words; the table has them all."""
 
 
 def verdict(facts: Facts) -> list[str]:
@@ -29,7 +32,7 @@ def verdict(facts: Facts) -> list[str]:
     return [
         *_permuted(facts),
         _judged(facts),
-        *(_score(name, found, facts) for name, found in _best_first(facts)),
+        *(_score(name, found, facts) for name, found in _best_and_linear(facts)),
         *_gains(facts),
         *_hard(facts),
         *_trust(facts),
@@ -62,8 +65,10 @@ def with_interval(value: float | None, interval: Facts | None, digits: int = 3) 
 
 
 def signed(value: float, digits: int = 3) -> str:
-    """Write a difference with its sign, a true minus for negative ones."""
-    text = f"{value:+.{digits}f}"
+    """Write a difference with its sign, a true minus for negative ones, and never a bare ±0.000."""
+    if not value:
+        return f"{0:.{digits}f}"
+    text = f"{value:+.{max(digits, -math.floor(math.log10(abs(value))))}f}"
     return text.replace("-", "−")
 
 
@@ -84,32 +89,29 @@ def _permuted(facts: Facts) -> list[str]:
 def _judged(facts: Facts) -> str:
     word, n = facts["group_kind"], facts["bootstrap"]["n_units"]
     units = f"{n} {word}{'' if n == 1 else 's'}"
+    pixels = f"{facts['n']:,} labelled pixels of {units}"
     if facts["kind"] == "external validation":
-        return (
-            f"A finished model was judged on {facts['n']} labelled pixels of {units}; nothing was "
-            "fitted to them."
-        )
-    return (
-        f"{facts['n']} labelled pixels of {units} were judged by models that had seen none of the "
-        f"{word} they lie in."
-    )
+        return f"A finished model was judged on {pixels}; nothing was fitted to them."
+    return f"{pixels} were judged by models that had seen none of the {word} they lie in."
 
 
-def _best_first(facts: Facts) -> list[tuple[str, Facts]]:
-    networks = facts["networks"].items()
-    return sorted(networks, key=lambda item: -(item[1]["balanced_accuracy"] or 0.0))
+def _best_and_linear(facts: Facts) -> list[tuple[str, Facts]]:
+    """The two that a reader looks for; the table has the others."""
+    networks: Facts = facts["networks"]
+    best = max(networks, key=lambda name: networks[name]["balanced_accuracy"] or 0.0)
+    return [(name, networks[name]) for name in dict.fromkeys((best, "linear")) if name in networks]
 
 
 def _score(name: str, found: Facts, facts: Facts) -> str:
     if found["balanced_accuracy"] is None:
-        return f"{name} could not be scored: only one class is there to judge."
+        return f"The network {name} could not be scored: only one class is there to judge."
     interval = found["intervals"].get("balanced_accuracy") or {}
     between = ""
     if interval.get("low") is not None:
         between = f" (95 % interval {_share(interval['low'])} to {_share(interval['high'])})"
     return (
-        f"{name} found {_share(found['sensitivity'])} of the {facts['classes'][-1]} pixels and "
-        f"{_share(found['specificity'])} of the others: a balanced accuracy of "
+        f"The network {name} found {_share(found['sensitivity'])} of the {facts['classes'][-1]} "
+        f"pixels and {_share(found['specificity'])} of the others: a balanced accuracy of "
         f"{_share(found['balanced_accuracy'])}{between}."
     )
 
@@ -122,12 +124,15 @@ def _gains(facts: Facts) -> list[str]:
             f"{d['shown']} in {WORDS[metric]} ({signed(d['value'])}, 95 % interval "
             f"{signed(d['low'])} to {signed(d['high'])})"
             for metric, d in found.items()
-            if metric in ("balanced_accuracy", "auroc", "ece") and d["shown"]
+            if metric in _CLAIMED and d["shown"]
         ]
         if shown:
             said.append(f"Compared with linear, {name} is {' and '.join(shown)}.")
         elif found["balanced_accuracy"]["value"] is not None:
-            why = "no interval could be given" if _without(found) else "every interval contains 0"
+            contain = (
+                "the intervals of the differences in balanced accuracy, AUROC and calibration "
+            )
+            why = "there is no interval" if _without(found) else f"{contain}error contain 0"
             said.append(f"No gain of {name} over linear is claimed: {why}.")
     return said
 

@@ -66,9 +66,18 @@ def most_in_a_bin(networks: dict[str, Any]) -> int:
     )
 
 
-def strip_place(accuracy: float) -> float:
+def strip_start(networks: dict[str, Any]) -> float | int:
+    """Where the axis of the strip begins: at one half, or lower where a group is judged worse."""
+    worst = min(
+        (own["accuracy"] for found in networks.values() for own in found["per_group"].values()),
+        default=0.5,
+    )
+    return 0.5 if worst >= 0.5 else 0
+
+
+def strip_place(accuracy: float, start: float) -> float:
     """Where an accuracy lies on the strip of the table of groups."""
-    return round(STRIP * accuracy, 1)
+    return round(STRIP * (accuracy - start) / (1 - start), 1)
 
 
 def _at(x: float, y: float) -> tuple[float, float]:

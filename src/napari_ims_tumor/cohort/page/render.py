@@ -23,6 +23,7 @@ def render_page(report: EvaluationReport) -> str:
     facts = report.as_dict()
     maps, n_sections = held_out_maps(report) if facts["why_not"] is None else ([], 0)
     networks: dict[str, Any] = facts["networks"]
+    start = charts.strip_start(networks)
     return _environment().get_template(TEMPLATE).render(
         facts=facts,
         networks=networks,
@@ -34,6 +35,8 @@ def render_page(report: EvaluationReport) -> str:
         calibration=charts.calibration_curves(networks),
         most_in_a_bin=charts.most_in_a_bin(networks),
         sizes={"side": charts.SIDE, "strip": charts.STRIP, "counts": charts.COUNTS},
+        strip_from=start,
+        strip_ticks=(start, (1 + start) / 2, 1),
         groups=facts["groups"][:MOST_GROUPS],
         hard_below=HARD_BELOW,
         maps=maps,
