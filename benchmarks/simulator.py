@@ -1,8 +1,8 @@
 """Simulated beside real: spectra and statistics of a simulated slide and of a slide of yours.
 
-The simulated slide is made with the real one's number of channels where that is a sampled axis, so
-that both cover about as much of the m/z axis. Statistics are of spectra on bins of 0.1 Da in the
-m/z range that both have; only aggregates are drawn and printed.
+Statistics are of spectra on bins of 0.1 Da in the m/z range that both have: of all spectra of the
+real slide, and of those on tissue of the simulated one. Only aggregates are drawn and printed;
+with --single-pixel also one spectrum.
 
     python benchmarks/simulator.py SLIDE.imzML
     python benchmarks/simulator.py SLIDE.imzML --scene section --rows 18 --columns 19 -o picture.png
@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import datetime as dt
+import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +26,7 @@ from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.msi.binning import bin_spectra
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassAxis
-from napari_ims_tumor.msi.synthetic.recipe import SCENES, SIGNAL_KINDS, SLIDE_LAYOUTS, make_recipe
+from napari_ims_tumor.msi.synthetic.recipe import SCENES, SLIDE_LAYOUTS, make_recipe
 from napari_ims_tumor.msi.synthetic.slide import simulate_slide
 
 BIN_DA = 0.1
@@ -70,13 +71,20 @@ class Sample:
         return top[np.argsort(-mean[top])[:STRONGEST]]
 
 
-def sample_of(name: str, slide: MsiDataset, low: float, high: float) -> Sample:
-    """Bin the spectra of a window of the slide, 4,000 at most: whole rows from the top."""
-    axis = MassAxis(np.arange(low, high, BIN_DA))
+def sample_of(
+    name: str, slide: MsiDataset, between: tuple[float, float], used: np.ndarray | None = None
+) -> Sample:
+    """Bin the spectra of a slide, 4,000 at most: whole rows from the top.
+
+    ``used`` marks the pixels to take, in the slide's shape; by default all that were measured.
+    """
+    axis = MassAxis(np.arange(*between, BIN_DA))
     pixels = slide.pixels
-    spectra = run_inline(bin_spectra(slide, axis))[:MOST_SPECTRA]
-    n = len(spectra)
-    return Sample(name, axis.mz, spectra.astype(float), pixels.rows[:n], pixels.columns[:n])
+    spectra = run_inline(bin_spectra(slide, axis))
+    taken = np.ones(len(pixels), bool) if used is None else pixels.as_vector(used)
+    chosen = np.flatnonzero(taken)[:MOST_SPECTRA]
+    values = spectra[chosen].astype(float)
+    return Sample(name, axis.mz, values, pixels.rows[chosen], pixels.columns[chosen])
 
 
 def statistics(sample: Sample) -> dict[str, float]:
@@ -84,10 +92,7 @@ def statistics(sample: Sample) -> dict[str, float]:
     spectra, mean = sample.spectra, sample.mean
     total = spectra.sum(axis=1)
     seen = spectra[spectra > 0]
-    tops = sample.strongest
-    heights = mean[tops]
-    per_total = spectra[total > 0] / total[total > 0, None]
-    variation = per_total[:, tops].std(axis=0) / np.maximum(per_total[:, tops].mean(axis=0), 1e-12)
+    heights = mean[sample.strongest]
     numbers = {
         "share of zeros": float((spectra == 0).mean()),
         "peaks per 100 Da": peaks_per_100_da(sample),
@@ -95,13 +100,20 @@ def statistics(sample: Sample) -> dict[str, float]:
         "strongest / 50th peak": float(heights[0] / max(heights[-1], 1e-9)),
         "TIC, coefficient of variation": float(total.std() / total.mean()),
         "intensity, 99th / 50th percentile": float(np.quantile(seen, 0.99) / np.median(seen)),
-        "peaks / TIC, median coefficient of variation": float(np.median(variation)),
+        "peaks / TIC, median coefficient of variation": float(np.median(variations(sample))),
         "slope of log variance on log mean": mean_variance_slope(sample),
         "height 1 Da above a strong peak / its own": isotope_ratio(sample),
     }
     for lag in LAGS:
         numbers[f"correlation of ion images at {lag} px"] = autocorrelation(sample, lag)
     return numbers
+
+
+def variations(sample: Sample) -> np.ndarray:
+    """Spread over mean of each of the strongest peaks, as shares of the TIC."""
+    total = sample.spectra.sum(axis=1)
+    shares = sample.spectra[total > 0][:, sample.strongest] / total[total > 0, None]
+    return shares.std(axis=0) / np.maximum(shares.mean(axis=0), 1e-12)
 
 
 def peaks_per_100_da(sample: Sample) -> float:
@@ -142,19 +154,19 @@ def autocorrelation(sample: Sample, lag: int) -> float:
     return float(np.median((centered[here] * centered[there]).mean(axis=0) / spread))
 
 
-def draw(real: Sample, simulated: Sample, path: Path, title: str) -> None:
+def draw(real: Sample, simulated: Sample, path: Path, single_pixel: bool) -> None:
     """Draw both side by side: spectra above, statistics below."""
-    figure = Figure(figsize=(13, 11), layout="constrained")
+    rows = (_mean_spectrum, _envelope, _one_pixel) if single_pixel else (_mean_spectrum, _envelope)
+    figure = Figure(figsize=(13, 2.9 * (len(rows) + 2)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.subplots(4, 2)
-    for column, sample in enumerate((real, simulated)):
-        _mean_spectrum(axes[0, column], sample)
-        _envelope(axes[1, column], sample)
-        _one_pixel(axes[2, column], sample)
+    axes = figure.subplots(len(rows) + 2, 2)
     both = (real, simulated)
-    _decay(axes[3, 0], both)
-    _mean_variance(axes[3, 1], both)
-    figure.suptitle(title, fontsize=10)
+    for row, drawing in enumerate(rows):
+        for column, sample in enumerate(both):
+            drawing(axes[row, column], sample)
+    for ax, drawing in zip(axes[-2:].flat, (_intensities, _variation, _decay, _noise), strict=True):
+        drawing(ax, both)
+        ax.legend(frameon=False)
     figure.savefig(path, dpi=90)
 
 
@@ -185,16 +197,36 @@ def _one_pixel(ax, sample: Sample) -> None:
     ax.set_ylabel("relative intensity")
 
 
+def _intensities(ax, samples: tuple[Sample, ...]) -> None:
+    for sample in samples:
+        seen = np.log10(sample.spectra[sample.spectra > 0])
+        share = f"{sample.name}, {(sample.spectra == 0).mean():.0%} of all are 0"
+        bins = np.linspace(-1.5, 3.5, 80)
+        ax.hist(
+            seen - np.median(seen), bins, density=True, histtype="step", label=share,
+            color=COLORS[sample.name],
+        )  # fmt: skip
+    ax.set_xlabel("log10 of intensity over its median, zeros left out")
+    ax.set_ylabel("density")
+
+
+def _variation(ax, samples: tuple[Sample, ...]) -> None:
+    for sample in samples:
+        ax.plot(np.sort(variations(sample)), label=sample.name, color=COLORS[sample.name])
+    ax.set_xlabel(f"the {STRONGEST} strongest peaks, sorted")
+    ax.set_ylabel("coefficient of variation")
+    ax.set_ylim(0, None)
+
+
 def _decay(ax, samples: tuple[Sample, ...]) -> None:
     for sample in samples:
         values = [autocorrelation(sample, lag) for lag in LAGS]
         ax.plot(LAGS, values, "o-", label=sample.name, color=COLORS[sample.name])
     ax.set_xlabel("distance in pixels")
     ax.set_ylabel("correlation of ion images")
-    ax.legend(frameon=False)
 
 
-def _mean_variance(ax, samples: tuple[Sample, ...]) -> None:
+def _noise(ax, samples: tuple[Sample, ...]) -> None:
     for sample in samples:
         mean, variance = sample.mean, sample.spectra.var(axis=0)
         used = (mean > 0) & (variance > 0)
@@ -205,7 +237,6 @@ def _mean_variance(ax, samples: tuple[Sample, ...]) -> None:
         )  # fmt: skip
     ax.set_xlabel("mean of a bin")
     ax.set_ylabel("variance of a bin")
-    ax.legend(frameon=False)
 
 
 def print_table(real: Sample, simulated: Sample) -> None:
@@ -216,46 +247,57 @@ def print_table(real: Sample, simulated: Sample) -> None:
         print(f"| {name} | {value:.3g} | {ours[name]:.3g} |")
 
 
-def main() -> None:
-    """Read the arguments, print the table and draw the picture."""
+def arguments() -> argparse.Namespace:
+    """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("slide", type=Path, help="an imzML of yours")
     parser.add_argument("-o", "--output", type=Path, default=Path("simulated-and-real.png"))
     parser.add_argument("--scene", choices=SCENES, default="section")
-    parser.add_argument("--signal", choices=SIGNAL_KINDS, default="mixed")
-    parser.add_argument("--layout", choices=SLIDE_LAYOUTS)
+    parser.add_argument("--layout", choices=SLIDE_LAYOUTS, help="by default as in your file")
     parser.add_argument("--channels", type=int, default=12000)
     parser.add_argument("--rows", type=int, default=32)
     parser.add_argument("--columns", type=int, default=40)
+    parser.add_argument("--hot-spots", type=float, default=0.0)
+    parser.add_argument("--peak-width-da", type=float)
+    parser.add_argument("--ions", type=float)
+    parser.add_argument("--single-pixel", action="store_true", help="draw one spectrum, too")
     parser.add_argument("--seed", type=int, default=0)
-    given = parser.parse_args()
-    with open_imzml(given.slide) as slide:
-        layout = given.layout or likely_layout(slide)
-        recipe = make_recipe(
-            scene=given.scene, signal=given.signal, layout=layout, channels=given.channels,
-            rows=given.rows, columns=given.columns, seed=given.seed,
-        )  # fmt: skip
-        ours = simulate_slide(recipe).dataset
-        low = max(slide.mass_range[0], ours.mass_range[0])
-        high = min(slide.mass_range[1], ours.mass_range[1])
-        real, simulated = (
-            sample_of(n, s, low, high) for n, s in (("real", slide), ("simulated", ours))
-        )
-        print(
-            f"{dt.date.today()}, {platform.system()} {platform.machine()}; {slide.name}: "
-            f"{slide.n_spectra} spectra, {slide.layout} {slide.mode}; simulated: {ours.n_spectra} "
-            f"spectra, {layout}, scene {given.scene}, seed {given.seed}; "
-            f"m/z {low:.0f} to {high:.0f}"
-        )
-    print_table(real, simulated)
-    draw(real, simulated, given.output, f"{given.slide.stem} and a simulated {given.scene}")
-    print(f"\ndrawn to {given.output}")
+    return parser.parse_args()
 
 
 def likely_layout(slide: MsiDataset) -> str:
     """Store the simulated slide as the real one is stored, where the simulator knows how."""
     wanted = f"{slide.layout}-{slide.mode}"
     return wanted if wanted in SLIDE_LAYOUTS else "processed-centroid"
+
+
+def main() -> None:
+    """Print the table and draw the picture."""
+    given = arguments()
+    options = {
+        k: v
+        for k, v in vars(given).items()
+        if k not in ("slide", "output", "layout", "single_pixel")
+    }
+    with open_imzml(given.slide) as slide:
+        layout = given.layout or likely_layout(slide)
+        made = simulate_slide(make_recipe(layout=layout, **options))
+        between = (
+            max(slide.mass_range[0], made.dataset.mass_range[0]),
+            min(slide.mass_range[1], made.dataset.mass_range[1]),
+        )
+        real = sample_of("real", slide, between)
+        simulated = sample_of("simulated", made.dataset, between, made.patients > 0)
+        print(
+            f"{dt.date.today()}, {platform.system()} {platform.machine()}, {os.cpu_count()} CPU "
+            f"cores; {slide.name}: {slide.layout} {slide.mode}, {len(real.spectra)} spectra; "
+            f"simulated: scene {given.scene}, {layout}, seed {given.seed}, "
+            f"{len(simulated.spectra)} spectra on tissue; "
+            f"m/z {between[0]:.0f} to {between[1]:.0f}"
+        )
+    print_table(real, simulated)
+    draw(real, simulated, given.output, given.single_pixel)
+    print(f"\ndrawn to {given.output}")
 
 
 if __name__ == "__main__":

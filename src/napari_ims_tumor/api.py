@@ -257,9 +257,9 @@ def simulate(
         How many batches they were measured in, each of neighboring slides.
     **options
         Fields of :class:`~napari_ims_tumor.msi.synthetic.recipe.SlideRecipe` and of its
-        ``Variation`` and ``Faults``: ``scene``, ``signal``, ``rows``, ``columns``, ``channels``,
-        ``layout``, ``seed``, ``patients``, ``infiltration``, ``strength``, ``patient_effect``,
-        ``label_noise``, ``hot_spots``, …
+        ``Variation``, ``Instrument`` and ``Faults``: ``scene``, ``signal``, ``rows``, ``columns``,
+        ``channels``, ``layout``, ``seed``, ``patients``, ``infiltration``, ``strength``,
+        ``patient_effect``, ``label_noise``, ``hot_spots``, …
 
     Returns
     -------

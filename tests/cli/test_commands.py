@@ -415,12 +415,12 @@ def test_every_option_of_the_simulator_arrives_in_the_truth(tmp_path) -> None:
         "scene": "section", "signal": "additive", "strength": 2.0, "infiltration": 0.7, "seed": 4,
         "patient_effect": 0.3, "batch_effect": 0.5, "label_noise": 0.02, "hot_spots": 0.01,
         "dead_pixels": 0.03, "layout": "processed-centroid", "rows": 24, "columns": 26,
-        "channels": 80,
+        "channels": 80, "ions": 90.0, "peak_width_da": 0.3, "baseline": 2.0,
     }  # fmt: skip
     options = [part for k, v in asked.items() for part in (f"--{k.replace('_', '-')}", str(v))]
     assert run("simulate", "-o", tmp_path, "--slides", 2, "--batches", 2, *options) == 0
     recipe = json.loads((tmp_path / "simulated_2_truth.json").read_text())["recipe"]
-    flat = {**recipe, **recipe["variation"], **recipe["faults"]}
+    flat = {**recipe, **recipe["variation"], **recipe["instrument"], **recipe["faults"]}
     assert {name: flat[name] for name in asked} == asked
 
 

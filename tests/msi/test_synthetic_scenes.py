@@ -151,6 +151,8 @@ def test_an_isotope_envelope_is_a_distribution_with_one_top(mass, kind):
         ({"hot_spots": float("nan")}, "0 to 0.2"),
         ({"patient_effect": 9}, "0 to 2"),
         ({"batch_effect": -0.1}, "0 to 5"),
+        ({"ions": 0}, "1 to 100000"),
+        ({"baseline": -1}, "0 to 1000"),
         ({"rows": 100_000}, "at most 4096"),
         ({"channels": 10**9}, "200000"),
         ({"scene": "section", "patients": 3}, "1 patient"),

@@ -137,3 +137,22 @@ def test_dead_pixels_have_no_ion_and_everything_else_goes_on(layout):
     total = s.dataset.total_ion_current()
     assert (total[dead] == 0).all()
     assert (total[~dead] > 0).all()
+
+
+def test_more_ions_mean_less_noise_and_more_baseline_raises_the_valleys():
+    base = {"rows": 24, "columns": 30, "channels": 300, "patients": 2, "hot_spots": 0.0}
+    few, many = (simulate_slide(make_recipe(**base, ions=n)).dataset for n in (20, 2000))
+    assert (few.content.intensity == 0).mean() > 3 * (many.content.intensity == 0).mean()
+    raised = simulate_slide(make_recipe(**base, baseline=20)).dataset.mean_spectrum().intensity
+    plain = simulate_slide(make_recipe(**base)).dataset.mean_spectrum().intensity
+    assert np.quantile(raised, 0.05) > 5 * np.quantile(plain, 0.05)
+    assert raised.max() < 2 * plain.max()
+
+
+def test_wider_peaks_are_wider():
+    base = {"rows": 16, "columns": 16, "channels": 1000, "patients": 1, "baseline": 0.0}
+    narrow, wide = (
+        simulate_slide(make_recipe(**base, peak_width_da=w)).dataset.mean_spectrum().intensity
+        for w in (0.24, 0.5)
+    )
+    assert (wide > 0.1 * wide.max()).sum() > 1.3 * (narrow > 0.1 * narrow.max()).sum()

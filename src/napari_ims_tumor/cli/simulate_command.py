@@ -22,7 +22,8 @@ SIGNALS: Final = (
 )
 OPTIONS: Final = (
     "scene", "signal", "strength", "rows", "columns", "channels", "layout", "patients", "seed",
-    "infiltration", "patient_effect", "batch_effect", "label_noise", "hot_spots", "dead_pixels",
+    "infiltration", "ions", "peak_width_da", "baseline", "patient_effect", "batch_effect",
+    "label_noise", "hot_spots", "dead_pixels",
 )  # fmt: skip
 
 
@@ -38,6 +39,7 @@ def add_to(commands: Commands) -> None:
     add("--seed", type=seed, help="chooses chemistry, tissue and noise; default 0")
     _add_what_to(simulate.add_argument_group("tissue and signal"))
     _add_size_to(simulate.add_argument_group("size and layout"))
+    _add_instrument_to(simulate.add_argument_group("instrument"))
     _add_trouble_to(simulate.add_argument_group("what makes it hard"))
     simulate.set_defaults(run=_simulate)
 
@@ -57,6 +59,13 @@ def _add_size_to(group: argparse._ArgumentGroup) -> None:
     add("--columns", type=int, help="12 to 4096; default 128")
     add("--channels", type=int, help="samples of the m/z axis, from 50 on; default 12000")
     add("--layout", choices=SLIDE_LAYOUTS, help="how spectra are stored; default the first")
+
+
+def _add_instrument_to(group: argparse._ArgumentGroup) -> None:
+    add = group.add_argument
+    add("--ions", type=float, metavar="N", help="in the top of a usual peak; default 40")
+    add("--peak-width-da", type=float, metavar="DA", help="at half height; default 0.24")
+    add("--baseline", type=float, metavar="X", help="chemical noise, 0 to 1000; default 1")
 
 
 def _add_trouble_to(group: argparse._ArgumentGroup) -> None:

@@ -10,7 +10,7 @@ from scipy.sparse import csr_array
 
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 from napari_ims_tumor.msi.spectrum import RaggedBlock
-from napari_ims_tumor.msi.synthetic.measurement import Measurement
+from napari_ims_tumor.msi.synthetic.measurement import Measurement, pulses
 
 LEAST_IONS: Final = 3
 RESOLVED_DA: Final = 0.08
@@ -47,7 +47,7 @@ class CentroidCounter:
         drift = self._drift_ppm[peak] + conditions.drift_ppm[spectra[row]] + error
         place = self._mz[peak] * (1 + drift * 1e-6)
         order = np.lexsort((place, row))
-        intensity = (counted[order] * conditions.detector).astype(np.float32)
+        intensity = pulses(counted[order], rng) * np.float32(conditions.detector)
         bounds = np.append(0, np.cumsum(np.bincount(row, minlength=spectra.size)))
         return RaggedBlock(spectra, place[order], intensity, bounds)
 

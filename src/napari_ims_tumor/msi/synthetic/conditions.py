@@ -14,7 +14,6 @@ from napari_ims_tumor.msi.synthetic.outline import smooth_noise
 from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
 from napari_ims_tumor.msi.synthetic.tissue import Tissue
 
-IONS_OF_A_USUAL_PEAK: Final = 60.0
 N_KNOTS: Final = 9
 
 
@@ -120,11 +119,11 @@ def make_conditions(
     shape = (tissue.measured.shape[0], tissue.measured.shape[1])
     piece = tissue.piece[at]
     n_pieces = int(piece.max()) + 1
-    uneven = 0.25 * smooth_noise(rng, shape, 6.0)[at] + 0.2 * rng.standard_normal(piece.size)
+    uneven = 0.2 * smooth_noise(rng, shape, 6.0)[at] + 0.12 * rng.standard_normal(piece.size)
     gain = np.exp(uneven + rng.normal(0, 0.2, n_pieces)[piece] + rng.normal(0, 0.1))
     far = recipe.variation.drift_ppm
     along = far * (np.linspace(-1, 1, piece.size) + 0.6 * smooth_noise(rng, shape, 8.0)[at])
     drift = rng.normal(0, 0.5 * far) + along + rng.normal(0, 0.25 * far, piece.size)
     detector = float(np.exp(rng.normal(1.0, 0.1)))
     alive = alive_pixels(piece.size, recipe.faults.dead_pixels, rng)
-    return Conditions(batch, IONS_OF_A_USUAL_PEAK * gain * alive, drift, detector)
+    return Conditions(batch, recipe.instrument.ions * gain * alive, drift, detector)

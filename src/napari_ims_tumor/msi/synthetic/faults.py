@@ -44,16 +44,16 @@ class HotSpots:
 
 def make_hot_spots(measured: BoolArray, n_molecules: int, share: float, rng: Generator) -> HotSpots:
     """Scatter crystals of one to three pixels over the measured pixels."""
-    n = int(measured.sum())
+    rows, columns = np.nonzero(measured)
     number = np.full(measured.shape, -1)
-    number[measured] = np.arange(n)
-    factor = np.ones(n)
-    molecules = np.full((n, PEAKS_OF_A_CRYSTAL), -1)
-    left = round(share * n)
-    for center in rng.permutation(n)[: max(1, left)] if left else ():
-        if left <= 0:
-            break
-        row, column = (int(v[0]) for v in np.nonzero(number == center))
+    number[rows, columns] = np.arange(rows.size)
+    factor = np.ones(rows.size)
+    molecules = np.full((rows.size, PEAKS_OF_A_CRYSTAL), -1)
+    left = round(share * rows.size)
+    centers = iter(rng.permutation(rows.size).tolist())
+    while left > 0:
+        center = next(centers)
+        row, column = int(rows[center]), int(columns[center])
         cluster = number[max(0, row - 1) : row + 1, max(0, column - 1) : column + 1].ravel()
         cluster = cluster[(cluster >= 0) & (factor[cluster] == 1)]
         cluster = cluster[: min(left, int(rng.integers(1, MOST_IN_CLUSTER + 1)))]

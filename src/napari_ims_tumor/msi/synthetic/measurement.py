@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.random import Generator
 
-from napari_ims_tumor.msi.arrays import Float64Array, IntArray
+from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.synthetic.abundances import Abundances
@@ -17,7 +17,9 @@ from napari_ims_tumor.msi.synthetic.conditions import Conditions
 from napari_ims_tumor.msi.synthetic.faults import HotSpots
 from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
 
-BASELINE_IONS: Final = 0.6
+# In abundances: a hundredth of a usual peak.
+USUAL_BASELINE: Final = 0.01
+PULSE_SHAPE: Final = 3.0
 NOISE_DEFECT: Final = 5.5e-4
 
 
@@ -63,12 +65,27 @@ class Measurement:
         return centers, heights * self.conditions.batch.gain_at(centers)
 
 
+def pulses(ions: IntArray, rng: Generator) -> Float32Array:
+    """Return what the detector makes of some ions: each gives a pulse of another height.
+
+    Heights of single pulses spread by 1/√3 of their mean, as those of electron multipliers do.
+    """
+    heights: Float32Array = rng.standard_gamma(
+        np.float32(PULSE_SHAPE) * ions.astype(np.float32), dtype=np.float32
+    )
+    heights /= np.float32(PULSE_SHAPE)
+    return heights
+
+
 def baseline(measurement: Measurement, mz: Float64Array) -> Float64Array:
     """Return the chemical noise under the peaks, falling with m/z, in abundances."""
     recipe, batch = measurement.recipe, measurement.conditions.batch
-    fall = np.exp(-2.0 * (mz - recipe.mz_low) / (recipe.mz_high - recipe.mz_low))
+    instrument = recipe.instrument
+    fall = np.exp(
+        -instrument.baseline_decay * (mz - recipe.mz_low) / (recipe.mz_high - recipe.mz_low)
+    )
     # Fragments and clusters lie near whole masses times the usual mass defect.
     comb = 0.35 + 1.6 * np.exp(5 * (np.cos(2 * np.pi * mz / (1 + NOISE_DEFECT)) - 1))
-    noise = batch.baseline * BASELINE_IONS / 60.0 * (0.3 + fall) * comb
+    noise = batch.baseline * instrument.baseline * USUAL_BASELINE * (0.3 + fall) * comb
     raised: Float64Array = noise * batch.gain_at(mz)
     return raised

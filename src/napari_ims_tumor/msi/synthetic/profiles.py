@@ -12,7 +12,7 @@ from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, Float64Array, I
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.spectrum import RaggedBlock, SharedAxisBlock, SpectrumBlock
 from napari_ims_tumor.msi.synthetic.isotopes import N_ISOTOPES
-from napari_ims_tumor.msi.synthetic.measurement import Measurement, baseline
+from napari_ims_tumor.msi.synthetic.measurement import Measurement, baseline, pulses
 
 DRIFT_GROUPS: Final = 16
 SIGMAS_SEEN: Final = 4.5
@@ -65,7 +65,10 @@ class ProfileCounter:
             expected[members] = (self._peaks[number] @ amounts[members].T).T
         expected += self._noise
         expected *= self._slide.conditions.gain[spectra, None]
-        counted = rng.poisson(expected).astype(np.float32)
+        ions = rng.poisson(expected)
+        counted = np.zeros(ions.shape, np.float32)
+        seen = ions > 0
+        counted[seen] = pulses(ions[seen], rng)
         counted *= np.float32(self._slide.conditions.detector)
         return counted
 

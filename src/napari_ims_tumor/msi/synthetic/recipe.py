@@ -64,7 +64,7 @@ class Variation:
     patient_effect: float = 0.2
     clarity: float = 0.4
     batch_effect: float = 1.0
-    pixel_effect: float = 0.12
+    pixel_effect: float = 0.16
     texture_pixels: float = 2.0
     drift_ppm: float = 20.0
 
@@ -75,6 +75,34 @@ class Variation:
         refuse_outside("pixel effect", self.pixel_effect, 0, 2)
         refuse_outside("texture in pixels", self.texture_pixels, 0.3, 50)
         refuse_outside("drift in ppm", self.drift_ppm, 0, 500)
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """How well the instrument sees.
+
+    Attributes
+    ----------
+    ions
+        Ions in the top sample of a usual peak, 1 to 100,000: the fewer, the more noise.
+    peak_width_da
+        Full width of a profile peak at half its height, 0.01 to 10 Da; coarse axes widen it.
+    baseline
+        Chemical noise under the peaks, 1 is usual; 0 to 1000.
+    baseline_decay
+        How fast it falls along the axis: to exp(−decay) of its height; 0 to 20.
+    """
+
+    ions: float = 40.0
+    peak_width_da: float = 0.24
+    baseline: float = 1.0
+    baseline_decay: float = 2.0
+
+    def __post_init__(self) -> None:
+        refuse_outside("ions", self.ions, 1, 100_000)
+        refuse_outside("peak width in Da", self.peak_width_da, 0.01, 10)
+        refuse_outside("baseline", self.baseline, 0, 1000)
+        refuse_outside("baseline decay", self.baseline_decay, 0, 20)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +128,9 @@ class Faults:
         refuse_outside("label noise", self.label_noise, 0, 0.5)
         refuse_outside("hot spots", self.hot_spots, 0, 0.2)
         refuse_outside("dead pixels", self.dead_pixels, 0, 0.5)
+
+
+PARTS: Final = {"variation": Variation, "instrument": Instrument, "faults": Faults}
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +163,8 @@ class SlideRecipe:
         Of that signal: 1 is usual; 0 to 10.
     variation
         Between patients, batches and pixels.
+    instrument
+        Ions, peak width, chemical noise.
     faults
         Wrong labels, hot spots, dead pixels.
     """
@@ -148,6 +181,7 @@ class SlideRecipe:
     signal: SignalKind = "mixed"
     strength: float = 1.0
     variation: Variation = field(default_factory=Variation)
+    instrument: Instrument = field(default_factory=Instrument)
     faults: Faults = field(default_factory=Faults)
 
     def __post_init__(self) -> None:
@@ -217,7 +251,7 @@ class SlideRecipe:
     @property
     def peak_width_da(self) -> float:
         """Full width of a profile peak at half its height."""
-        return max(0.24, 2.2 * self.step_da)
+        return max(self.instrument.peak_width_da, 2.2 * self.step_da)
 
 
 def make_recipe(**options: Any) -> SlideRecipe:
@@ -226,13 +260,13 @@ def make_recipe(**options: Any) -> SlideRecipe:
     Parameters
     ----------
     **options
-        Fields of :class:`SlideRecipe`, :class:`Variation` and :class:`Faults`, side by side:
-        ``rows=48, label_noise=0.05``.
+        Fields of :class:`SlideRecipe`, :class:`Variation`, :class:`Instrument` and
+        :class:`Faults`, side by side: ``rows=48, label_noise=0.05``.
     """
     given = {name: value for name, value in options.items() if value is not None}
     parts = {
         part: kind(**{f.name: given.pop(f.name) for f in fields(kind) if f.name in given})
-        for part, kind in (("variation", Variation), ("faults", Faults))
+        for part, kind in PARTS.items()
         if any(f.name in given for f in fields(kind))
     }
     known = {f.name for f in fields(SlideRecipe)}

@@ -130,13 +130,15 @@ def plan_slide(
     chemistry, tissue = make_chemistry(recipe), make_tissue(recipe, rng)
     abundances = make_abundances(chemistry, tissue, recipe, rng)
     conditions = make_conditions(tissue, make_batch(recipe, batch), recipe, rng)
-    spots = make_hot_spots(tissue.measured, chemistry.mz.size, recipe.faults.hot_spots, rng)
+    # Streams of their own: what goes wrong changes nothing of what is there.
+    bench, expert = (np.random.default_rng([recipe.seed, 5, number, k]) for k in (0, 1))
+    spots = make_hot_spots(tissue.measured, chemistry.mz.size, recipe.faults.hot_spots, bench)
     pixels, name = _grid(tissue, recipe), name or f"simulated_{number + 1}"
     measurement = Measurement(
         recipe, chemistry, abundances, conditions, spots, pixels, name, number
     )  # fmt: skip
     clean = clean_labels(tissue)
-    labels = noisy_labels(clean, recipe.faults.label_noise, rng)
+    labels = noisy_labels(clean, recipe.faults.label_noise, expert)
     patients = (number * recipe.n_patients + tissue.piece + 1) * tissue.tissue * tissue.measured
     return SlidePlan(
         name=name,
