@@ -145,7 +145,7 @@ def _clipped(values: FloatArray, scale: ColorScale) -> tuple[str, str]:
 def _distinct(names: Sequence[str]) -> list[str]:
     """Number names that come more than once: a table needs one column for each."""
     return [
-        name if names.count(name) == 1 else f"{name} #{names[:at].count(name) + 1}"
+        name if names.count(name) == 1 else f"{name} ({names[:at].count(name) + 1})"
         for at, name in enumerate(names)
     ]
 

@@ -238,6 +238,12 @@ def test_the_user_says_what_classes_mean(path: Path):
         read(path, *shapes, how=LabelsImport(ClassMapping.parse(["Stroma=fibrous"])))
 
 
+def test_a_class_inside_another_is_not_taken_for_it(path: Path):
+    old = {"name": "Tumor", "colorRGB": -1, "parentClass": {"name": "Lymph node", "colorRGB": -1}}
+    found = read(path, feature(polygon(), None, classification=old))
+    assert dict(found.unknown) == {"Lymph node: Tumor": 1}
+
+
 @pytest.mark.parametrize("text", ["Stroma", "=tumor", "Stroma=", ""])
 def test_a_mapping_is_two_names(text: str):
     with pytest.raises(LabelsError, match="NAME=CLASS"):

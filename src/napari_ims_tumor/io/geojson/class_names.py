@@ -76,7 +76,10 @@ def class_of(properties: Mapping[str, Any]) -> tuple[str, str | None] | None:
     joined = ": ".join(map(str, names)) if isinstance(names, list) else found.get("name")
     if not isinstance(joined, str) or not joined.strip():
         return None
-    return joined.strip(), _color(found)
+    # Before version 0.4 a class inside another named it as its parent.
+    above = class_of({"classification": found.get("parentClass")})
+    full = joined.strip() if above is None else f"{above[0]}: {joined.strip()}"
+    return full, _color(found)
 
 
 def is_ignored_by_qupath(name: str) -> bool:
