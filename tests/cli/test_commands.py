@@ -371,6 +371,15 @@ def test_a_model_never_replaces_what_it_was_made_from(cohort, capsys, victim) ->
     assert path.read_bytes() == before
 
 
+def test_a_report_never_replaces_the_table_it_was_made_from(study, tmp_path, capsys) -> None:
+    table = study.with_name("predictions.csv")
+    table.write_bytes(study.read_bytes())
+    asked = ["evaluate", "--cohort", table, "--networks", "linear", "-o", study.parent]
+    assert run(*asked) == 2
+    assert "another folder" in one_line(capsys.readouterr().err)
+    assert table.read_bytes() == study.read_bytes()
+
+
 def test_where_nothing_can_be_written_is_said_before_the_work(
     cohort, model, tmp_path, monkeypatch, capsys
 ) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from napari_ims_tumor.cli.model_commands import SLIDES_HELP, add_fit_options, fit_config
 from napari_ims_tumor.cli.numbers import seed
-from napari_ims_tumor.cli.outputs import refuse_folder_path
+from napari_ims_tumor.cli.outputs import refuse_report_folder
 from napari_ims_tumor.cli.terminal import drive, say
 from napari_ims_tumor.model.config import NETWORKS
 
@@ -42,7 +42,7 @@ def _evaluate(given: argparse.Namespace) -> int:
     from napari_ims_tumor.cohort.selection import select_slides
     from napari_ims_tumor.cohort.table import read_cohort
 
-    refuse_folder_path(given.output)
+    refuse_report_folder(given.output, (given.cohort, given.model))
     slides = select_slides(read_cohort(given.cohort), given.slides)
     if given.model is not None:
         from napari_ims_tumor.cohort.external_validation import validate

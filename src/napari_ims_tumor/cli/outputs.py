@@ -11,6 +11,7 @@ from napari_ims_tumor.errors import ImsTumorError
 
 _IMAGES: Final = (".npy", ".tif", ".tiff")
 _LABELS: Final = (*_IMAGES, ".png", ".geojson")
+_REPORT: Final = ("report.html", "report.json", "predictions.csv")
 _NO_MODELS: Final = (".imzml", ".ibd", ".csv", ".json", *_LABELS)
 
 
@@ -50,6 +51,17 @@ def refuse_folder_path(path: Path) -> None:
     if not nearest.is_dir():
         raise ImsTumorError(f"{nearest} is a file: give a folder to write to")
     _refuse_closed(nearest, path)
+
+
+def refuse_report_folder(folder: Path, inputs: Iterable[Path | None]) -> None:
+    """Stop where a report cannot be written, or would replace what it is made from."""
+    refuse_folder_path(folder)
+    for path in (folder / name for name in _REPORT):
+        for given in inputs:
+            if given is not None and path.exists() and given.exists() and path.samefile(given):
+                raise ImsTumorError(
+                    f"{path} is read by this evaluation: write the report to another folder"
+                )
 
 
 def _refuse_unwritable(path: Path) -> None:
