@@ -38,5 +38,9 @@ class ModelFileError(ImsTumorError):
     """A model file is damaged, not ours, from a newer version, or for another m/z axis."""
 
 
+class SessionFileError(ImsTumorError):
+    """A session file is damaged, not ours or from a newer version, or its slide is not found."""
+
+
 class QueryError(ImsTumorError):
     """A question that has no answer: an m/z that is not a number, a tolerance below zero."""

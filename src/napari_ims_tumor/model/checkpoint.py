@@ -65,10 +65,15 @@ def read_model(path: str | os.PathLike[str]) -> FittedModel:
         content = target.read_bytes()
     except OSError as error:
         raise ModelFileError(f"{target}: cannot be read ({error.strerror}).") from error
+    return model_from_bytes(content, target.name)
+
+
+def model_from_bytes(content: bytes, name: str) -> FittedModel:
+    """Read the content of a model file that lies somewhere else, under the name it has there."""
     try:
         return _from_bytes(content)
     except ImsTumorError as error:
-        raise ModelFileError(f"{target.name}: {error}") from error
+        raise ModelFileError(f"{name}: {error}") from error
 
 
 def _from_bytes(content: bytes) -> FittedModel:

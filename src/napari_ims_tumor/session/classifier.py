@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
 from napari_ims_tumor.annotation.next_stroke import most_uncertain_pixel
@@ -30,12 +31,17 @@ class Classifier:
     ----------
     model
         What predictions are made with; ``None`` before the first fit or load.
+    fitted_to
+        The strokes that the model has seen.
+    log
+        What the last fit reported of its epochs and scores: for its curves.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.model: FittedModel | None = None
-        self._fitted_to: Revisions = {}
+        self.fitted_to: Revisions = {}
+        self.log: tuple[EpochReport, ...] = ()
 
     # ---- fit --------------------------------------------------------------------------------
 
@@ -63,9 +69,12 @@ class Classifier:
         request = FitRequest(slides, config, base)
         revisions = {s.key: s.annotation.revision for s in painted}
 
+        self.log = ()
+
         def reported(report: Progress | EpochReport) -> None:
             if isinstance(report, Progress):
                 return
+            self._note(report)
             self._session.fit_reported.emit(report)
             # Of a slide that was not painted on, the finished model is soon enough.
             active = self._session.active
@@ -84,8 +93,16 @@ class Classifier:
 
     def take(self, model: FittedModel, fitted_to: Revisions | None = None) -> None:
         """Make a complete model the session's."""
-        self.model, self._fitted_to = model, fitted_to or {}
+        self.model, self.fitted_to = model, fitted_to or {}
         self._session.fitted.emit(model)
+
+    def reopen(
+        self, model: FittedModel | None, fitted_to: Revisions, log: tuple[EpochReport, ...]
+    ) -> None:
+        """Take the model of a saved session, or that it has none, with how it was fitted."""
+        self.model, self.fitted_to, self.log = model, fitted_to, log
+        if model is not None:
+            self._session.fitted.emit(model)
 
     # ---- predict ----------------------------------------------------------------------------
 
@@ -104,7 +121,7 @@ class Classifier:
             self._session.failed.emit(reason)
             return
         assert self.model is not None  # noqa: S101 - why_not_predict has just said so
-        self._predict_with(self.model, self._fitted_to)
+        self._predict_with(self.model, self.fitted_to)
 
     def most_uncertain_pixel(self) -> tuple[int, ...] | None:
         """Find where a stroke on the active slide teaches most; says so where nowhere does."""
@@ -115,6 +132,12 @@ class Classifier:
         if found is None:
             self._session.noticed.emit(f"The model is sure of every pixel of {slide.name}.")
         return found
+
+    def _note(self, report: EpochReport) -> None:
+        """Keep what a report says that the one before did not; times and devices are news only."""
+        said = replace(report, preview=None, seconds_left=None, device="")
+        if _numbers(said) != (_numbers(self.log[-1]) if self.log else _NOTHING):
+            self.log = (*self.log, said)
 
     def _predict_with(self, model: FittedModel, fitted_to: Revisions) -> None:
         slide = self._session.active
@@ -128,6 +151,13 @@ class Classifier:
                 self._session.predicted.emit(changed)
 
         self._session.run("predict", predict_job(model, slide.dataset), predicted)
+
+
+def _numbers(report: EpochReport) -> tuple[object, ...]:
+    return report.loss, report.held_out_score, report.linear_score, report.note
+
+
+_NOTHING: Final = (None, None, None, "")
 
 
 def fit_job(request: FitRequest) -> Job[Progress | EpochReport, FittedModel]:

@@ -1,7 +1,8 @@
-"""What the session puts on disk and takes from there: labels, models, unsaved strokes."""
+"""What the session puts on disk and takes from there: labels, models, itself, unsaved strokes."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,10 @@ from napari_ims_tumor.io.image_file import write_planes
 from napari_ims_tumor.session.autosave import Autosave, RecoveredStrokes
 from napari_ims_tumor.session.jobs import one_step
 from napari_ims_tumor.session.labels_reading import LabelsQuestion, LabelsRead, labels_job
+from napari_ims_tumor.session.reopening import MissingSlide, Reopened, open_session_job, swap_in
 from napari_ims_tumor.session.slide_state import SlideState
+from napari_ims_tumor.session.snapshot import Snapshot, save_session_job
+from napari_ims_tumor.session.views import Views
 
 if TYPE_CHECKING:
     from napari_ims_tumor.io.geojson import LabelsImport
@@ -20,13 +24,27 @@ if TYPE_CHECKING:
 
 
 class SessionFiles:
-    """Reads and writes for a session; values are built first and swapped in last."""
+    """Reads and writes for a session; values are built first and swapped in last.
+
+    Attributes
+    ----------
+    views
+        How the session is looked at, by whom.
+    session_path
+        The session file that was saved or opened last; ``None`` before.
+    on_missing
+        Who asks the user where a slide is; it then calls :meth:`open_session` again with the place.
+        Without it, a slide that is not found is a failure.
+    """
 
     def __init__(self, session: Session, autosave: Autosave) -> None:
         self._session = session
         self._autosave = autosave
         self._kept: dict[object, int] = {}
         self._complained: dict[object, int] = {}
+        self.views = Views()
+        self.session_path: Path | None = None
+        self.on_missing: Callable[[MissingSlide], object] | None = None
 
     # ---- labels -----------------------------------------------------------------------------
 
@@ -116,6 +134,61 @@ class SessionFiles:
 
         self._session.run("file", one_step("Saving the prediction", write), self._say_saved)
 
+    # ---- sessions ---------------------------------------------------------------------------
+
+    def save_session(self, path: Path) -> None:
+        """Write everything but the slides' own data into one file that reopens the same picture."""
+        if not self._session.slides:
+            self._session.failed.emit("There is no session to save: open a slide first.")
+            return
+        job = save_session_job(Snapshot.of(self._session, self.views.capture()), path)
+        self._session.run("file", job, lambda saved: self._session_saved(saved, path))
+
+    def why_not_open_session(self) -> str | None:
+        """Say in one sentence why no session can be opened now; ``None`` when one can."""
+        if self._session.runner.is_busy("fit"):
+            return "A fit is running: wait for it or stop it before another session is opened."
+        return None
+
+    def open_session(self, path: Path, places: Sequence[Path] = ()) -> None:
+        """Open a session file in the place of what is open; nothing changes until all is there.
+
+        Parameters
+        ----------
+        path
+            The session file.
+        places
+            Files or folders where slides may be that were moved.
+        """
+        reason = self.why_not_open_session()
+        if reason is not None:
+            self._session.failed.emit(reason)
+            return
+        self._session.run("file", open_session_job(path, places), self._session_read)
+
+    def _session_read(self, made: Reopened | MissingSlide) -> None:
+        if isinstance(made, MissingSlide):
+            ask = self.on_missing or (lambda missing: self._session.failed.emit(missing.message))
+            ask(made)
+            return
+        reason = self.why_not_open_session()
+        if reason is not None:
+            # A fit was begun meanwhile: its model would be lost.
+            self._session.failed.emit(reason)
+            return
+        swap_in(self._session, made)
+        self.views.restore(made.stored.view)
+        self.session_path = made.path
+        self._session.session_opened.emit(made.path)
+        for notice in made.notices:
+            self._session.noticed.emit(notice)
+
+    def _session_saved(self, saved: Snapshot, path: Path) -> None:
+        for slide in saved.slides:
+            self._mark_saved(slide, path)
+        self.session_path = path
+        self._session.session_saved.emit(path)
+
     # ---- unsaved strokes --------------------------------------------------------------------
 
     def _put_aside(self, slide: SlideState) -> None:
@@ -187,13 +260,16 @@ class SessionFiles:
             self._autosave.write(slide.dataset, slide.annotation)
 
     def _saved(self, slide: SlideState, path: Path) -> None:
+        self._mark_saved(slide, path)
+        self._say_saved(path)
+
+    def _mark_saved(self, slide: SlideState, path: Path) -> None:
         revision = slide.annotation.revision
         self._session.update(slide, labels_path=path, saved_revision=revision)
         current = self._session.current(slide)
         if current is not None and current.annotation.revision == revision:
             self._autosave.forget(slide.dataset)
             self._kept[slide.key] = revision
-        self._say_saved(path)
 
     def _say_saved(self, path: Path) -> None:
         self._session.noticed.emit(f"Saved {path.name} in the folder {path.parent.name}.")

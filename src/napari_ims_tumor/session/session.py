@@ -40,6 +40,11 @@ class Session:
         Who drives long work.
     autosave
         Where strokes are kept; the user's own data folder by default.
+
+    Attributes
+    ----------
+    picked
+        (row, column, plane) last clicked on the active slide; ``None`` before.
     """
 
     slide_opened = Signal(SlideState)
@@ -63,6 +68,8 @@ class Session:
     """(lane, report) of any job."""
     job_started = Signal(str)
     job_ended = Signal(str)
+    session_saved = Signal(Path)
+    session_opened = Signal(Path)
     noticed = Signal(str)
     """Something worth knowing; nothing is wrong."""
     failed = Signal(str)
@@ -72,13 +79,15 @@ class Session:
         "slide_opened", "slide_closed", "slide_surveyed", "active_changed", "spectrum_picked",
         "nothing_picked", "ion_shown", "annotation_changed", "labels_asked", "strokes_found",
         "fit_reported", "fitted", "predicted", "job_reported", "job_started", "job_ended",
-        "noticed", "failed",
+        "session_saved", "session_opened", "noticed", "failed",
     )  # fmt: skip
 
     def __init__(self, runner: JobRunner, autosave: Autosave | None = None) -> None:
         self.runner = runner
         self.slides: tuple[SlideState, ...] = ()
         self._active: UUID | None = None
+        self._ions: dict[UUID, MassWindow] = {}
+        self.picked: tuple[int, int, int] | None = None
         self.classifier = Classifier(self)
         self.files = SessionFiles(self, autosave or Autosave())
         self.exports = SessionExports(self)
@@ -105,19 +114,23 @@ class Session:
             self.activate(known)
             return known
         slide = SlideState(dataset, Annotation.empty(dataset.pixels), overview)
-        self.slides = (*self.slides, slide)
-        self._active = slide.key
-        self.slide_opened.emit(slide)
-        self.active_changed.emit(slide)
-        self.files.look_for_strokes(slide)
+        self.take_in(slide)
         if overview is None:
             self.run("survey", survey(dataset), lambda found: self._surveyed(slide.key, found))
         return slide
 
+    def take_in(self, slide: SlideState) -> None:
+        """Add a slide with all that is known of it, and make it the active one."""
+        self.slides = (*self.slides, slide)
+        self._activate(slide.key)
+        self.slide_opened.emit(slide)
+        self.active_changed.emit(slide)
+        self.files.look_for_strokes(slide)
+
     def activate(self, slide: SlideState) -> None:
         """Make an open slide the active one."""
         if slide.key != self._active:
-            self._active = slide.key
+            self._activate(slide.key)
             self.active_changed.emit(self.active)
 
     def close_slide(self, slide: SlideState) -> None:
@@ -127,8 +140,9 @@ class Session:
             return
         self.files.let_go(current)
         self.slides = tuple(s for s in self.slides if s.key != slide.key)
+        self._ions.pop(slide.key, None)
         if self._active == slide.key:
-            self._active = self.slides[-1].key if self.slides else None
+            self._activate(self.slides[-1].key if self.slides else None)
             self.active_changed.emit(self.active)
         self.slide_closed.emit(current)
 
@@ -152,6 +166,7 @@ class Session:
         slide = self.active
         if slide is None:
             return
+        self.picked = (row, column, plane)
         index = slide.dataset.pixels.index_at(row, column, plane)
         if index is None:
             self.nothing_picked.emit(f"Row {row}, column {column} was not measured.")
@@ -173,7 +188,17 @@ class Session:
             yield Progress(f"Ion image {window}")
             return IonImage(slide, window, slide.dataset.ion_images([window])[0])
 
-        self.run("ion", image(), self._ion_made)
+        self.run("ion", image(), self.show_made_ion)
+
+    def show_made_ion(self, shown: IonImage) -> None:
+        """Show an ion image that was made already; nothing if its slide is closed."""
+        if self.current(shown.slide) is not None:
+            self._ions[shown.slide.key] = shown.window
+            self.ion_shown.emit(shown)
+
+    def ion_of(self, slide: SlideState) -> MassWindow | None:
+        """Which m/z window's ion image is shown of a slide."""
+        return self._ions.get(slide.key)
 
     # ---- paint ------------------------------------------------------------------------------
 
@@ -226,6 +251,9 @@ class Session:
 
     # ---- inside -----------------------------------------------------------------------------
 
+    def _activate(self, key: UUID | None) -> None:
+        self._active, self.picked = key, None
+
     def _slide_of(self, path: Path) -> SlideState | None:
         wanted = path.resolve().with_suffix("")
         sources = ((s, s.dataset.source) for s in self.slides)
@@ -236,7 +264,3 @@ class Session:
         changed = self.update(slide, overview=overview) if slide else None
         if changed is not None:
             self.slide_surveyed.emit(changed)
-
-    def _ion_made(self, shown: IonImage) -> None:
-        if self.current(shown.slide) is not None:
-            self.ion_shown.emit(shown)

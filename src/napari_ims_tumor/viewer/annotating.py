@@ -41,6 +41,11 @@ class Annotating:
         link = self._links.get(slide.key)
         if link is not None:
             return link.layer
+        # One that an earlier binding of this viewer has left is the slide's still.
+        left = first_of(self._viewer.layers, slide.dataset, "labels")
+        if isinstance(left, Labels) and left.data.shape == slide.annotation.labels.shape:
+            self._link(left, slide).show(slide)
+            return left
         layer = insert_layer(self._viewer, labels_layer(slide.dataset, slide.annotation))
         layer.brush_size = max(
             1, min(_LARGEST_BRUSH, min(slide.dataset.pixels.shape) // _BRUSHES_ACROSS)

@@ -19,10 +19,11 @@ from napari_ims_tumor.viewer.canvas_overlays import center_on
 from napari_ims_tumor.viewer.keys import KeyBindings
 from napari_ims_tumor.viewer.labels_link import Debounce, at_once
 from napari_ims_tumor.viewer.mass_readout import readout_of
-from napari_ims_tumor.viewer.overlays import Overlays
+from napari_ims_tumor.viewer.overlays import ON_DEMAND, Overlays
 from napari_ims_tumor.viewer.picking import click_callback, pixel_at
 from napari_ims_tumor.viewer.slide_layers import SlideLayers
 from napari_ims_tumor.viewer.slide_tag import first_of, layers_of, tag_of
+from napari_ims_tumor.viewer.view_state import ViewState
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -66,9 +67,11 @@ class Binding:
                 "E": self.take_eraser,
             },
         )
+        self.view = ViewState(self)
         self._connect()
         remember(self)
         self._catch_up()
+        session.files.views.attach("viewer", self.view)
 
     # ---- what the dock's buttons do ---------------------------------------------------------
 
@@ -112,6 +115,13 @@ class Binding:
         for axis, place in enumerate(world[:-2], self.viewer.dims.ndim - len(world)):
             self.viewer.dims.set_point(axis, float(place))
 
+    def make_layer(self, slide: SlideState, role: str) -> None:
+        """Make a slide's layer of a role that is made only when it is asked for."""
+        if role == "labels":
+            self.annotating.layer_for(slide)
+        elif role in ON_DEMAND:
+            self.overlays.layer_for(slide, role)  # type: ignore[arg-type]
+
     def flush(self) -> None:
         """Hand over strokes painted a moment ago: call it before a fit and before saving."""
         self.annotating.take_all()
@@ -130,6 +140,7 @@ class Binding:
     def close(self) -> None:
         """Cut every tie; the layers stay in the viewer."""
         forget(self)
+        self.session.files.views.detach("viewer", self.view)
         self.annotating.take_all()
         for signal, slot in self._ties():
             signal.disconnect(slot)
@@ -150,6 +161,7 @@ class Binding:
             (session.annotation_changed, self._annotation_changed),
             (session.ion_shown, self._ion_shown),
             (session.predicted, self._predicted),
+            (session.session_saved, self._session_saved),
             (layers.events.inserted, self._layer_added),
             (layers.events.removed, self._layer_removed),
             (layers.selection.events.active, self._layer_selected),
@@ -193,6 +205,14 @@ class Binding:
     def _predicted(self, slide: SlideState) -> None:
         with self.slides.busy():
             self.overlays.show_prediction(slide)
+
+    def _session_saved(self, _: object) -> None:
+        own = self.view.own_layers()
+        if own:
+            layers = "1 layer" if own == 1 else f"{own} layers"
+            self.session.noticed.emit(
+                f"The session is saved without {layers} of your own: File › Save keeps those."
+            )
 
     # ---- from the viewer --------------------------------------------------------------------
 

@@ -28,6 +28,18 @@ def scale_bar(viewer: ViewerModel) -> Any:
     return viewer.scale_bar if canvas is None else canvas.overlays.scale_bar
 
 
+def axes_of(viewer: ViewerModel) -> Any:
+    """Return the viewer's axes."""
+    canvas = getattr(viewer, "canvas", None)
+    return viewer.axes if canvas is None else canvas.overlays.axes
+
+
+def grid_of(viewer: ViewerModel) -> Any:
+    """Return how the viewer lays layers out beside each other."""
+    canvas = getattr(viewer, "canvas", None)
+    return viewer.grid if canvas is None else canvas.grid
+
+
 def fit_view(viewer: ViewerModel, layer: Layer) -> None:
     """Bring one layer into view: others may be far larger, hidden or not."""
     fit = getattr(viewer, "fit_to_view", None)

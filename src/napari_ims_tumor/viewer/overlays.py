@@ -79,19 +79,22 @@ class Overlays:
 
     def look_as(self, slide: SlideState, role: Role) -> None:
         """Look at a slide's prediction as one of :data:`OVERLAY_WORDS`; alone, over the tissue."""
-        if slide.prediction is None:
+        try:
+            layer = self.layer_for(slide, role)
+        except ImsTumorError as error:
+            self._session.failed.emit(str(error))
             return
-        layer = self._layer(slide, role)
-        if layer is None and role in ON_DEMAND:
-            try:
-                layer = update_layer(self._viewer, ON_DEMAND[role](slide))
-            except ImsTumorError as error:
-                self._session.failed.emit(str(error))
-                return
-            tumor = self._layer(slide, "tumor")
-            layer.opacity = layer.opacity if tumor is None else tumor.opacity
         if layer is not None:
             show_alone(self._viewer, layer)
+
+    def layer_for(self, slide: SlideState, role: Role) -> Layer | None:
+        """Return a layer of a slide's prediction, made where it is one made on demand."""
+        layer = self._layer(slide, role)
+        if layer is None and role in ON_DEMAND and slide.prediction is not None:
+            layer = update_layer(self._viewer, ON_DEMAND[role](slide))
+            tumor = self._layer(slide, "tumor")
+            layer.opacity = layer.opacity if tumor is None else tumor.opacity
+        return layer
 
     def looked_at(self, slide: SlideState) -> Role | None:
         """As what a slide's prediction is seen: the topmost visible layer of it."""

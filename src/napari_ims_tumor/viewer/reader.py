@@ -37,7 +37,7 @@ def get_reader(path: PathOrPaths) -> Reader | None:
     path
         One path or several; .imzML or .ibd in any case.
     """
-    paths = _as_paths(path)
+    paths = as_paths(path)
     claimed = paths and all(p.suffix.lower() in SUFFIXES for p in paths)
     return read_slides if claimed else None
 
@@ -60,7 +60,7 @@ def read_slides(path: PathOrPaths) -> list[Any]:
     """
     viewer = napari.current_viewer()
     made: list[Any] = []
-    for file in one_per_slide(_as_paths(path)):
+    for file in one_per_slide(as_paths(path)):
         if viewer is None:
             made += open_layers(file)
         else:
@@ -122,5 +122,6 @@ def _is_shown(viewer: ViewerModel, file: Path) -> bool:
     return True
 
 
-def _as_paths(path: PathOrPaths) -> list[Path]:
+def as_paths(path: PathOrPaths) -> list[Path]:
+    """Make a list of whatever napari hands over."""
     return [Path(path)] if isinstance(path, str | Path) else [Path(p) for p in path]

@@ -99,6 +99,16 @@ class SlideLayers:
             if slide.dataset is tag.dataset:
                 self._session.close_slide(slide)
 
+    def returns(self, layer: Layer) -> bool | None:
+        """Whether a layer is seen once its slide is active again; ``None`` while its slide is."""
+        return self._hidden.get(layer)
+
+    def let_return(self, layer: Layer, seen: object) -> None:
+        """Decide what :meth:`returns` says of a layer."""
+        self._hidden.pop(layer, None)
+        if isinstance(seen, bool):
+            self._hidden[layer] = seen
+
     @contextmanager
     def busy(self) -> Iterator[None]:
         """Mark what happens to layers inside as this package's own doing."""

@@ -99,7 +99,10 @@ class AnnotationPanel(Section):
 
     def _connect(self, wiring: Wiring) -> None:
         session = wiring.session
-        for signal in (session.active_changed, session.annotation_changed, session.slide_surveyed):
+        for signal in (
+            session.active_changed, session.annotation_changed, session.slide_surveyed,
+            session.session_opened,
+        ):  # fmt: skip
             wiring.on(signal, self._changed)
         wiring.on(session.labels_asked, self._ask)
         if self._binding is not None:

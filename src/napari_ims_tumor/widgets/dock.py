@@ -1,19 +1,22 @@
-"""The dock *IMS Tumor*: five sections in the order of work, and the spectrum below the canvas."""
+"""The dock *IMS Tumor*: sections in the order of work, and the spectrum below the canvas."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QEvent, Qt, QTimer
-from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QScrollBar, QVBoxLayout, QWidget
 
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.annotation_panel import AnnotationPanel
+from napari_ims_tumor.widgets.dock_state import DockState
 from napari_ims_tumor.widgets.fit_panel import FitPanel
 from napari_ims_tumor.widgets.predict_panel import PredictPanel
 from napari_ims_tumor.widgets.recovery_bar import RecoveryBar
 from napari_ims_tumor.widgets.save_panel import SavePanel
+from napari_ims_tumor.widgets.session_bar import SessionBar
 from napari_ims_tumor.widgets.slide_panel import SlidePanel
 from napari_ims_tumor.widgets.spectrum_panel import SpectrumPanel
 from napari_ims_tumor.widgets.status_line import StatusLine
@@ -55,11 +58,14 @@ class ImsTumorDock(QWidget):
         self._connect()
         self._paint()
         self._catch_up()
+        self._state = DockState(self)
+        self.session.files.views.attach("dock", self._state)
 
     def _build(self) -> None:
         self.setObjectName("ims_tumor_dock")
         self.setMinimumWidth(NARROWEST)
         self.recovery = RecoveryBar(self.wiring)
+        self.sessions = SessionBar(self.wiring)
         self.slide = SlidePanel(self.wiring)
         self.annotate = AnnotationPanel(self.wiring)
         self.fit = FitPanel(self.wiring)
@@ -71,6 +77,8 @@ class ImsTumorDock(QWidget):
         column.setSpacing(2)
         above = QVBoxLayout()
         above.setContentsMargins(6, 6, 6, 0)
+        above.setSpacing(6)
+        above.addWidget(self.sessions)
         above.addWidget(self.recovery)
         column.addLayout(above)
         column.addWidget(self._sections(), 1)
@@ -138,6 +146,25 @@ class ImsTumorDock(QWidget):
             docks, heights = [self.spectrum.parent()], [SPECTRUM_HEIGHT]
             main.resizeDocks(docks, heights, Qt.Orientation.Vertical)
 
+    # ---- how it looks -----------------------------------------------------------------------
+
+    def scroll_bar(self) -> QScrollBar:
+        """The scroll bar of the sections."""
+        return self._area.verticalScrollBar()
+
+    def refresh(self) -> None:
+        """Show in every section what is there now."""
+        for section in (self.slide, self.annotate, self.fit, self.predict, self.save):
+            section.refresh()
+
+    def later(self, milliseconds: int, action: Callable[[], object]) -> None:
+        """Do something once Qt has done what is due, unless the dock is gone by then."""
+        timer = QTimer(self)
+        timer.setSingleShot(True)
+        timer.timeout.connect(action)
+        timer.timeout.connect(timer.deleteLater)
+        timer.start(milliseconds)
+
     # ---- the end ----------------------------------------------------------------------------
 
     def event(self, event: QEvent) -> bool:
@@ -153,6 +180,7 @@ class ImsTumorDock(QWidget):
         if self.parent() is not None:
             return
         self._window.docks.discard(self)
+        self.session.files.views.detach("dock", self._state, self._state.capture())
         self.wiring.cut()
         self.annotate.unfollow()
         if self.spectrum.parent() is not None:

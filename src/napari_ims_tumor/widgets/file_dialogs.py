@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 
+from napari_ims_tumor.session.reopening import MissingSlide
 from napari_ims_tumor.session.slide_state import SlideState
+
+SLIDES = "Mass spectrometry images (*.imzML *.imzml *.ibd)"
 
 
 def ask_open(parent: QWidget, title: str, kinds: str) -> Path | None:
@@ -29,6 +32,23 @@ def ask_save(parent: QWidget, title: str, proposed: Path, kinds: str) -> Path | 
     if kind and f"*{ending}" not in kind:
         ending = re.split(r"[ )]", kind.partition("*")[2])[0] or ending
     return path if path.suffix else path.with_name(path.name + ending)
+
+
+def ask_for_slide(parent: QWidget | None, missing: MissingSlide) -> Path | None:
+    """Say which slide is missing and ask where it is; ``None`` when the user cancels."""
+    box = QMessageBox(parent)
+    box.setObjectName("missing_slide")
+    box.setWindowTitle("A slide was moved")
+    box.setText(f"{missing.message}.")
+    find = box.addButton("Find it…", QMessageBox.ButtonRole.AcceptRole)
+    box.addButton(QMessageBox.StandardButton.Cancel)
+    box.exec()
+    if box.clickedButton() is not find:
+        return None
+    title = f"Where is {missing.name}?"
+    folder = str(missing.session_file.parent)
+    chosen, _ = QFileDialog.getOpenFileName(parent, title, folder, SLIDES)
+    return Path(chosen) if chosen else None
 
 
 def beside(slide: SlideState | None, name: str) -> Path:

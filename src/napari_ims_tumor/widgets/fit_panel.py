@@ -84,6 +84,7 @@ class FitPanel(Section):
         self._make()
         self._connect(wiring)
         self.refresh()
+        self._show_last_fit()
         for slide in self._session.slides:
             self._ask_device(slide)
 
@@ -136,6 +137,7 @@ class FitPanel(Section):
         wiring.on(session.job_reported, self._job_reported)
         wiring.on(session.job_ended, self._job_ended)
         wiring.on(session.fitted, self._fitted)
+        wiring.on(session.session_opened, self._reopened)
         self.fit.clicked.connect(self._start)
         self.stop.clicked.connect(session.classifier.stop)
         self.start["start_from"].changed.connect(self._changed)
@@ -226,6 +228,24 @@ class FitPanel(Section):
                 self.plot.show()
                 self.plot_shown.emit()
             show_text(self.score, score_words(report) or self.score.text())
+
+    def _reopened(self, _: Path) -> None:
+        self._show_last_fit()
+
+    def _show_last_fit(self) -> None:
+        """Draw again what the last fit reported: this panel may be younger than the model."""
+        if self._session.runner.is_busy("fit"):
+            return
+        self.plot.clear_fit()
+        self.score.setText("")
+        for report in self._session.classifier.log:
+            self.plot.add(report)
+            self.score.setText(score_words(report) or self.score.text())
+        self.plot.setVisible(self.plot.has_rows)
+        show_text(self.score, self.score.text())
+        model = self._session.classifier.model
+        show_text(self.progress, fitted_words(model) if model else "")
+        self.refresh()
 
     def _with_time_left(self, report: EpochReport) -> EpochReport:
         """Keep the last estimate of a phase: reports within an epoch bring none."""

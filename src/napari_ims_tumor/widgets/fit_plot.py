@@ -49,7 +49,7 @@ class FitPlot(pg.GraphicsLayoutWidget):
         self.score_plot.hideAxis("bottom")
         self.loss_plot.setXLink(self.score_plot)
         self.loss_plot.setLabel("bottom", "epoch")
-        self.score_plot.setYRange(LOWEST_SCORE, 1.0)
+        self._show_scores(LOWEST_SCORE)
         # A small filled circle on each point: one epoch alone is visible too.
         self.score = self.score_plot.plot(symbol="o", symbolSize=4)
         self.loss = self.loss_plot.plot(symbol="o", symbolSize=4)
@@ -89,7 +89,7 @@ class FitPlot(pg.GraphicsLayoutWidget):
             self.baseline.label.setFormat(f"linear {report.linear_score:.3f}")
             self.baseline.show()
         known = 1.0 if self._linear is None else self._linear
-        self.score_plot.setYRange(min((LOWEST_SCORE, known, *self._scores.values())), 1.0)
+        self._show_scores(min((LOWEST_SCORE, known, *self._scores.values())))
         self._show_rows()
 
     def _add_epoch(self, report: EpochReport, loss: float) -> None:
@@ -104,6 +104,10 @@ class FitPlot(pg.GraphicsLayoutWidget):
         if report.held_out_score is not None:
             self._scores[report.epoch] = report.held_out_score
             self.score.setData(list(self._scores), list(self._scores.values()))
+
+    def _show_scores(self, lowest: float) -> None:
+        # pyqtgraph's own margin would depend on how large the plot happens to be.
+        self.score_plot.setYRange(lowest, 1.0, padding=0.03)
 
     @property
     def has_rows(self) -> bool:

@@ -30,6 +30,10 @@ class ConfigForm(QWidget):
         """The magicgui widget of a field."""
         return self._fields[name]
 
+    def fields(self) -> dict[str, Any]:
+        """The magicgui widgets by name."""
+        return dict(self._fields)
+
     def _add(self, widget: ValueWidget[Any]) -> None:
         label = QLabel(widget.label)
         label.setToolTip(widget.tooltip or "")

@@ -115,7 +115,7 @@ class PredictPanel(Section):
         session = wiring.session
         for signal in (
             session.active_changed, session.annotation_changed, session.fitted,
-            session.predicted,
+            session.predicted, session.session_opened,
         ):  # fmt: skip
             wiring.on(signal, self._changed)
         self.predict.clicked.connect(session.classifier.predict)

@@ -94,6 +94,7 @@ class SpectrumPanel(QWidget):
         self.plot.mz_clicked.connect(self._peak_chosen)
         self.plot.window_dragged.connect(session.show_ion)
         self.plot.mz_hovered.connect(self._hovered)
+        self.plot.mouse_left.connect(self.readout.clear)
         self.form.window_requested.connect(session.show_ion)
         self.whole.clicked.connect(self.plot.show_all)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
-from qtpy.QtCore import QPointF, Qt, Signal
+from qtpy.QtCore import QEvent, QPointF, Qt, Signal
 from qtpy.QtWidgets import QWidget
 
 from napari_ims_tumor.msi.arrays import FloatArray
@@ -54,11 +54,14 @@ class SpectrumPlot(pg.PlotWidget):
         The :class:`MassWindow` that was marked.
     mz_hovered
         (m/z, intensity) under the mouse; the intensity is NaN away from peaks.
+    mouse_left
+        The mouse is elsewhere.
     """
 
     mz_clicked = Signal(float)
     window_dragged = Signal(object)
     mz_hovered = Signal(float, float)
+    mouse_left = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent, viewBox=DragBox())
@@ -188,6 +191,12 @@ class SpectrumPlot(pg.PlotWidget):
             mz, intensity = self.mz_at(place)
             self.pointer.setValue(mz)
             self.mz_hovered.emit(mz, intensity)
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Take the pointer away with the mouse."""
+        super().leaveEvent(event)
+        self.pointer.hide()
+        self.mouse_left.emit()
 
     def _inside(self, scene_pos: QPointF) -> bool:
         return bool(self.getViewBox().sceneBoundingRect().contains(scene_pos))

@@ -32,6 +32,9 @@ class StatusLine(QWidget):
         wiring.on(session.job_ended, self._ended)
         wiring.on(session.failed, self.show_error)
         wiring.on(session.noticed, self.show_notice)
+        # What was said before belongs to another moment than the picture of a session.
+        for signal in (session.session_saved, session.session_opened):
+            wiring.on(signal, self._session_changed)
 
     def _build(self) -> None:
         self.setObjectName("status_line")
@@ -83,6 +86,9 @@ class StatusLine(QWidget):
         """Take the message away."""
         show_text(self.message, "")
         self.dismiss.hide()
+
+    def _session_changed(self, _: object) -> None:
+        self.clear()
 
     def _show(self, text: str, style: str) -> None:
         self.message.setStyleSheet(style)

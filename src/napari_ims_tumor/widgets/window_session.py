@@ -10,6 +10,7 @@ from weakref import WeakKeyDictionary, WeakSet
 
 import numpy as np
 from napari.layers import Image, Labels
+from napari.utils import progress
 from napari.utils.notifications import show_error, show_info
 from qtpy.QtCore import QEvent, QObject, QTimer
 from qtpy.QtWidgets import QApplication, QWidget
@@ -17,9 +18,13 @@ from qtpy.QtWidgets import QApplication, QWidget
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.session.jobs import JobListener, ignore
+from napari_ims_tumor.session.reopening import MissingSlide
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.viewer.binding import Binding
+from napari_ims_tumor.viewer.bound import binding_of
 from napari_ims_tumor.viewer.colors import class_colormap
+from napari_ims_tumor.widgets import file_dialogs
+from napari_ims_tumor.widgets.canvas_letters import CanvasLetters
 from napari_ims_tumor.widgets.workers import QtJobRunner
 
 if TYPE_CHECKING:
@@ -50,14 +55,16 @@ class WindowSession(QObject):
         super().__init__()
         self._viewer = viewer
         self.runner = QtJobRunner(self)
-        self.session = Session(self.runner)
-        self.session.failed.connect(show_error)
+        self.session = self._take_over(viewer)
+        self.session.failed.connect(show_error, unique=True)
         self.session.noticed.connect(self._say)
+        self.session.files.on_missing = self._ask_for_slide
         self.docks: WeakSet[QWidget] = WeakSet()
         self.is_closed = self._is_closing = False
         self.binding = Binding(viewer, self.session, self._after_a_pause)
         _know_units()
-        self.runner.start("warm-up", _warm_up(), JobListener(ignore, _log.info))
+        self._warm_up()
+        self._letters = CanvasLetters(viewer, self)
         self._autosave = QTimer(self)
         self._autosave.setInterval(AUTOSAVE_MS)
         self._autosave.timeout.connect(self._autosave_now)
@@ -86,10 +93,47 @@ class WindowSession(QObject):
         self.is_closed = True
         self._of_viewer.pop(self._viewer, None)
         self._autosave.stop()
+        self._letters.stop()
         self.binding.close()
         self.session.close()
 
     # ---- inside -----------------------------------------------------------------------------
+
+    def _warm_up(self) -> None:
+        """Have napari load what annotating needs, and say that it gets ready.
+
+        The first work that napari shows makes its status bar a little taller for good, and all
+        above it shorter: here it is done before anybody looks.
+        """
+        listener: JobListener[Progress, None] = JobListener(ignore, _log.info)
+        if hasattr(self._viewer, "window"):
+            shown = progress(total=0, desc="Getting ready to annotate")
+            listener = JobListener(ignore, _log.info, on_end=shown.close)
+        self.runner.start("warm-up", _warm_up(), listener)
+
+    def _take_over(self, viewer: ViewerModel) -> Session:
+        """Go on with a session that a file was opened as before there was a dock, or begin one."""
+        before = binding_of(viewer)
+        if before is None:
+            return Session(self.runner)
+        before.close()
+        before.session.runner = self.runner
+        before.session.noticed.disconnect(show_info, missing_ok=True)
+        return before.session
+
+    def _ask_for_slide(self, missing: MissingSlide) -> None:
+        # After the job's end was told to everybody: a dialog has an event loop of its own.
+        QTimer.singleShot(0, lambda: self._find_slide(missing))
+
+    def _find_slide(self, missing: MissingSlide) -> None:
+        if self.is_closed:
+            return
+        window = getattr(getattr(self._viewer, "window", None), "_qt_window", None)
+        path = file_dialogs.ask_for_slide(window, missing)
+        if path is None:
+            self.session.noticed.emit("No session was opened; what was open is as it was.")
+        else:
+            self.session.files.open_session(missing.session_file, (*missing.places, path))
 
     def _say(self, notice: str) -> None:
         if not any(dock.isVisible() for dock in self.docks):

@@ -1,0 +1,121 @@
+"""What a session file holds, as values: where the slides lie and what was made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.msi.arrays import Float32Array, frozen
+from napari_ims_tumor.msi.mass_axis import MassWindow
+
+
+@dataclass(frozen=True, slots=True)
+class SlideAddress:
+    """Where a slide lies, and how to tell that it is still the same one.
+
+    Attributes
+    ----------
+    name
+        The slide's short name.
+    relative
+        Path of the .imzML from the session file's folder, with slashes; empty where it does not
+        lie below that folder.
+    absolute
+        Its whole path when the session was saved.
+    uuid
+        The identity that the .imzML states, hexadecimal digits; empty where it states none.
+    sha256
+        Of the .imzML, or of the spectra of a slide without a file.
+    nbytes
+        Sizes of the .imzML and the .ibd.
+    checksum
+        Of the .ibd, as the .imzML states it; empty where it states none.
+    recipe
+        How a simulated slide without a file is made again; ``None`` for one in a file.
+    """
+
+    name: str
+    relative: str = ""
+    absolute: str = ""
+    uuid: str = ""
+    sha256: str = ""
+    nbytes: tuple[int, int] = (0, 0)
+    checksum: str = ""
+    recipe: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StoredPrediction:
+    """A prediction as it was shown.
+
+    Attributes
+    ----------
+    probabilities
+        Shape (classes, *image_shape), float32.
+    disagreement
+        Shape (*image_shape), float32, or ``None``.
+    labels_revision
+        Revision of this slide's labels that the model was fitted to; ``None`` where it saw none.
+    """
+
+    probabilities: Float32Array
+    class_names: tuple[str, ...]
+    calibrated: bool
+    model_id: str
+    annotation_revision: int = 0
+    disagreement: Float32Array | None = None
+    labels_revision: int | None = None
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "probabilities", frozen(self.probabilities, np.float32))
+        if self.disagreement is not None:
+            object.__setattr__(self, "disagreement", frozen(self.disagreement, np.float32))
+
+
+@dataclass(frozen=True, eq=False)
+class StoredSlide:
+    """One slide of a session.
+
+    Attributes
+    ----------
+    ion
+        The m/z window whose ion image is shown.
+    fitted_revision
+        Revision of the labels that the session's model was fitted to.
+    """
+
+    address: SlideAddress
+    annotation: Annotation
+    prediction: StoredPrediction | None = None
+    ion: MassWindow | None = None
+    fitted_revision: int | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class StoredSession:
+    """All that a session file holds.
+
+    Attributes
+    ----------
+    active
+        Which slide was worked on; −1 for none.
+    picked
+        (row, column, plane) of the pixel whose spectrum was shown.
+    model
+        The bytes of a model file.
+    fit_log
+        What the last fit reported, JSON-able.
+    view
+        How it was looked at, JSON-able; only whoever shows it knows what is inside.
+    """
+
+    slides: tuple[StoredSlide, ...] = ()
+    active: int = -1
+    picked: tuple[int, int, int] | None = None
+    model: bytes | None = None
+    fit_log: tuple[Mapping[str, Any], ...] = ()
+    view: Mapping[str, Any] = field(default_factory=dict)

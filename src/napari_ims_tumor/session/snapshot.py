@@ -1,0 +1,130 @@
+"""A session at one moment, on its way into a session file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from napari_ims_tumor.errors import SessionFileError
+from napari_ims_tumor.io.imzml import ImzmlDataset
+from napari_ims_tumor.io.session_file import (
+    SlideAddress,
+    StoredPrediction,
+    StoredSession,
+    StoredSlide,
+    address_of,
+    write_session,
+)
+from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.msi.mass_axis import MassWindow
+from napari_ims_tumor.session.slide_state import SlideState
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.model.fitted_model import FittedModel
+    from napari_ims_tumor.model.fitting import EpochReport
+    from napari_ims_tumor.session.session import Session
+
+
+@dataclass(frozen=True, eq=False)
+class Snapshot:
+    """All that a session file shall hold: painting on while it is written changes nothing here.
+
+    Attributes
+    ----------
+    ions
+        The shown m/z window of each slide.
+    view
+        How it is looked at, JSON-able.
+    """
+
+    slides: tuple[SlideState, ...]
+    active: SlideState | None
+    picked: tuple[int, int, int] | None
+    ions: tuple[MassWindow | None, ...]
+    model: FittedModel | None
+    fitted_revisions: tuple[int | None, ...]
+    fit_log: tuple[EpochReport, ...]
+    view: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, session: Session, view: Mapping[str, Any]) -> Snapshot:
+        """Take hold of a session as it is now."""
+        fitted_to = session.classifier.fitted_to
+        return cls(
+            slides=session.slides,
+            active=session.active,
+            picked=session.picked,
+            ions=tuple(session.ion_of(slide) for slide in session.slides),
+            model=session.classifier.model,
+            fitted_revisions=tuple(fitted_to.get(slide.key) for slide in session.slides),
+            fit_log=session.classifier.log,
+            view=view,
+        )
+
+
+def save_session_job(snapshot: Snapshot, path: Path) -> Job[Progress, Snapshot]:
+    """Write a session file."""
+    yield Progress("Saving the session")
+    slides: list[StoredSlide] = []
+    for slide, ion, fitted in zip(
+        snapshot.slides, snapshot.ions, snapshot.fitted_revisions, strict=True
+    ):
+        address = yield from _address(slide, path)
+        made = StoredSlide(address, slide.annotation, _prediction(slide), ion, fitted)
+        slides.append(made)
+    keys = [slide.key for slide in snapshot.slides]
+    stored = StoredSession(
+        slides=tuple(slides),
+        active=-1 if snapshot.active is None else keys.index(snapshot.active.key),
+        picked=snapshot.picked,
+        model=_model(snapshot.model),
+        fit_log=tuple(_entry(report) for report in snapshot.fit_log),
+        view=snapshot.view,
+    )
+    write_session(path, stored)
+    return snapshot
+
+
+def _address(slide: SlideState, path: Path) -> Job[Progress, SlideAddress]:
+    if isinstance(slide.dataset, ImzmlDataset):
+        return (yield from address_of(slide.dataset, path))
+    raise SessionFileError(
+        f"{slide.name} lies in no file, so a session could not find it again: write it as .imzML, "
+        "or close it"
+    )
+
+
+def _prediction(slide: SlideState) -> StoredPrediction | None:
+    made = slide.prediction
+    if made is None:
+        return None
+    return StoredPrediction(
+        probabilities=made.probabilities,
+        class_names=made.class_names,
+        calibrated=made.calibrated,
+        model_id=made.model_id,
+        annotation_revision=made.annotation_revision,
+        disagreement=made.disagreement,
+        labels_revision=slide.prediction_revision,
+    )
+
+
+def _model(model: FittedModel | None) -> bytes | None:
+    if model is None:
+        return None
+    from napari_ims_tumor.model.checkpoint import model_bytes
+
+    return model_bytes(model)
+
+
+def _entry(report: EpochReport) -> dict[str, Any]:
+    said = asdict(report)
+    return {name: said[name] for name in LOGGED}
+
+
+LOGGED = (
+    "phase", "epoch", "epochs", "loss", "held_out_score", "linear_score", "note",
+)  # fmt: skip
+"""What is kept of a report of a fit."""
