@@ -95,6 +95,17 @@ def test_a_pickle_is_refused_and_not_run(tmp_path: Path) -> None:
     assert not trap.exists()
 
 
+def test_a_header_whose_length_looks_like_a_pickle_is_none(tmp_path: Path) -> None:
+    """Lengths of 640, 896, 1152 and 1408 bytes begin like pickles of protocol 2 to 5."""
+    path, model, met = tmp_path / "model.safetensors", some_model("linear"), set[bytes]()
+    for n in range(0, 800, 8):
+        content = model_bytes(replace(model, history=(), card={"note": "x" * n}))
+        met.add(content[:2])
+        path.write_bytes(content)
+        assert read_model(path).card["note"] == "x" * n
+    assert met & {b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"}
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [

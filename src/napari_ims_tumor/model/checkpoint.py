@@ -98,7 +98,10 @@ def _are_numbers(name: str, values: np.ndarray[Any, Any]) -> bool:
 
 def _header(content: bytes) -> dict[str, Any]:
     """The JSON header of a safetensors file."""
-    if content[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05"):
+    # The file begins with the header's length, which may look like the beginning of a pickle: only
+    # where no header follows is it one.
+    is_pickle = content[:2] in (b"PK", b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+    if is_pickle and content[8:9] != b"{":
         raise ModelFileError(
             "this is a pickle or zip file, which can run code when opened; it was not opened. "
             "Models of this program end in .safetensors"
