@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,7 +25,7 @@ from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.overview import survey
 from napari_ims_tumor.session.slide_state import IonImage, SlideState
-from napari_ims_tumor.session.snapshot import LOGGED
+from napari_ims_tumor.session.snapshot import NEWS
 
 if TYPE_CHECKING:
     from napari_ims_tumor.model.fitted_model import FittedModel
@@ -222,12 +222,15 @@ def _log(stored: StoredSession, path: Path) -> tuple[EpochReport, ...]:
         return ()
     from napari_ims_tumor.model.fitting import EpochReport
 
+    known = {field.name: type(field.default) for field in fields(EpochReport)}
+
     def report(entry: Mapping[str, Any]) -> EpochReport:
-        phase, epoch, epochs, *numbers, note = (entry[name] for name in LOGGED)
-        loss, held_out, linear = (None if n is None else float(n) for n in numbers)
-        return EpochReport(
-            str(phase), int(epoch), int(epochs), loss, held_out, linear, note=str(note)
-        )
+        said = {name: value for name, value in entry.items() if name in known and name not in NEWS}
+        for name, value in said.items():
+            kinds = (int, float, type(None)) if known[name] is type(None) else (known[name],)
+            if name != "phase" and type(value) not in kinds:
+                raise TypeError(f"{name} is {value!r}")
+        return EpochReport(**{**said, "phase": str(said["phase"])})
 
     try:
         return tuple(report(entry) for entry in stored.fit_log)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_ims_tumor.errors import SessionFileError
 from napari_ims_tumor.io.imzml import ImzmlDataset
@@ -120,11 +120,8 @@ def _model(model: FittedModel | None) -> bytes | None:
 
 
 def _entry(report: EpochReport) -> dict[str, Any]:
-    said = asdict(report)
-    return {name: said[name] for name in LOGGED}
+    return {name: value for name, value in asdict(report).items() if name not in NEWS}
 
 
-LOGGED = (
-    "phase", "epoch", "epochs", "loss", "held_out_score", "linear_score", "note",
-)  # fmt: skip
-"""What is kept of a report of a fit."""
+NEWS: Final = ("preview", "seconds_left", "device")
+"""What a report says of the moment only."""
