@@ -30,6 +30,11 @@ class CanvasLetters(QObject):
         if self._font is not None:
             self._timer.start(0)
 
+    def finish(self, _: object = None) -> None:
+        """Draw what is left at once: words are about to be shown."""
+        while self._font is not None:
+            self._draw_next()
+
     def stop(self) -> None:
         """Draw no more."""
         self._timer.stop()

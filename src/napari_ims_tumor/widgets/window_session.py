@@ -65,6 +65,7 @@ class WindowSession(QObject):
         _know_units()
         self._warm_up()
         self._letters = CanvasLetters(viewer, self)
+        self.session.slide_opened.connect(self._letters.finish)
         self._autosave = QTimer(self)
         self._autosave.setInterval(AUTOSAVE_MS)
         self._autosave.timeout.connect(self._autosave_now)
