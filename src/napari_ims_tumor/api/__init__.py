@@ -1,0 +1,41 @@
+"""The same nouns in Python: open a slide, fit, predict, evaluate, simulate.
+
+``import napari_ims_tumor as ims`` exports these lazily. They block until done; the jobs behind them
+(:mod:`napari_ims_tumor.job`) are for whoever wants progress and a stop.
+"""
+
+from napari_ims_tumor.api.models import (
+    evaluate,
+    fit,
+    fit_cohort,
+    fit_config,
+    predict,
+    read_model,
+    validate,
+    write_model,
+)
+from napari_ims_tumor.api.slides import (
+    ion_images,
+    read_labels,
+    simulate,
+    simulate_job,
+    write_labels,
+)
+from napari_ims_tumor.io.imzml import open_imzml
+
+__all__ = [
+    "evaluate",
+    "fit",
+    "fit_cohort",
+    "fit_config",
+    "ion_images",
+    "open_imzml",
+    "predict",
+    "read_labels",
+    "read_model",
+    "simulate",
+    "simulate_job",
+    "validate",
+    "write_labels",
+    "write_model",
+]
