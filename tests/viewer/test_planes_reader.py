@@ -84,6 +84,14 @@ def test_ion_images_and_labels(tmp_path, build):
     assert (painted[1]["name"], painted[2]) == ("labels · b", "labels")
 
 
+def test_of_several_ion_images_the_first_is_shown(tmp_path, build):
+    pixels = build.grid()
+    images = np.ones((3, *pixels.image_shape), np.float32)
+    write_planes(tmp_path / "a.ome.tif", images, ("a", "b", "c"), pixels)
+    layers = read_files(str(tmp_path / "a.ome.tif"))
+    assert [kwargs["visible"] for _, kwargs, _ in layers] == [True, False, False]
+
+
 def test_other_tiffs_are_left_to_other_readers(tmp_path, build):
     ours, foreign = tmp_path / "ours.ome.tif", tmp_path / "foreign.ome.tif"
     write_prediction(ours, build.grid())

@@ -78,8 +78,10 @@ def planes_layers(planes: Planes, name: str) -> list[LayerTuple]:
     slide = str(planes.about.get("slide") or name)
     frame = SlideFrame.of_size(planes.pixel_size_um, planes.values.ndim - 1).as_kwargs()
     layers = []
-    for image, plane in zip(planes.values, planes.names, strict=True):
+    for number, (image, plane) in enumerate(zip(planes.values, planes.names, strict=True)):
         look, kind = _look(planes, plane, image)
+        # Of several images the one on top would hide the others: the first is shown.
+        look.setdefault("visible", number == 0)
         about = {"napari-ims-tumor planes": dict(planes.about)}
         title = f"{look.pop('title', plane)} · {slide}"
         layers.append((image, {**frame, "name": title, "metadata": about, **look}, kind))
