@@ -20,10 +20,10 @@ def test_it_has_the_published_number_of_parameters(bins: int, count: int) -> Non
 
 def test_its_maps_have_the_published_lengths() -> None:
     network: Any = build_network(NetworkConfig.for_axis("isotopenet", 27_286, 2), 0)
-    x, shapes = torch.zeros(1, 1, 27_286), []
+    x, shapes = torch.zeros(1, 1, 1, 27_286), []
     for block in network.blocks:
         x = block(x)
-        shapes.append(tuple(x.shape[1:]))
+        shapes.append((x.shape[1], x.shape[3]))
     assert shapes == [(8, 27_286), (8, 5_458), (8, 5_458), (1, 1_820)]
     assert network.config.positions == 1_820
 

@@ -10,7 +10,7 @@ import torch
 from napari_ims_tumor.errors import FitFailed
 from napari_ims_tumor.model import training
 from napari_ims_tumor.model.config import Network, NetworkConfig
-from napari_ims_tumor.model.presets import build_network
+from napari_ims_tumor.model.presets import RECIPES, build_network
 from napari_ims_tumor.model.training import Trainer, TrainingSet
 
 
@@ -40,7 +40,7 @@ CNNS: tuple[Network, ...] = ("default", "isotopenet", "faithful")
 def test_it_overfits_eight_spectra(network: Network) -> None:
     data = eight_spectra()
     fit = trainer(data, network=network)
-    for _ in range(12):
+    for _ in range(RECIPES[network].epochs):
         drained(fit.epoch())
     assert (drained(fit.logits(data.inputs)).argmax(axis=1) == data.classes).all()
 

@@ -11,22 +11,26 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from napari_ims_tumor.model.bin_conv import BinConv, bin_maps
 from napari_ims_tumor.model.config import NetworkConfig
-from napari_ims_tumor.model.network import DilatedConv
 
 
 class FaithfulBlock(nn.Module):
-    """GN–ReLU–Conv3 of one dilation, added to its input with a learned weight."""
+    """ReLU–Conv3 of one dilation, added to its input with a learned weight.
+
+    Nothing is normalized inside: spectra come in centered and scaled, and with weights that start
+    at ½ 13 blocks are stable without. It halves the time of a step.
+    """
 
     def __init__(self, config: NetworkConfig, dilation: int) -> None:
         super().__init__()
-        self.norm = nn.GroupNorm(4, config.channels)
-        self.conv = DilatedConv(config.channels, config.kernel, dilation)
+        self.conv = BinConv(config.channels, config.channels, config.kernel, dilation=dilation)
+        self.bias = nn.Parameter(torch.zeros(config.channels, 1, 1))
         self.gain = nn.Parameter(torch.full((1,), 0.5))
 
-    def forward(self, x: Tensor) -> Tensor:  # (N, C, B) → (N, C, B)
+    def forward(self, x: Tensor) -> Tensor:  # (N, C, 1, B) → (N, C, 1, B)
         """Add what the block found to what it was given."""
-        result: Tensor = x + self.gain * self.conv(torch.relu(self.norm(x)))
+        result: Tensor = x + self.gain * self.conv(torch.relu(x + self.bias))
         return result
 
 
@@ -36,11 +40,10 @@ class FaithfulNetwork(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        channels, kernel = config.channels, config.stem_kernel
-        self.stem = nn.Conv1d(1, channels, kernel, padding=kernel // 2)
+        self.stem = BinConv(1, config.channels, config.stem_kernel)
         self.blocks = nn.ModuleList(FaithfulBlock(config, d) for d in config.dilations)
-        self.norm = nn.GroupNorm(4, channels)
-        self.squeeze = nn.Conv1d(channels, 1, 1)
+        self.norm = nn.GroupNorm(4, config.channels)
+        self.squeeze = BinConv(config.channels, 1, 1)
         self.dropout = nn.Dropout(0.3)
         self.output = nn.Linear(config.bins, config.classes)
         nn.init.zeros_(self.output.weight)
@@ -48,14 +51,15 @@ class FaithfulNetwork(nn.Module):
 
     def features(self, inputs: Tensor) -> Tensor:
         """Feature maps of full resolution: (N, B) → (N, C, B)."""
-        x = self.stem(inputs[:, None, :])  # (N, 1, B) → (N, C, B)
+        x = self.stem(bin_maps(inputs))  # (N, 1, 1, B) → (N, C, 1, B)
         for block in self.blocks:
-            x = block(x)  # (N, C, B), sees 2·d bins more
+            x = block(x)  # (N, C, 1, B), sees 2·d bins more
         maps: Tensor = x
-        return maps
+        return maps.flatten(2)
 
     def forward(self, inputs: Tensor) -> Tensor:  # (N, B) → (N, K)
         """Class logits: one number per position, then a weight for each, so m/z is never lost."""
-        x = self.squeeze(torch.relu(self.norm(self.features(inputs))))  # (N, 1, B)
-        logits: Tensor = self.output(self.dropout(x.flatten(1)))  # (N, B) → (N, K)
+        x = torch.relu(self.norm(self.features(inputs)))[:, :, None]  # (N, C, 1, B)
+        x = self.squeeze(x).flatten(1)  # (N, 1, 1, B) → (N, B)
+        logits: Tensor = self.output(self.dropout(x))  # (N, B) → (N, K)
         return logits

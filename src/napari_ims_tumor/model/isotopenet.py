@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from napari_ims_tumor.model.bin_conv import BinConv, bin_maps
 from napari_ims_tumor.model.config import ISOTOPENET_LOCAL, ISOTOPENET_STRIDES, NetworkConfig
 
 
@@ -19,14 +20,14 @@ class ResidualBlock(nn.Module):
 
     def __init__(self, before: int, after: int, stride: int = 1) -> None:
         super().__init__()
-        self.conv1 = nn.Conv1d(before, after, 3, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm1d(after)
-        self.conv2 = nn.Conv1d(after, after, 3, stride, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm1d(after)
+        self.conv1 = BinConv(before, after, 3)
+        self.norm1 = nn.BatchNorm2d(after)
+        self.conv2 = BinConv(after, after, 3, stride)
+        self.norm2 = nn.BatchNorm2d(after)
         same = before == after and stride == 1
-        self.skip = nn.Identity() if same else nn.Conv1d(before, after, 1, stride, bias=False)
+        self.skip = nn.Identity() if same else BinConv(before, after, 1, stride)
 
-    def forward(self, x: Tensor) -> Tensor:  # (N, before, L) → (N, after, ⌈L / stride⌉)
+    def forward(self, x: Tensor) -> Tensor:  # (N, before, 1, L) → (N, after, 1, ⌈L / stride⌉)
         """Add what the block found to what it was given."""
         found = self.norm1(self.conv1(torch.relu(x)))
         found = self.norm2(self.conv2(torch.relu(found)))
@@ -69,7 +70,7 @@ class IsotopeNet(nn.Module):
 
     def features(self, inputs: Tensor) -> Tensor:
         """What each position found: (N, B) → (N, 1, L)."""
-        x = self.blocks(inputs[:, None, :])  # (N, 1, B) → (N, 1, L)
+        x = self.blocks(bin_maps(inputs)).flatten(2)  # (N, 1, 1, B) → (N, 1, L)
         found: Tensor = self.local(self.dropout(torch.relu(x)))  # (N, 1, L)
         return found
 

@@ -32,6 +32,8 @@ PATIENCE_FROM_BASE: Final = 1
 """A base is close already: if an epoch on held-out groups does not help, the next will not."""
 LEAST_GAIN: Final = 0.01
 """Share by which held-out loss must fall to count: fewer epochs, fewer choices made by chance."""
+NOTHING_LEFT: Final = 0.02
+"""Held-out loss in nats from which on further epochs could only polish: 98 % for the true class."""
 CHECK_FOLDS: Final = 3
 NO_BETTER: Final = "the CNN was no better than the linear model on held-out groups: linear is used"
 STOPPED: Final = "ended before the CNN was better than the linear model: linear is used"
@@ -94,7 +96,8 @@ def network_phase(
     patience = PATIENCE_FROM_BASE if from_base else PATIENCE
     for epoch in range(0 if from_base else 1, epochs_of(config) + 1):
         finished = yield from _check_epoch(check, epoch, config, run)
-        if not finished or epoch - check.best.epoch >= patience:
+        waited = epoch - check.best.epoch >= patience
+        if not finished or waited or check.best.loss < NOTHING_LEFT:
             break
     if not _is_worth_it(check):
         if run.over:

@@ -39,6 +39,9 @@ class Recipe:
         Where the user names no number.
     learning_rate, weight_decay
         Of AdamW; without decay it is Adam.
+    least_steps
+        Steps of an epoch at least: few spectra are shown several times, or held-out groups would be
+        asked before the network has begun to learn.
     warm_up_steps
         Steps until the learning rate is reached.
     averaging
@@ -55,6 +58,7 @@ class Recipe:
     epochs: int
     learning_rate: float = 2e-3
     weight_decay: float = 0.05
+    least_steps: int = 40
     warm_up_steps: int = 20
     averaging: float = 0.98
     peak_dropout: float = 0.3
@@ -64,7 +68,7 @@ class Recipe:
 RECIPES: Final[dict[Network, Recipe]] = {
     "default": Recipe(epochs=12),
     # As published: Adam with 1e-3 on class-weighted spectra as they are, and no early end.
-    "isotopenet": Recipe(100, 1e-3, 0.0, 1, averaging=0.0, peak_dropout=0.0, mixing=0.0),
+    "isotopenet": Recipe(100, 1e-3, 0.0, 1, 1, averaging=0.0, peak_dropout=0.0, mixing=0.0),
     "faithful": Recipe(epochs=20),
 }
 

@@ -25,9 +25,6 @@ from napari_ims_tumor.model.presets import (
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 
 BATCH: Final = 32
-LEAST_STEPS: Final = 40
-"""Steps of an epoch at least: few spectra are shown several times, or held-out groups would be
-asked before the network has begun to learn."""
 PREDICTION_NUMBERS: Final = 2_000_000
 """Feature-map numbers per prediction batch: small batches stay in the processor's cache."""
 
@@ -90,7 +87,9 @@ class Trainer:
         order = self._next_order()
         at = 0
         while at < len(order):
-            chosen = order[at : at + self.batch]
+            # No step on one spectrum alone: batch normalization could not measure its spread.
+            one_left = len(order) - at == self.batch + 1 and self.batch > 2
+            chosen = order[at : at + self.batch - one_left]
             with rising_memory_errors():
                 loss = self._try_step(chosen)
             if loss is None:
@@ -121,7 +120,7 @@ class Trainer:
     def _next_order(self) -> Tensor:
         """Which spectra to show: all of them, once or more often, each time in another order."""
         n = len(self._inputs)
-        passes = max(1, -(-LEAST_STEPS * self.batch // n))
+        passes = max(1, -(-self.recipe.least_steps * self.batch // n))
         return torch.cat([torch.randperm(n, generator=self._order) for _ in range(passes)])
 
     def _try_step(self, chosen: Tensor) -> float | None:

@@ -122,17 +122,16 @@ def _batch_norm(name: str, channels: int) -> Shapes:
 
 def _faithful(network: NetworkConfig) -> Shapes:
     c, k = network.channels, network.kernel
-    shapes: Shapes = {"stem.weight": (c, 1, network.stem_kernel), "stem.bias": (c,)}
+    shapes: Shapes = {"stem.weight": (c, 1, network.stem_kernel)}
     for i in range(len(network.dilations)):
         block = f"blocks.{i}."
-        shapes |= {f"{block}norm.weight": (c,), f"{block}norm.bias": (c,), f"{block}gain": (1,)}
-        shapes |= {f"{block}conv.weight": (c, c, k), f"{block}conv.bias": (c,)}
+        shapes[block + "conv.weight"] = (c, c, k)
+        shapes |= {block + "bias": (c, 1, 1), block + "gain": (1,)}
     return {
         **shapes,
         "norm.weight": (c,),
         "norm.bias": (c,),
         "squeeze.weight": (1, c, 1),
-        "squeeze.bias": (1,),
         "output.weight": (network.classes, network.bins),
         "output.bias": (network.classes,),
     }
