@@ -144,3 +144,13 @@ def test_colors_and_names_travel_both_ways(tmp_path: Path):
     read = read_geojson(tmp_path / "a.geojson", grid((2, 2)))
     assert [c.color for c in read.annotation.scheme.classes] == ["#123456", "#d55e00"]
     assert read.annotation.scheme.names == ("healthy", "tumor")
+
+
+@pytest.mark.real_data
+def test_the_labels_of_the_bladder_array(real_data: Path, tmp_path: Path):
+    labels = np.load(real_data / "bladder_tma1" / "TMA1_labels.npy").astype(np.uint8)
+    pixels = grid(labels.shape)
+    write_labels(tmp_path / "a.geojson", Annotation(labels), pixels)
+    read, notices = read_labels(tmp_path / "a.geojson", pixels)
+    assert np.array_equal(read.labels, labels)
+    assert not notices
