@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from scipy.ndimage import binary_erosion, label
+from scipy.ndimage import binary_erosion, distance_transform_edt, label
 
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.msi.synthetic.isotopes import isotope_pattern
@@ -63,6 +63,18 @@ def test_infiltration_lengthens_the_border_and_sows_single_nests():
     plans = [section(infiltration) for infiltration in (0.0, 0.3, 1.0)]
     assert rim(plans[0]) < rim(plans[1]) < rim(plans[2])
     assert nests(plans[0]) < nests(plans[1]) < nests(plans[2])
+
+
+def test_single_nests_lie_apart_from_the_tumor_and_only_where_it_infiltrates():
+    def far_nests(plan):
+        parts, n = label(plan.labels == 2)
+        sizes = np.bincount(parts.ravel(), minlength=n + 1)
+        sizes[0] = 0
+        distance = distance_transform_edt(~(sizes > 30)[parts])
+        return np.unique(parts[(parts > 0) & (sizes[parts] <= 2) & (distance > 4)]).size
+
+    assert far_nests(section(0.0)) <= 2
+    assert far_nests(section(1.0)) > 15
 
 
 def test_necrosis_lies_deep_in_nests_is_unlabelled_and_gives_fewer_ions():
