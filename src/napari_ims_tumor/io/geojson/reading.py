@@ -66,14 +66,12 @@ def read_geojson_job(
 
     Parameters
     ----------
-    path
-        A GeoJSON file as QuPath exports it.
-    pixels
-        The slide's grid.
+    path, pixels
+        A GeoJSON file as QuPath exports it, and the slide's grid.
     scheme
         The classes; names are compared without case.
     how
-        The user's mapping of other names, and the placement of the annotated image.
+        What other names mean, and where the annotated image lies.
 
     Raises
     ------
