@@ -45,7 +45,7 @@ class Peer:
         """By scikit-learn; a figure that a missing class leaves undefined is left out."""
         truth, p = self.truth[at], self.p[at]
         guess = p.argmax(axis=1)
-        found = {"ece": ece(p, truth), "brier": np.mean((p[:, 1] - truth) ** 2)}
+        found = {**eces(p, truth), "brier": np.mean((p[:, 1] - truth) ** 2)}
         for name, label in (("sensitivity", 1), ("specificity", 0)):
             if (truth == label).any():
                 found[name] = recall_score(truth, guess, pos_label=label)
@@ -59,7 +59,7 @@ class Peer:
         """The same without scikit-learn, which takes minutes for thousands of draws."""
         truth, p = self.truth[at], self.p[at]
         right = p.argmax(axis=1) == truth
-        found = {"ece": ece(p, truth), "brier": np.mean((p[:, 1] - truth) ** 2)}
+        found = {**eces(p, truth), "brier": np.mean((p[:, 1] - truth) ** 2)}
         n = int(truth.sum())
         if n:
             found["sensitivity"] = right[truth == 1].mean()
@@ -84,12 +84,18 @@ class Peer:
         return [self.plainly(draw) for draw in draws]
 
 
-def ece(p: np.ndarray, truth: np.ndarray) -> float:
-    confidence, right = p.max(axis=1), p.argmax(axis=1) == truth
+def eces(p: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    return {
+        "ece": ece(p.max(axis=1), p.argmax(axis=1) == truth),
+        "tumor_ece": ece(p[:, 1], truth == 1),
+    }
+
+
+def ece(claimed: np.ndarray, came_true: np.ndarray) -> float:
     edges = np.arange(1, 15) / 15
-    place = np.searchsorted(edges, confidence, side="left")
-    gaps = np.bincount(place, weights=right.astype(float) - confidence, minlength=15)
-    return np.abs(gaps).sum() / truth.size
+    place = np.searchsorted(edges, claimed, side="left")
+    gaps = np.bincount(place, weights=came_true.astype(float) - claimed, minlength=15)
+    return np.abs(gaps).sum() / claimed.size
 
 
 def percentiles(values: list[float]) -> tuple[float, float]:

@@ -16,8 +16,10 @@ import numpy as np
 from napari_ims_tumor.model.scores import ECE_BINS
 from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, FloatArray, IntArray
 
-METRICS: Final = ("balanced_accuracy", "auroc", "sensitivity", "specificity", "ece", "brier")
-LOWER_IS_BETTER: Final = ("ece", "brier")
+METRICS: Final = (
+    "balanced_accuracy", "auroc", "sensitivity", "specificity", "ece", "tumor_ece", "brier",
+)  # fmt: skip
+LOWER_IS_BETTER: Final = ("ece", "tumor_ece", "brier")
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,6 +32,9 @@ class GroupTallies:
         Shape (G, K, K): pixels by group, label and predicted class.
     gaps
         Shape (G, 15): right minus confidence, summed in the bins of the calibration error.
+    tumor_gaps
+        Shape (G, 15): tumor or not minus the tumor's probability, summed in bins of that. Too many
+        of one class and too few of the other cancel out in ``gaps``, but not here.
     squares
         Shape (G,): squared errors of the probabilities.
     wins
@@ -40,6 +45,7 @@ class GroupTallies:
 
     confusion: Float64Array
     gaps: Float64Array
+    tumor_gaps: Float64Array
     squares: Float64Array
     wins: Float64Array
 
@@ -72,6 +78,7 @@ class GroupTallies:
             "sensitivity": _ratio(confusion[:, -1, -1], tumor),
             "specificity": _ratio(confusion[:, :-1, :-1].sum(axis=(1, 2)), n - tumor),
             "ece": _ratio(np.abs(weights @ self.gaps).sum(axis=1), n),
+            "tumor_ece": _ratio(np.abs(weights @ self.tumor_gaps).sum(axis=1), n),
             "brier": _ratio(weights @ self.squares, n),
         }
 
@@ -109,7 +116,8 @@ def tally(probabilities: FloatArray, classes: IntArray, groups: IntArray) -> Gro
     wins = [_wins(values[:, c], np.equal(classes, c), groups, n_groups) for c in judged]
     return GroupTallies(
         confusion=confusion.astype(np.float64),
-        gaps=_gaps(values, classes == predicted, groups, n_groups),
+        gaps=_gaps(values.max(axis=1), classes == predicted, groups, n_groups),
+        tumor_gaps=_gaps(values[:, -1], classes == k - 1, groups, n_groups),
         squares=_sums(groups, _squared_errors(values, classes), n_groups),
         wins=np.array(wins).reshape(len(judged), n_groups, n_groups),
     )
@@ -121,10 +129,11 @@ def confidence_bins(confidence: Float64Array) -> IntArray:
     return np.clip(place, 0, ECE_BINS - 1)
 
 
-def _gaps(values: Float64Array, right: BoolArray, groups: IntArray, n_groups: int) -> Float64Array:
-    confidence = values.max(axis=1)
-    place = groups * ECE_BINS + confidence_bins(confidence)
-    gaps = _sums(place, right - confidence, n_groups * ECE_BINS)
+def _gaps(
+    claimed: Float64Array, came_true: BoolArray, groups: IntArray, n_groups: int
+) -> Float64Array:
+    place = groups * ECE_BINS + confidence_bins(claimed)
+    gaps = _sums(place, came_true - claimed, n_groups * ECE_BINS)
     return gaps.reshape(n_groups, ECE_BINS)
 
 

@@ -13,6 +13,7 @@ WORDS: Final = {
     "sensitivity": "sensitivity",
     "specificity": "specificity",
     "ece": "calibration error",
+    "tumor_ece": "calibration error of the tumor",
     "brier": "Brier score",
 }
 _CLAIMED: Final = ("balanced_accuracy", "auroc", "ece")

@@ -15,6 +15,7 @@ from napari_ims_tumor.cohort.external_validation import validate
 from napari_ims_tumor.cohort.fitting import fit_cohort
 from napari_ims_tumor.cohort.page.render import render_page
 from napari_ims_tumor.cohort.report import EvaluationReport
+from napari_ims_tumor.cohort.tallies import METRICS
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.config import FitConfig
 
@@ -79,7 +80,7 @@ def test_pictures_have_words(report: EvaluationReport) -> None:
 def test_the_page_says_what_the_facts_say(report: EvaluationReport) -> None:
     facts, text = report.as_dict(), " ".join(Page(render_page(report)).text.split())
     found = facts["networks"]["linear"]
-    for metric in ("balanced_accuracy", "auroc", "sensitivity", "specificity", "ece", "brier"):
+    for metric in METRICS:
         interval = found["intervals"][metric]
         assert f"{found[metric]:.3f}" in text
         assert f"{interval['low']:.3f} to {interval['high']:.3f}" in text
