@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.ndimage import binary_erosion, distance_transform_edt, label
 
+from napari_ims_tumor.annotation.regions import tissue_regions
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.msi.synthetic.isotopes import isotope_pattern
 from napari_ims_tumor.msi.synthetic.recipe import (
@@ -188,3 +189,12 @@ def test_options_of_all_parts_stand_side_by_side():
 def test_impossible_cohorts_are_refused(slides, batches):
     with pytest.raises(ImsTumorError):
         CohortPlan(SlideRecipe(), slides, batches)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_cores_of_an_array_are_measured_apart(seed: int) -> None:
+    recipe = make_recipe(seed=seed, channels=100)
+    grid = simulate_slide(recipe).dataset.pixels
+    sizes = np.bincount(tissue_regions(grid.measured).ravel())[1:]
+    # A crumb of margin may lie alone; a core never hangs together with its neighbor.
+    assert np.count_nonzero(sizes > 100) == recipe.patients

@@ -20,16 +20,16 @@ from napari_ims_tumor.demo.hands import settle
 from napari_ims_tumor.demo.story import Story
 from napari_ims_tumor.io.simulated_files import SimulatedFiles, write_cohort
 from napari_ims_tumor.job import run_inline
-from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
 from napari_ims_tumor.session.autosave import FOLDER_VARIABLE, Autosave
 from napari_ims_tumor.session.jobs import InlineRunner
 from napari_ims_tumor.session.session import Session
+from napari_ims_tumor.viewer.sample_data import SAMPLE
 
 if TYPE_CHECKING:
     from napari_ims_tumor.cohort.report import EvaluationReport
     from napari_ims_tumor.model.fitted_model import FittedModel
 
-PATIENTS_PAINTED, STROKE_LENGTH, CHANNELS, SEED = 6, 8, 2000, 0
+PATIENTS_PAINTED, STROKE_LENGTH, SEED = 6, 8, 0
 
 LEAVE_STROKES = """
 import sys, time
@@ -65,7 +65,7 @@ def tell(folder: Path) -> Told:
     """
     # The story's unsaved strokes are none of the user's.
     os.environ[FOLDER_VARIABLE] = str(folder / "autosave")
-    [files] = write_cohort(folder / "slides", SlideRecipe(channels=CHANNELS, seed=SEED), 1)
+    [files] = write_cohort(folder / "slides", SAMPLE, 1)
     truth, patients = np.load(files.labels), np.load(files.patients)
     strokes = choose_pairs(truth, patients, PATIENTS_PAINTED, STROKE_LENGTH, SEED)
     (folder / "saved").mkdir(parents=True, exist_ok=True)

@@ -13,13 +13,13 @@ from napari_ims_tumor.msi.synthetic.slide import simulate_slide
 from napari_ims_tumor.viewer.layer_list import select_tic_when_added
 from napari_ims_tumor.viewer.layers import LayerTuple, slide_layers
 
-# Small enough to be there at once.
-SAMPLE_CHANNELS: Final = 2000
+# Small enough to be there at once, and clear enough that a few strokes find the tumor.
+SAMPLE: Final = SlideRecipe(channels=2000, strength=2.0)
 
 
 def simulated_slide() -> list[LayerTuple]:
     """Simulate a slide with tumor and make its layers."""
-    dataset = simulate_slide(SlideRecipe(channels=SAMPLE_CHANNELS)).dataset
+    dataset = simulate_slide(SAMPLE).dataset
     layers, viewer = slide_layers(dataset, run_inline(survey(dataset))), napari.current_viewer()
     if viewer is not None:
         select_tic_when_added(viewer, layers)

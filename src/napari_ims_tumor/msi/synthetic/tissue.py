@@ -55,6 +55,7 @@ def make_tissue(recipe: SlideRecipe, rng: Generator) -> Tissue:
     outline = draw_outline(recipe, rng)
     margin = outline.depth + 0.06 * smooth_noise(rng, shape, 2.0) > -0.35
     measured = (outline.tissue | margin) & (rng.random(shape) > 0.003)
+    measured &= ~_between(outline.piece)
     share = _tumor_share(rng, outline, recipe)
     blind = recipe.signal in BLIND_SIGNALS
     necrosis = np.zeros(shape)
@@ -83,6 +84,14 @@ def clean_labels(tissue: Tissue) -> LabelArray:
     labels = np.where(filled, np.where(tissue.tumor > 0.5, 2, 0), 1)
     marked: LabelArray = (labels * (tissue.tissue & tissue.measured)).astype(np.uint8)
     return marked
+
+
+def _between(piece: IntArray) -> BoolArray:
+    """The line of pixels that parts neighboring pieces: cores of an array are measured apart."""
+    between: BoolArray = np.zeros(piece.shape, np.bool_)
+    between[:-1] |= piece[:-1] != piece[1:]
+    between[:, :-1] |= piece[:, :-1] != piece[:, 1:]
+    return between
 
 
 def _tumor_share(rng: Generator, outline: Outline, recipe: SlideRecipe) -> Float64Array:
