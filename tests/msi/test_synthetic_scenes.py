@@ -193,7 +193,7 @@ def test_impossible_cohorts_are_refused(slides, batches):
 
 @pytest.mark.parametrize("seed", range(3))
 def test_cores_of_an_array_are_measured_apart(seed: int) -> None:
-    recipe = make_recipe(seed=seed, channels=100)
+    recipe = make_recipe(seed=seed, channels=100, patients=12)
     grid = simulate_slide(recipe).dataset.pixels
     sizes = np.bincount(tissue_regions(grid.measured).ravel())[1:]
     # A crumb of margin may lie alone; a core never hangs together with its neighbor.
