@@ -16,6 +16,9 @@ import napari_ims_tumor as ims
 from napari_ims_tumor.io.session_file import read_session, write_session
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
+from napari_ims_tumor.msi.synthetic.recipe import Faults, SlideRecipe
+from napari_ims_tumor.msi.synthetic.slide import simulate_slide
 from napari_ims_tumor.session.autosave import Autosave
 from napari_ims_tumor.session.jobs import InlineRunner
 from napari_ims_tumor.session.reopening import MissingSlide
@@ -300,6 +303,35 @@ def test_no_session_is_opened_over_a_running_fit(
     assert "stop it" in tried[0]
     assert ear["failed"][0] == (tried[0],)
     assert [s.key for s in session.slides] == [s.key for s in slides]
+
+
+def test_a_simulated_slide_is_made_again(session: Session, tmp_path: Path) -> None:
+    recipe = SlideRecipe(16, 20, 80, seed=3, faults=Faults(dead_pixels=0.1))
+    dataset = simulate_slide(recipe, number=2, batch=1).dataset
+    session.adopt(dataset)
+    path = tmp_path / "a.imstumor"
+    session.files.save_session(path)
+    again = new_session(tmp_path)
+    ear = Ear(again)
+    again.files.open_session(path)
+    assert not ear["failed"] + ear["noticed"]
+    made = again.slides[0].dataset
+    assert isinstance(made, InMemoryDataset)
+    assert (made.name, made.digest()) == ("simulated_3", dataset.digest())
+    stored = read_session(path)
+    address = stored.slides[0].address
+    assert address.recipe is not None
+    for broken, words in (
+        ({**address.recipe, "number": 1}, "simulated otherwise"),
+        ({**address.recipe, "recipe": {}}, "recipe is damaged"),
+        ({**address.recipe, "recipe": {**address.recipe["recipe"], "rows": 4096,
+                                       "columns": 4096, "patients": None}}, "too large"),
+    ):  # fmt: skip
+        slide = replace(stored.slides[0], address=replace(address, recipe=broken))
+        write_session(path, replace(stored, slides=(slide,)))
+        again.files.open_session(path)
+        told = [words for (words,) in ear["failed"] + ear["noticed"]]
+        assert words in told[-1] or "have the shape" in told[-1]
 
 
 def test_what_cannot_be_found_again_is_not_saved(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import numpy as np
 import pytest
 from napari._qt.containers.qt_layer_model import QtLayerListModel, ThumbnailRole
 from PIL import Image
-from qtpy.QtCore import QPoint, Qt
+from qtpy.QtCore import QPoint, Qt, QTimer
 from qtpy.QtGui import QImage
 from qtpy.QtTest import QTest
+from qtpy.QtWidgets import QApplication, QMessageBox
 
 import napari_ims_tumor as ims
 from napari_ims_tumor.demo.expert import choose_strokes
-from napari_ims_tumor.demo.hands import settle, wait_until
+from napari_ims_tumor.demo.hands import _type_path, settle, wait_until
 from napari_ims_tumor.demo.story import Story
 from napari_ims_tumor.session.jobs import Lane
 
@@ -26,6 +28,8 @@ pytestmark = pytest.mark.window
 LANES: tuple[Lane, ...] = (
     "open", "survey", "ion", "fit", "predict", "file", "autosave", "device", "warm-up",
 )  # fmt: skip
+ASKED: list[str] = []
+"""What message boxes said."""
 POINTER = QPoint(120, 140)
 """Where the mouse rests on the canvas while a picture is taken."""
 
@@ -139,3 +143,81 @@ def test_the_same_picture_pixel_for_pixel(stories: list[Story], slide: Any, tmp_
     wait_until(lambda: again.session.active is not None, "the session", 60)
     after = picture(again, tmp_path / "after.png")
     assert_same(before, after)
+
+
+def test_a_session_opened_before_the_dock_is_gone_on_with(
+    slide: Any, tmp_path: Path, stories: list[Story]
+) -> None:
+    session_file = tmp_path / "study" / "one.imstumor"
+    story = begin(stories)
+    story.open(slide.imzml, picture=None)
+    story.session.annotate(np.load(slide.labels))
+    settle(0.3)
+    story.hands.click_button("fit_heading")
+    story.viewer.layers[0].opacity = 0.3
+    save(story, session_file)
+    counts = story.dock.annotate.counts["tumor"].text()
+    close(story)
+    viewer = napari.Viewer()
+    viewer.open(str(session_file), plugin="napari-ims-tumor")
+    assert viewer.layers[0].opacity == 0.3
+    labels: Any = viewer.layers[-1]
+    n_layers = len(viewer.layers)
+    labels.paint((0, 0), 2)
+    again = Story(viewer)
+    stories.append(again)
+    assert len(viewer.layers) == n_layers
+    (opened,) = again.session.slides
+    assert opened.annotation.labels[0, 0] == 2
+    assert again.dock.annotate.counts["tumor"].text() == counts
+    assert not again.dock.fit.body.isVisible()
+    assert again.dock.sessions.name.text() == "one.imstumor: changed since it was saved"
+    labels.paint((1, 1), 1)
+    wait_until(lambda: again.session.slides[0].annotation.labels[1, 1] == 1, "the stroke", 5)
+
+
+def type_path(path: Path) -> None:
+    QTimer.singleShot(100, lambda: _type_path(path, time.monotonic() + 10))
+
+
+def answer_box(button: str, then: Callable[[], object] = lambda: None) -> None:
+    """Press a button of the message box as soon as it is there."""
+
+    def press() -> None:
+        box = QApplication.activeModalWidget()
+        if not isinstance(box, QMessageBox):
+            QTimer.singleShot(50, press)
+            return
+        ASKED.append(box.text())
+        then()
+        found = next(b for b in box.buttons() if b.text().replace("&", "") == button)
+        QTest.mouseClick(found, Qt.MouseButton.LeftButton)
+
+    QTimer.singleShot(50, press)
+
+
+def test_a_moved_slide_is_asked_for_in_the_window(
+    slide: Any, tmp_path: Path, stories: list[Story]
+) -> None:
+    session_file = tmp_path / "study" / "one.imstumor"
+    story = begin(stories)
+    story.open(slide.imzml, picture=None)
+    save(story, session_file)
+    story.session.close_slide(story.slide)
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    for suffix in (".imzML", ".ibd"):
+        slide.imzml.with_suffix(suffix).rename(folder / f"moved{suffix}")
+    ASKED.clear()
+    answer_box("Cancel")
+    story.session.files.open_session(session_file)
+    status = story.dock.status.message
+    wait_until(lambda: "No session was opened" in status.text(), "the refusal", 10)
+    assert story.session.slides == ()
+    (asked,) = ASKED
+    assert f"last at {slide.imzml}" in asked
+    # The file chooser comes after the box is gone.
+    answer_box("Find it…", lambda: type_path(folder / "moved.imzML"))
+    story.session.files.open_session(session_file)
+    wait_until(lambda: len(story.session.slides) == 1, "the session", 20)
+    assert story.slide.name == "moved"

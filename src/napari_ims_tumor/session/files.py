@@ -44,6 +44,7 @@ class SessionFiles:
         self._complained: dict[object, int] = {}
         self.views = Views()
         self.session_path: Path | None = None
+        self._saved_content: object = None
         self.on_missing: Callable[[MissingSlide], object] | None = None
 
     # ---- labels -----------------------------------------------------------------------------
@@ -178,15 +179,25 @@ class SessionFiles:
             return
         swap_in(self._session, made)
         self.views.restore(made.stored.view)
-        self.session_path = made.path
+        self._note_saved(made.path)
         self._session.session_opened.emit(made.path)
         for notice in made.notices:
             self._session.noticed.emit(notice)
 
+    @property
+    def is_as_saved(self) -> bool:
+        """Whether the session file holds all there is; how it is looked at does not count."""
+        return self._saved_content == Snapshot.of(self._session, {}).content()
+
+    def _note_saved(self, path: Path, saved: Snapshot | None = None) -> None:
+        self.session_path = path
+        self._saved_content = (saved or Snapshot.of(self._session, {})).content()
+
     def _session_saved(self, saved: Snapshot, path: Path) -> None:
         for slide in saved.slides:
             self._mark_saved(slide, path)
-        self.session_path = path
+        # Painting may have gone on while the file was written.
+        self._note_saved(path, saved)
         self._session.session_saved.emit(path)
 
     # ---- unsaved strokes --------------------------------------------------------------------

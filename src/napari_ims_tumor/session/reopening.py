@@ -24,6 +24,9 @@ from napari_ims_tumor.io.session_file import (
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.overview import survey
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
+from napari_ims_tumor.msi.synthetic.origin import SlideOrigin
+from napari_ims_tumor.msi.synthetic.slide import simulate_slide
 from napari_ims_tumor.session.slide_state import IonImage, SlideState
 from napari_ims_tumor.session.snapshot import NEWS
 
@@ -102,6 +105,9 @@ def open_session_job(
     with ExitStack() as opened:
         datasets: list[MsiDataset] = []
         for slide in stored.slides:
+            if slide.address.recipe is not None:
+                datasets.append((yield from _simulate(slide.address)))
+                continue
             found = yield from _find(slide.address, path, places, datasets)
             if isinstance(found, MissingSlide):
                 return found
@@ -133,6 +139,13 @@ def swap_in(session: Session, made: Reopened) -> None:
         session.activate(made.slides[made.stored.active])
     if made.stored.picked is not None:
         session.pick(*made.stored.picked)
+
+
+def _simulate(address: SlideAddress) -> Job[Progress, MsiDataset]:
+    """Make a simulated slide again."""
+    yield Progress(f"Simulating {address.name}")
+    origin = SlideOrigin.from_dict(address.recipe or {})
+    return simulate_slide(origin.recipe, origin.number, origin.batch, origin.name).dataset
 
 
 def _find(
@@ -167,13 +180,24 @@ def _build(
     for one, dataset in zip(stored.slides, datasets, strict=True):
         slide = yield from _slide(one, dataset, path)
         slides.append(slide)
-        if isinstance(dataset, ImzmlDataset):
-            change = yield from change_of(one.address, dataset)
-            notices += [change] if change else []
+        change = yield from _change(one.address, dataset)
+        notices += [change] if change else []
         if one.ion is not None:
             yield Progress(f"Ion image {one.ion}")
             ions.append(IonImage(slide, one.ion, dataset.ion_images([one.ion])[0]))
     return Reopened(path, stored, tuple(slides), tuple(ions), model, log, tuple(notices))
+
+
+def _change(address: SlideAddress, dataset: MsiDataset) -> Job[Progress, str | None]:
+    """Say in one sentence that a slide is not what it was when the session was saved."""
+    if isinstance(dataset, ImzmlDataset):
+        return (yield from change_of(address, dataset))
+    if isinstance(dataset, InMemoryDataset) and dataset.digest() != address.sha256:
+        return (
+            f"{dataset.name} is simulated otherwise than when the session was saved: labels and "
+            "prediction may not belong to what is shown."
+        )
+    return None
 
 
 def _slide(one: StoredSlide, dataset: MsiDataset, path: Path) -> Job[Progress, SlideState]:

@@ -19,6 +19,7 @@ from napari_ims_tumor.io.session_file import (
 )
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.msi.mass_axis import MassWindow
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 from napari_ims_tumor.session.slide_state import SlideState
 
 if TYPE_CHECKING:
@@ -63,6 +64,11 @@ class Snapshot:
             view=view,
         )
 
+    def content(self) -> object:
+        """What makes a session another one, to be compared."""
+        slides = ((s.key, s.annotation.revision, id(s.prediction)) for s in self.slides)
+        return tuple(slides), id(self.model)
+
 
 def save_session_job(snapshot: Snapshot, path: Path) -> Job[Progress, Snapshot]:
     """Write a session file."""
@@ -90,6 +96,9 @@ def save_session_job(snapshot: Snapshot, path: Path) -> Job[Progress, Snapshot]:
 def _address(slide: SlideState, path: Path) -> Job[Progress, SlideAddress]:
     if isinstance(slide.dataset, ImzmlDataset):
         return (yield from address_of(slide.dataset, path))
+    if isinstance(slide.dataset, InMemoryDataset) and slide.dataset.origin is not None:
+        recipe = slide.dataset.origin.as_dict()
+        return SlideAddress(slide.name, sha256=slide.dataset.digest(), recipe=recipe)
     raise SessionFileError(
         f"{slide.name} lies in no file, so a session could not find it again: write it as .imzML, "
         "or close it"

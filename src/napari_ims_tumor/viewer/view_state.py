@@ -108,8 +108,10 @@ class ViewState:
         for key in said:
             self._make(key)
         here = self._layers()
+        # A slide always keeps a layer: without one it would be closed.
+        told = {key[0] for key in said if key in here}
         for key, layer in here.items():
-            if key not in said:
+            if key not in said and key[0] in told:
                 self._viewer.layers.remove(layer)
         shown = [here[key] for key in said if key in here]
         self._restore_dims(dims)

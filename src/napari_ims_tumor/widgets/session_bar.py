@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QVBoxLayout, QWidget
 
 from napari_ims_tumor.io.session_file import ENDING
@@ -24,11 +22,8 @@ class SessionBar(QWidget):
         super().__init__(parent)
         self._session = wiring.session
         self._binding = wiring.binding
-        self._saved: object = None
         self._build()
         self._connect(wiring)
-        if self._session.files.session_path is not None:
-            self._saved = self._content()
         self.refresh()
 
     def _build(self) -> None:
@@ -58,10 +53,9 @@ class SessionBar(QWidget):
         for signal in (
             session.slide_opened, session.slide_closed, session.annotation_changed,
             session.fitted, session.predicted, session.job_started, session.job_ended,
+            session.session_saved, session.session_opened,
         ):  # fmt: skip
             wiring.on(signal, self._changed)
-        for signal in (session.session_saved, session.session_opened):
-            wiring.on(signal, self._is_as_saved)
         self.open.clicked.connect(self._open)
         self.save.clicked.connect(self._save)
 
@@ -74,22 +68,10 @@ class SessionBar(QWidget):
         self.save.setEnabled(bool(self._session.slides) and not busy)
         self.save.setToolTip(SAVE if self._session.slides else NOTHING)
         path = self._session.files.session_path
-        state = "as saved" if self._saved == self._content() else "changed since it was saved"
+        state = "as saved" if self._session.files.is_as_saved else "changed since it was saved"
         show_text(self.name, "" if path is None else f"{path.name}: {state}")
 
-    def _content(self) -> object:
-        """What makes a session another one; how it is looked at does not."""
-        slides = tuple(
-            (slide.key, slide.annotation.revision, id(slide.prediction))
-            for slide in self._session.slides
-        )
-        return slides, id(self._session.classifier.model)
-
     def _changed(self, _: object) -> None:
-        self.refresh()
-
-    def _is_as_saved(self, _: Path) -> None:
-        self._saved = self._content()
         self.refresh()
 
     # ---- what the user does -----------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from napari_ims_tumor.msi.spectrum import (
     Spectrum,
     SpectrumBlock,
 )
+from napari_ims_tumor.msi.synthetic.origin import SlideOrigin
 
 BLOCK_VALUES = 2**21
 
@@ -48,6 +50,8 @@ class InMemoryDataset:
         Always ``None``: there is no file.
     warnings
         What is off, one sentence each.
+    origin
+        How a simulated slide was made; ``None`` for any other.
     """
 
     name: str
@@ -56,6 +60,7 @@ class InMemoryDataset:
     content: SpectrumBlock
     source: Path | None = None
     warnings: tuple[str, ...] = ()
+    origin: SlideOrigin | None = None
 
     @classmethod
     def from_matrix(
@@ -165,6 +170,17 @@ class InMemoryDataset:
                 owner = np.repeat(_arange(block.indices.size), np.diff(block.bounds))
                 sums[block.indices] = np.bincount(owner, values, block.indices.size)
         return sums
+
+    def digest(self) -> str:
+        """SHA-256 of pixels and spectra, hexadecimal: two slides that share it are the same."""
+        content, pixels = self.content, self.pixels
+        parts = [pixels.rows, pixels.columns, pixels.planes, content.mz, content.intensity]
+        if isinstance(content, RaggedBlock):
+            parts.append(content.bounds)
+        found = hashlib.sha256(repr((self.mode, pixels.shape)).encode())
+        for part in parts:
+            found.update(np.ascontiguousarray(part).data)
+        return found.hexdigest()
 
     def mean_spectrum(self) -> Spectrum:
         """Mean over all spectra."""

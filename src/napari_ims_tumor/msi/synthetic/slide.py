@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +18,7 @@ from napari_ims_tumor.msi.synthetic.conditions import make_batch, make_condition
 from napari_ims_tumor.msi.synthetic.faults import make_hot_spots, noisy_labels
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 from napari_ims_tumor.msi.synthetic.measurement import Measurement
+from napari_ims_tumor.msi.synthetic.origin import SlideOrigin
 from napari_ims_tumor.msi.synthetic.recipe import SlideRecipe
 from napari_ims_tumor.msi.synthetic.spectra import SpectrumSource, held_in_memory
 from napari_ims_tumor.msi.synthetic.tissue import Tissue, clean_labels, make_tissue
@@ -154,10 +155,12 @@ def simulate_slide(
     recipe: SlideRecipe | None = None, number: int = 0, batch: int = 0, name: str | None = None
 ) -> SimulatedSlide:
     """Simulate a slide and hold it in memory; parameters as in :func:`plan_slide`."""
+    recipe = recipe or SlideRecipe()
     plan = plan_slide(recipe, number, batch, name)
+    origin = SlideOrigin(recipe, number, batch, plan.name)
     return SimulatedSlide(
         name=plan.name,
-        dataset=held_in_memory(plan.source),
+        dataset=replace(held_in_memory(plan.source), origin=origin),
         labels=plan.labels,
         patients=plan.patients,
         truth=plan.truth,
