@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_ims_tumor.cli.outputs import refuse_image_path
+from napari_ims_tumor.cli.session_facts import print_session
 from napari_ims_tumor.cli.terminal import drive, print_facts, say
 
 if TYPE_CHECKING:
     from napari_ims_tumor.io.imzml import ImzmlDataset, SlideCheck
 
+SESSION: Final = ".imstumor"
 Commands = Any
 """argparse keeps the type of its subparsers private."""
 
 
 def add_to(commands: Commands) -> None:
     """Add the commands to the parser."""
-    info = commands.add_parser("info", help="say what a slide is")
-    info.add_argument("slide", type=Path)
+    info = commands.add_parser("info", help="say what a slide or a session is")
+    info.add_argument("slide", type=Path, help=".imzML, or a session's .imstumor")
     info.add_argument("--json", action="store_true")
     info.set_defaults(run=_info)
 
@@ -72,6 +74,9 @@ def slide_facts(slide: ImzmlDataset) -> dict[str, Any]:
 def _info(given: argparse.Namespace) -> int:
     from napari_ims_tumor.io.imzml import open_imzml_job
 
+    if given.slide.suffix.lower() == SESSION:
+        print_session(given.slide, given.json)
+        return 0
     with drive(open_imzml_job(given.slide)) as slide:
         facts = slide_facts(slide)
     if given.json:
