@@ -3,6 +3,7 @@
     python benchmarks/classifier.py COHORT.csv                    a cohort table
     python benchmarks/classifier.py FOLDER       X.imzML, X_labels.npy, X_cores.npy
     python benchmarks/classifier.py FOLDER --seeds 3 --assignments 5
+    python benchmarks/classifier.py FOLDER --models isotopenet,faithful        slower
     python benchmarks/classifier.py FOLDER --fine-tune     few labels: a base or from scratch
 
 Nothing here is tuned to a data set: every rival keeps its usual settings, and every model sees the
@@ -42,10 +43,10 @@ Learner = Callable[[LabelledSpectra, np.ndarray, int], np.ndarray]
 """(training spectra, values to predict, seed) → probabilities."""
 
 
-def ours(network: Network) -> Learner:
+def ours(network: Network, epochs: int | None = None) -> Learner:
     def learn(spectra: LabelledSpectra, values: np.ndarray, seed: int) -> np.ndarray:
-        model = run_inline(fit(spectra, FitConfig(network=network, seed=seed, device="cpu")))
-        return predict_matrix(model, values, "cpu")
+        config = FitConfig(network, epochs, seed=seed, device="cpu")
+        return predict_matrix(run_inline(fit(spectra, config)), values, "cpu")
 
     return learn
 
@@ -67,6 +68,9 @@ LEARNERS: dict[str, tuple[Learner, bool]] = {
     # name → (learner, whether its seed matters)
     "linear": (ours("linear"), False),
     "default": (ours("default"), True),
+    "isotopenet": (ours("isotopenet"), True),
+    "isotopenet x4": (ours("isotopenet", 400), True),
+    "faithful": (ours("faithful"), True),
     "logistic regression": (
         sklearn_on_roots(lambda _: LogisticRegression(max_iter=2000, class_weight="balanced")),
         False,
@@ -81,6 +85,8 @@ LEARNERS: dict[str, tuple[Learner, bool]] = {
         True,
     ),
 }
+
+QUICK = [name for name in LEARNERS if not name.startswith(("isotopenet", "faithful"))]
 
 
 @dataclass
@@ -223,7 +229,9 @@ def _score(model: FittedModel, spectra: LabelledSpectra) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("source", type=Path, help="COHORT.csv, or a folder with one array")
-    parser.add_argument("--models", default=",".join(LEARNERS))
+    parser.add_argument(
+        "--models", default=",".join(QUICK), help=f"of {', '.join(LEARNERS)}, with commas"
+    )
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--assignments", type=int, default=0, help="random divisions besides")
     parser.add_argument("--fine-tune", action="store_true")

@@ -11,6 +11,7 @@ import pytest
 
 from napari_ims_tumor.errors import FitRefused, ModelFileError
 from napari_ims_tumor.job import STOP
+from napari_ims_tumor.model import network_phase
 from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
@@ -74,6 +75,19 @@ def test_where_the_cnn_does_not_help_the_linear_answer_stands(build: Any) -> Non
         assert "no better" in str(model.card["note"])
         expected = predict_matrix(linear, spectra.values)
         assert np.array_equal(predict_matrix(model, spectra.values), expected)
+
+
+def test_the_cnn_is_not_polished_where_nothing_is_left_to_learn(
+    build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def epochs() -> int:
+        seen, _ = build.reports(build.spectra(n=30, bins=20), epochs=3)
+        return max(r.epoch for r in seen if r.phase == "Network on held-out groups")
+
+    monkeypatch.setattr(network_phase, "NOTHING_LEFT", 10.0)
+    assert epochs() == 1
+    monkeypatch.setattr(network_phase, "NOTHING_LEFT", 0.0)
+    assert epochs() == 3
 
 
 @pytest.mark.parametrize("stop_after", [1, 2, 3, 6])
@@ -177,6 +191,7 @@ def test_held_out_groups_are_never_fitted(build: Any) -> None:
 FIT_IN_A_PROCESS = """
 import hashlib, numpy as np, sys
 from napari_ims_tumor.job import run_inline
+from napari_ims_tumor.model import network_phase
 from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitting import fit

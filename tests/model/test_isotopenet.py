@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -7,7 +8,10 @@ import torch
 
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.isotopenet import LocallyConnected
+from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.presets import build_network
+from napari_ims_tumor.model.scores import balanced_accuracy
+from napari_ims_tumor.model.training import Trainer, TrainingSet
 from napari_ims_tumor.model.weight_shapes import parameter_count
 
 
@@ -48,3 +52,23 @@ def test_no_convolution_has_a_bias() -> None:
     convolutions = [m for m in network.modules() if isinstance(m, torch.nn.Conv1d)]
     assert len(convolutions) == 11
     assert all(c.bias is None for c in convolutions)
+
+
+def test_a_distant_gate_is_beyond_its_sight(build: Any) -> None:
+    """Peaks that decide together lie 160 bins apart; what it sees at once it can only add up."""
+    train, test = (build.distant_gate(400, 400, seed) for seed in (0, 1))
+    shown = [root_of_shares(spectra.values) ** 2 for spectra in (train, test)]
+    config = NetworkConfig.for_axis("isotopenet", 400, 2)
+    trainer = Trainer(config, TrainingSet(shown[0], train.classes, 2), 0, "cpu")
+    for _ in range(15):
+        run_steps(trainer.epoch())
+    score = balanced_accuracy(run_steps(trainer.logits(shown[1])), test.classes)
+    assert 0.65 <= score <= 0.80
+
+
+def run_steps(steps: Generator[Any, None, Any]) -> Any:
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        return end.value
