@@ -20,13 +20,14 @@ class Example:
     kind
         What kind
         of thing.
-    first, second
-        Two of them.
+    first, second, third
+        Three of them.
     """
 
     kind: Literal["a", "b"] = "b"
     first: int = 3
     second: float | None = None
+    third: int | None = None
     on: bool = True
     where: Annotated[Path, {"mode": "r"}] = Path("x")
 
@@ -43,15 +44,26 @@ def test_what_is_entered_is_read(qtbot: QtBot) -> None:
     form["kind"].value = "a"
     form["first"].value = 7
     form["second"].value = 2.5
+    form["third"].value = 4
     form["on"].value = False
-    assert Example(**form.read()) == Example("a", 7, 2.5, False, Path("x"))
+    assert Example(**form.read()) == Example("a", 7, 2.5, 4, False, Path("x"))
+
+
+def test_what_is_left_out_is_shown_in_words_and_whole_numbers_stay_whole(qtbot: QtBot) -> None:
+    form = form_for(Example, {"third": {"none_text": "as many as needed"}})
+    qtbot.addWidget(form)
+    assert form["second"].native.text() == "none"
+    assert form["third"].native.text() == "as many as needed"
+    form["third"].value = 4
+    assert form["third"].native.text() == "4"
+    assert isinstance(form.read()["third"], int)
 
 
 def test_docstrings_become_tooltips(qtbot: QtBot) -> None:
     form = form_for(Example, {})
     qtbot.addWidget(form)
     assert form["kind"].tooltip == "What kind of thing."
-    assert form["second"].tooltip == "Two of them."
+    assert form["second"].tooltip == "Three of them."
 
 
 def test_only_the_named_fields_in_their_order(qtbot: QtBot) -> None:

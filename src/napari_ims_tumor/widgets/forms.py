@@ -48,7 +48,7 @@ class ConfigForm(QWidget):
 
     def read(self) -> dict[str, Any]:
         """Read the fields; an optional number left at its lowest value is ``None``."""
-        return {n: None if _left_out(w) else w.value for n, w in self._fields.items()}
+        return {n: None if _left_out(w) else _entered(w) for n, w in self._fields.items()}
 
 
 def form_for(
@@ -92,15 +92,26 @@ def _field(field: Any, hint: Any, options: Mapping[str, Any]) -> ValueWidget[Any
     label = given.pop("label", field.name.replace("_", " "))
     about = given.pop("tooltip", None)
     kind = {} if default is None else {"value": default}
+    # The spin box for whole numbers shows no words; the other one can be made to hold them.
+    whole = optional and required is int
+    if whole:
+        required, given = float, {"step": 1, **given}
     made: Any = create_widget(
         annotation=required, name=field.name, label=label, options=given, **kind
     )
     made.tooltip = about
     made.native.setObjectName(field.name)
+    if whole:
+        made.native.setDecimals(0)
     if optional:
         # A spin box knows no None: its lowest value is shown as words instead.
         made.native.setSpecialValueText(special)
     return made  # type: ignore[no-any-return]
+
+
+def _entered(widget: ValueWidget[Any]) -> Any:
+    decimals = getattr(widget.native, "decimals", None)
+    return widget.value if decimals is None or decimals() else int(widget.value)
 
 
 def _left_out(widget: ValueWidget[Any]) -> bool:
