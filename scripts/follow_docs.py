@@ -100,6 +100,9 @@ def prepare(folder: Path) -> None:
         stems = [f"made/simulated_{number}" for number in numbers]
         rows = [f"{stem}.imzML,{stem}_labels.npy,{stem}_patients.npy" for stem in stems]
         (folder / f"{name}.csv").write_text("\n".join(["slide,labels,groups", *rows]) + "\n")
+    draw = ["ims-tumor", "labels", "slide.imzML", "labels.npy", "-o"]
+    _run([*draw, "drawn.geojson"], folder)
+    _run([*draw, "histology.geojson", "--scale", "100"], folder)
 
 
 def follow(step: Step, folder: Path) -> None:
