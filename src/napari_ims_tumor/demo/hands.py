@@ -15,7 +15,15 @@ import numpy as np
 from qtpy.QtCore import QEvent, QPoint, QPointF, Qt, QTimer
 from qtpy.QtGui import QMouseEvent
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QDialogButtonBox, QFileDialog, QLineEdit, QWidget
+from qtpy.QtWidgets import (
+    QApplication,
+    QComboBox,
+    QDialogButtonBox,
+    QFileDialog,
+    QLineEdit,
+    QScrollArea,
+    QWidget,
+)
 
 from napari_ims_tumor.errors import ImsTumorError
 
@@ -113,6 +121,27 @@ class Hands:
         QTest.keyClicks(field, text)
         QTest.keyClick(field, Qt.Key.Key_Return)
         settle()
+
+    def choose(self, name: str, data: object) -> None:
+        """Walk a list of choices with the arrow keys until the wanted one is chosen."""
+        box: QComboBox = self.find(name)
+        wanted = box.findData(data)
+        box.setFocus()
+        while box.currentIndex() != wanted:
+            before = box.currentIndex()
+            QTest.keyClick(box, Qt.Key.Key_Down if before < wanted else Qt.Key.Key_Up)
+            settle()
+            if box.currentIndex() == before:
+                raise TooSlow(f"{name} cannot be set to {data}: {box.toolTip()}")
+
+    def scroll_to(self, name: str) -> None:
+        """Bring a widget of the dock into view."""
+        place = widget = self.find(name)
+        while place is not None and not isinstance(place, QScrollArea):
+            place = place.parentWidget()
+        if place is not None:
+            place.ensureWidgetVisible(widget)
+        settle(0.3)
 
     def click_plot(self, plot: Any, x: float, y: float) -> None:
         """Click a place in a pyqtgraph plot, given in the plot's own coordinates."""

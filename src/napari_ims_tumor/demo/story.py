@@ -136,7 +136,7 @@ class Story:
         self.hands.click_button("fit_stop")
         wait_until(lambda: self._model_is_not(before), "the stopped fit's model", seconds)
         self._wait_for_prediction()
-        self._picture("07-stop")
+        self._picture("08-stop")
 
     def save(self, folder: Path) -> dict[str, Path]:
         """Save labels, model and prediction through the file choosers."""
@@ -150,8 +150,31 @@ class Story:
             self.hands.answer_dialog(button, path)
             wait_until(path.is_file, f"{path.name} to be written", 20)
             wait_until(lambda: not self.session.runner.is_busy("file"), "the file", 20)
-        self._picture("08-save")
+        self.hands.scroll_to("export_start")
+        self._picture("09-save")
         return files
+
+    def look_at_uncertainty(self) -> None:
+        """Show where the model is unsure, and the tumor probability again."""
+        self.hands.choose("show", "uncertainty")
+        wait_until(lambda: self._must("uncertainty").visible, "the uncertainty", 10)
+        self.hands.scroll_to("predict_next")
+        self._picture("07-uncertainty")
+        self.hands.choose("show", "tumor")
+
+    def save_and_reopen(self, path: Path) -> None:
+        """Save the session, close the slide, and open the session again."""
+        self.hands.answer_dialog("session_save", path)
+        wait_until(path.is_file, "the session to be written", 20)
+        wait_until(lambda: not self.session.runner.is_busy("file"), "the file", 20)
+        self.hands.click_button("slide_close")
+        wait_until(lambda: self.session.active is None, "the slide to close", 10)
+        self.hands.answer_dialog("session_open", path)
+        wait_until(lambda: self.session.active is not None, "the session to open", 60)
+        wait_until(lambda: not self.session.runner.is_busy("file"), "the file", 20)
+        settle(0.5)
+        self.hands.scroll_to("slide_list")
+        self._picture("10-session")
 
     def open_model(self, path: Path) -> None:
         """Open a model through the file chooser and predict with it."""
@@ -165,7 +188,7 @@ class Story:
     def restore(self) -> None:
         """Take back the strokes that a killed window left."""
         wait_until(self.dock.recovery.isVisible, "the offer of unsaved strokes", 10)
-        self._picture("09-recover")
+        self._picture("11-recover")
         self.hands.click_button("recovery_restore")
         settle(0.3)
 

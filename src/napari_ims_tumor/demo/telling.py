@@ -18,6 +18,7 @@ from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.demo.expert import Stroke, choose_pairs
 from napari_ims_tumor.demo.hands import settle
 from napari_ims_tumor.demo.story import Story
+from napari_ims_tumor.io.session_file import ENDING
 from napari_ims_tumor.io.simulated_files import SimulatedFiles, write_cohort
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.session.autosave import FOLDER_VARIABLE, Autosave
@@ -122,8 +123,10 @@ def _in_a_window(
         story.overview(folder / "pictures" / "overview.png")
         model = story.session.classifier.model
         assert model is not None  # noqa: S101 - the chapter has waited for it
+        story.look_at_uncertainty()
         story.fit_and_stop()
         story.save(folder / "saved")
+        story.save_and_reopen(folder / "saved" / f"study{ENDING}")
         _crash_and_recover(story, files, folder)
         return story, model
     finally:

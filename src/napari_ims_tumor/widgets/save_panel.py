@@ -34,11 +34,7 @@ class SavePanel(Section):
         self.refresh()
 
     def _make(self) -> None:
-        self.labels = _button(
-            "Save labels…",
-            "save_labels",
-            "Write what was painted: .npy, .tif, .png, or .geojson for QuPath",
-        )
+        self.labels = _button("Save labels…", "save_labels", SAVE_LABELS)
         self.model = _button("Save model…", "save_model", "Write the model, .safetensors")
         self.prediction = _button(
             "Save prediction…", "save_prediction", "Write the probabilities, .npy or .ome.tif"
@@ -46,11 +42,10 @@ class SavePanel(Section):
         self.open_model = _button(
             "Open model…", "open_model", "Read a model, to predict this slide with it"
         )
-        buttons = [self.labels, self.model, self.prediction, self.open_model]
-        self.form: Container[PushButton] = Container(widgets=buttons, labels=False)
-        self.form.margins = (0, 0, 0, 0)
         self.unsaved = text_line("save_unsaved")
-        self.add(self.form.native, self.unsaved, self.export)
+        for pair in ((self.labels, self.prediction), (self.model, self.open_model)):
+            self.add(_side_by_side(*pair))
+        self.add(self.unsaved, self.export)
 
     def _connect(self, wiring: Wiring) -> None:
         session = wiring.session
@@ -126,6 +121,13 @@ def _unsaved_words(slide: SlideState) -> str:
     if slide.saved_revision == slide.annotation.revision and slide.labels_path is not None:
         return f"Labels are saved in {slide.labels_path.name}."
     return "Labels are not saved yet (a copy is kept every 5 seconds)."
+
+
+def _side_by_side(*buttons: PushButton) -> QWidget:
+    row: Container[PushButton] = Container(widgets=buttons, layout="horizontal", labels=False)
+    row.margins = (0, 0, 0, 0)
+    widget: QWidget = row.native
+    return widget
 
 
 def _button(text: str, name: str, tooltip: str) -> PushButton:
