@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -96,3 +98,35 @@ def test_spectra_are_drawn(tmp_path: Path, ending, stems):
     curves = (Curve("mean <&>", mz, mz % 7, "#00805c", stems),)
     write_spectra(tmp_path / f"a{ending}", "a slide", curves, {"normalization": "none"})
     assert (tmp_path / f"a{ending}").stat().st_size > 1000
+
+
+NAMES = ["cost $5 & $6_x^", "$\\frac$", "\\alpha_{", "腫瘍 \x07 \N{PILE OF POO}", "a" * 200]
+
+
+@pytest.mark.filterwarnings("error::UserWarning")
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_is_drawn_as_it_is(tmp_path: Path, name: str):
+    plain = replace(picture(), title="a slide")
+    write_picture(tmp_path / "plain.png", plain)
+    write_picture(tmp_path / "a.png", replace(plain, title=name))
+    # A long name makes the picture no wider.
+    widths = [Image.open(tmp_path / file).size[0] for file in ("plain.png", "a.png")]
+    assert widths[1] <= widths[0] * 1.05
+    assert Image.open(tmp_path / "a.png").text["Title"] == name.replace("\x07", "")
+    mz = np.linspace(100, 200, 50)
+    curve = Curve("mean", mz, mz % 7, "#00805c")
+    for ending in (".png", ".svg"):
+        write_spectra(tmp_path / f"s{ending}", name, (curve,), {})
+    ET.parse(tmp_path / "s.svg")
+
+
+def test_no_spectrum_hides_another(tmp_path: Path):
+    mz = np.array([150.0])
+    colors = ("#00805c", "#0072b2", "#d55e00")
+    curves = tuple(Curve(c, mz, mz, c, stems=True) for c in colors)
+    write_spectra(tmp_path / "a.png", "a slide", curves, {})
+    shown = np.asarray(Image.open(tmp_path / "a.png").convert("RGB")).reshape(-1, 3).astype(int)
+    for color in colors:
+        wanted = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
+        # More than the letters of its name: the stem itself.
+        assert (np.abs(shown - wanted).max(axis=1) < 40).sum() > 300

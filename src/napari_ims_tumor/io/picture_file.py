@@ -26,6 +26,7 @@ _BAR_SHARE: Final = 0.25
 _PANEL_INCHES: Final = 4.2
 _TEXT: Final = "#222222"
 _TISSUE: Final = 0.5
+_LETTERS_PER_INCH: Final = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,7 +128,7 @@ def write_picture(path: str | os.PathLike[str], picture: Picture) -> None:
     across, down, size = _layout(picture)
     # Compressed: no gaps around pictures that keep their own proportions.
     figure = Figure(figsize=size, layout="compressed", facecolor="white")
-    figure.suptitle(picture.title, fontsize=13, color=_TEXT, fontweight="bold")
+    figure.suptitle(fontsize=13, fontweight="bold", **_title(picture.title, size[0]))
     for number, panel in enumerate(picture.panels):
         _draw_panel(figure.add_subplot(down, across, number + 1), panel, picture.pixel_size_um)
     _save(Path(path), figure, picture.title, picture.about, (".png",))
@@ -139,25 +140,19 @@ def write_spectra(
     curves: tuple[Curve, ...],
     about: Mapping[str, object],
 ) -> None:
-    """Draw spectra over each other as .png or .svg."""
+    """Draw spectra below each other as .png or .svg, on one scale."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(9, 4.5), layout="constrained", facecolor="white")
-    axes = figure.add_subplot()
-    for curve in curves:
-        if curve.stems:
-            axes.vlines(
-                curve.mz, 0, curve.intensity, colors=curve.color, linewidth=0.8, label=curve.name
-            )
-        else:
-            axes.plot(curve.mz, curve.intensity, color=curve.color, linewidth=0.8, label=curve.name)
-    axes.set_title(title, fontsize=12, color=_TEXT, fontweight="bold")
-    axes.set_xlabel("m/z")
-    axes.set_ylabel("intensity (units of the file)")
-    axes.set_ylim(bottom=0)
-    axes.margins(x=0.01)
-    axes.spines[["top", "right"]].set_visible(False)
-    figure.legend(loc="outside lower center", ncols=min(4, len(curves)), frameon=False, fontsize=9)
+    size = (9.0, 1.6 + 1.9 * len(curves))
+    figure = Figure(figsize=size, layout="constrained", facecolor="white")
+    figure.suptitle(fontsize=12, fontweight="bold", **_title(title, size[0]))
+    # One below the other: drawn over each other, the highest would hide the rest. On one scale.
+    panels = figure.subplots(len(curves), 1, sharex=True, sharey=True, squeeze=False)[:, 0]
+    for axes, curve in zip(panels, curves, strict=True):
+        _draw_curve(axes, curve)
+    panels[-1].set_xlabel("m/z")
+    panels[-1].set_ylim(bottom=0)
+    figure.supylabel("intensity (units of the file)", fontsize=10)
     _save(Path(path), figure, title, about, (".png", ".svg"))
 
 
@@ -176,6 +171,24 @@ def length_text(length: float, is_um: bool) -> str:
 
 
 # ---- drawing --------------------------------------------------------------------------------
+
+
+def _title(text: str, inches: float) -> dict[str, Any]:
+    """Keyword arguments that draw any slide's name as it is, no wider than the picture."""
+    from napari_ims_tumor.io.picture_text import drawable, fonts
+
+    words = drawable(text, int(_LETTERS_PER_INCH * inches))
+    return {"t": words, "color": _TEXT, "family": fonts(), "parse_math": False}
+
+
+def _draw_curve(axes: Axes, curve: Curve) -> None:
+    if curve.stems:
+        axes.vlines(curve.mz, 0, curve.intensity, colors=curve.color, linewidth=0.8)
+    else:
+        axes.plot(curve.mz, curve.intensity, color=curve.color, linewidth=0.8)
+    axes.set_title(curve.name, loc="left", fontsize=9, color=curve.color)
+    axes.margins(x=0.01)
+    axes.spines[["top", "right"]].set_visible(False)
 
 
 def _layout(picture: Picture) -> tuple[int, int, tuple[float, float]]:
@@ -262,7 +275,9 @@ def _save(
     if kind not in endings:
         raise ImsTumorError(f"{path.name}: pictures are written as {' or '.join(endings)}")
     text = json.dumps(about, sort_keys=True, ensure_ascii=False, default=str)
-    facts: dict[str, Any] = {"Title": title, "Description": text}
+    # An SVG is XML, which has no control characters.
+    name = "".join(letter for letter in title if letter.isprintable())
+    facts: dict[str, Any] = {"Title": name, "Description": text}
     # No clock and no version inside: the same picture gives the same bytes.
     facts |= {"Date": None} if kind == ".svg" else {"Software": None}
     with atomic_write(path) as temporary:
