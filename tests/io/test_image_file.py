@@ -133,3 +133,12 @@ def test_a_damaged_tiff_gives_one_sentence_wherever_the_damage_is(tmp_path, capl
         assert is_planes_file(path) in (True, False)
         with contextlib.suppress(ImsTumorError):
             read_planes(path)
+
+
+def test_control_characters_in_names_leave_the_metadata_readable(tmp_path):
+    file = tmp_path / "a.ome.tif"
+    write_planes(file, np.zeros((1, 4, 5)), ("m/z\x07",), FLAT, {"slide": "a\x01b"})
+    with tifffile.TiffFile(file) as tiff:
+        image = ome_types.from_xml(tiff.ome_metadata).images[0]
+    assert (image.name, image.pixels.channels[0].name) == ("ab", "m/z")
+    assert read_planes(file).about["slide"] == "a\x01b"
