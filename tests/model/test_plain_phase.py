@@ -21,7 +21,7 @@ both = pytest.mark.parametrize("network", PLAIN)
 
 @both
 def test_it_answers_alone_after_the_linear_preview(build: Any, network: Network) -> None:
-    epochs = {"isotopenet": 40, "faithful": 4}[network]
+    epochs = {"isotopenet": 40, "faithful": 8}[network]
     seen, model = build.reports(build.spectra(signal=90.0), network=network, epochs=epochs)
     previews = [r.preview for r in seen if r.preview is not None]
     assert previews[0].network.network == "linear"

@@ -69,7 +69,8 @@ RECIPES: Final[dict[Network, Recipe]] = {
     "default": Recipe(epochs=12),
     # As published: Adam with 1e-3 on class-weighted spectra as they are, and no early end.
     "isotopenet": Recipe(100, 1e-3, 0.0, 1, 1, averaging=0.0, peak_dropout=0.0, mixing=0.0),
-    "faithful": Recipe(epochs=20),
+    # Slow for its steps: each epoch is one pass, but for few spectra.
+    "faithful": Recipe(epochs=25, least_steps=20),
 }
 
 
