@@ -9,7 +9,9 @@ from qtpy.QtCore import QObject, QTimer
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
-LETTERS: Final = "0123456789 .,()±/µmzofDapslidertnhk"
+TALLEST: Final = "ÅÉÑŐjgpqy"
+"""napari measures its lines by these, whatever is written: they come first."""
+LETTERS: Final = "0123456789 .,()±/µmzofDaslidertnhk"
 """Of the m/z readout and the scale bar."""
 
 
@@ -23,11 +25,13 @@ class CanvasLetters(QObject):
 
     def __init__(self, viewer: ViewerModel, parent: QObject) -> None:
         super().__init__(parent)
-        self._letters = iter(LETTERS)
+        self._letters = iter(TALLEST + LETTERS)
         self._font = _font(viewer)
         self._timer = QTimer(self)
         self._timer.timeout.connect(self._draw_next)
         if self._font is not None:
+            for _ in TALLEST:
+                self._draw_next()
             self._timer.start(0)
 
     def finish(self, _: object = None) -> None:
