@@ -179,6 +179,14 @@ def test_external_validation_of_a_model(cohort, model, tmp_path) -> None:
     assert len(report["networks"]) == 1
 
 
+def test_a_finished_model_takes_no_options_of_fits(cohort, model, tmp_path, capsys) -> None:
+    asked = ["evaluate", "--model", model, "--cohort", cohort.table, "-o", tmp_path / "report"]
+    assert run(*asked, "--permute-labels", 1, "--folds", 3) == 2
+    words = one_line(capsys.readouterr().err)
+    assert "fits nothing: leave out --folds, --permute-labels" in words
+    assert not (tmp_path / "report").exists()
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")

@@ -110,6 +110,17 @@ def test_bad_options_are_one_line(
     assert len(err.strip().splitlines()) == 1
 
 
+@pytest.mark.parametrize(
+    "more", [["--scale", "2"], ["--affine", "1,0,0,0,1,0"], ["--class", "Stroma=healthy"]]
+)
+def test_options_that_would_do_nothing_are_refused(
+    slide: Path, labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], more: list[str]
+) -> None:
+    assert run("labels", slide, labels, "-o", tmp_path / "a.npy", *more) == 2
+    assert f"{more[0]}" in capsys.readouterr().err
+    assert not (tmp_path / "a.npy").exists()
+
+
 def test_inputs_are_never_overwritten(slide: Path, labels: Path, tmp_path: Path) -> None:
     kept = labels.read_bytes()
     assert run("labels", slide, labels, "-o", labels) == 2

@@ -116,3 +116,10 @@ def test_groups_whose_names_agree_by_chance_are_told_apart(cohorts: Any) -> None
     image = np.full((6, 8), 3)
     found = run_inline(gather((cohorts.slide(0, "group 3"), cohorts.slide(1, image))))
     assert found.group_names == ("group 3", "group 3 (2)")
+
+
+def test_a_patient_given_by_number_is_the_one_of_the_images(cohorts: Any) -> None:
+    image = np.full((6, 8), 3)
+    found = run_inline(gather((cohorts.slide(0, "3"), cohorts.slide(1, image))))
+    assert found.group_names == ("group 3",)
+    assert found.group_ids == ("3",)

@@ -125,3 +125,19 @@ def test_refusals(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(ImsTumorError, match="cannot be made"):
         write_cohort(tmp_path / "file" / "folder", SlideRecipe(**SMALL))
+
+
+@pytest.mark.parametrize("text", ["slide,labels\nmine.imzML,mine.npy\n", "patients\n", "\x00"])
+def test_a_cohort_table_written_by_hand_is_never_replaced(tmp_path, text):
+    table = tmp_path / "cohort.csv"
+    table.write_text(text)
+    with pytest.raises(ImsTumorError, match="would be replaced"):
+        write_cohort(tmp_path, SlideRecipe(**SMALL))
+    assert table.read_text() == text
+    assert [file.name for file in tmp_path.iterdir()] == ["cohort.csv"]
+
+
+def test_a_table_of_simulated_slides_is_renewed(tmp_path):
+    for slides in (2, 1):
+        write_cohort(tmp_path, SlideRecipe(**SMALL), slides=slides)
+    assert len((tmp_path / "cohort.csv").read_text().splitlines()) == 2

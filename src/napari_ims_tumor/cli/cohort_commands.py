@@ -4,18 +4,23 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_ims_tumor.cli.model_commands import SLIDES_HELP, add_fit_options, fit_config
 from napari_ims_tumor.cli.numbers import seed
 from napari_ims_tumor.cli.outputs import refuse_report_folder
 from napari_ims_tumor.cli.terminal import drive, say
+from napari_ims_tumor.errors import CohortError
 from napari_ims_tumor.model.config import NETWORKS
 
 if TYPE_CHECKING:
     from napari_ims_tumor.cohort.report import EvaluationReport
 
 Commands = Any
+_OF_FITS: Final = {
+    "folds": 5, "networks": "default,linear", "permute_labels": None, "epochs": None, "seed": 0,
+}  # fmt: skip
+"""Options of the fits of a cross-validation, with their defaults."""
 
 
 def add_to(commands: Commands) -> None:
@@ -26,22 +31,24 @@ def add_to(commands: Commands) -> None:
     evaluate.add_argument("--cohort", type=Path, required=True, help="slide,labels[,groups]")
     evaluate.add_argument("--slides", metavar="1-4,7", help=SLIDES_HELP)
     evaluate.add_argument("--model", type=Path, help="judge this model; nothing is fitted")
-    evaluate.add_argument("--folds", type=int, default=5)
+    evaluate.add_argument("--folds", type=int, help="most folds; default 5")
     evaluate.add_argument(
-        "--networks", default="default,linear", help=f"of {', '.join(NETWORKS)}, with commas"
+        "--networks", help=f"of {', '.join(NETWORKS)}, with commas; default default,linear"
     )
     evaluate.add_argument(
         "--permute-labels", type=seed, metavar="SEED", help="labels without signal"
     )
     evaluate.add_argument("-o", "--output", type=Path, required=True, help="folder of the report")
     add_fit_options(evaluate)
-    evaluate.set_defaults(run=_evaluate)
+    evaluate.set_defaults(run=_evaluate, **_OF_FITS)
 
 
 def _evaluate(given: argparse.Namespace) -> int:
     from napari_ims_tumor.cohort.selection import select_slides
     from napari_ims_tumor.cohort.table import read_cohort
 
+    if given.model is not None:
+        _refuse_options_of_fits(given)
     refuse_report_folder(given.output, (given.cohort, given.model))
     slides = select_slides(read_cohort(given.cohort), given.slides)
     if given.model is not None:
@@ -61,3 +68,11 @@ def _evaluate(given: argparse.Namespace) -> int:
         print(line)  # noqa: T201
     say(f"wrote {path} and, for reading, {path.with_suffix('.html').name}")
     return 0
+
+
+def _refuse_options_of_fits(given: argparse.Namespace) -> None:
+    """A finished model is judged as it is: an option that would do nothing is a mistake."""
+    idle = [name for name, usual in _OF_FITS.items() if getattr(given, name) != usual]
+    if idle:
+        options = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        raise CohortError(f"--model judges a finished model and fits nothing: leave out {options}")

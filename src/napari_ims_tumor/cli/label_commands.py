@@ -44,6 +44,7 @@ def _labels(given: argparse.Namespace) -> int:
 
     refuse_labels_path(given.output, (given.slide, given.labels))
     how = _how(given)
+    _refuse_idle_options(given)
     with drive(open_imzml_job(given.slide)) as slide:
         pixels = slide.pixels
     annotation, notices = read_labels(given.labels, pixels, how=how)
@@ -57,6 +58,18 @@ def _labels(given: argparse.Namespace) -> int:
     print_facts({name: f"{n} measured pixels" for name, n in inside.items()}, as_json=False)
     say(f"wrote {given.output}")
     return 0
+
+
+def _refuse_idle_options(given: argparse.Namespace) -> None:
+    """Images have neither another scale nor names: an option that would do nothing is a mistake."""
+    from napari_ims_tumor.io.annotation_file import is_outlines
+
+    reads, writes = is_outlines(given.labels), is_outlines(given.output)
+    placed = given.scale is not None or given.affine is not None
+    if placed and not (reads or writes):
+        raise LabelsError("--scale and --affine are for .geojson, and neither file is one")
+    if given.classes and not reads:
+        raise LabelsError(f"--class is for .geojson, and {given.labels.name} is none")
 
 
 def _how(given: argparse.Namespace) -> LabelsImport:

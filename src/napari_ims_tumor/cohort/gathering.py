@@ -171,7 +171,7 @@ def _groups(
     inside = (annotation.labels > 0) & dataset.pixels.measured
     n = int(inside.sum())
     if isinstance(slide.groups, str):
-        return (slide.groups,) * n, "group"
+        return (_key(slide.groups),) * n, "group"
     if slide.groups is not None:
         image = slide.groups
         numbers = read_groups(image, dataset.pixels) if isinstance(image, Path) else image
@@ -182,6 +182,11 @@ def _groups(
         return None, "group"
     found = annotation_groups(annotation.labels, dataset.pixels.measured)
     return tuple(int(number) for number in found.image[inside]), found.kind
+
+
+def _key(name: str) -> Hashable:
+    """A name that is a number is the patient of that number in the images of other slides."""
+    return int(name) if name.isdecimal() and name.isascii() and len(name) < 19 else name
 
 
 def _common_axis(datasets: list[MsiDataset]) -> MassAxis:

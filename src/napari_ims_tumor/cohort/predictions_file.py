@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from napari_ims_tumor.atomic import atomic_write
+from napari_ims_tumor.io.table_file import as_text
 
 if TYPE_CHECKING:
     from napari_ims_tumor.cohort.report import EvaluationReport
@@ -30,8 +31,13 @@ def _rows(report: EvaluationReport) -> Iterator[list[object]]:
     places = ["slide", "plane", "row", "column"]
     yield [*places, "label", "judged_against", "group", "fold", *probability]
     for i in range(report.classes.size):
-        place = (where.slides[where.slide[i]], where.plane[i], where.row[i], where.column[i])
+        place = (
+            as_text(where.slides[where.slide[i]]),
+            where.plane[i],
+            where.row[i],
+            where.column[i],
+        )
         labels = (names[spectra.classes[i]], names[report.classes[i]])
-        group = where.group_names[spectra.groups[i]]
+        group = as_text(where.group_names[spectra.groups[i]])
         found = [p for r in report.results.values() for p in r.probabilities[i].tolist()]
         yield [*place, *labels, group, report.fold[i], *found]

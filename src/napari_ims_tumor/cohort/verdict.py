@@ -92,7 +92,7 @@ def _judged(facts: Facts) -> str:
     units = f"{n} {word}{'' if n == 1 else 's'}"
     pixels = f"{facts['n']:,} labelled pixels of {units}"
     if facts["kind"] == "external validation":
-        return f"A finished model was judged on {pixels}; nothing was fitted to them."
+        return f"A finished model was judged on {pixels}, without fitting anything."
     return f"{pixels} were judged by models that had seen none of the {word} they lie in."
 
 
@@ -155,9 +155,8 @@ def _trust(facts: Facts) -> list[str]:
     said = [f"No interval is given: {reason}."] if reason else []
     raw = [name for name, found in facts["networks"].items() if not found["calibrated"]]
     if raw:
-        verb = "is" if len(raw) == 1 else "are"
         said.append(
-            f"The probabilities of {' and '.join(raw)} {verb} uncalibrated: their order means "
+            f"The probabilities of {' and '.join(raw)} are uncalibrated: their order means "
             "something, their size little."
         )
     return said

@@ -65,6 +65,7 @@ def write_slide(
 ) -> SimulatedFiles:
     """Write one slide, and a cohort table that lists it alone."""
     place = _made(folder)
+    _refuse_foreign_table(place / COHORT_FILE)
     files = run_inline(_write_slide(place, plan, name or plan.name))
     _write_table(files.cohort, [files])
     return files
@@ -100,6 +101,7 @@ def write_cohort_job(
         One per slide; no slide is ever whole in memory.
     """
     place = _made(folder)
+    _refuse_foreign_table(place / COHORT_FILE)
     written: list[SimulatedFiles] = []
     for number in range(plan.slides):
         slide = plan_slide(plan.recipe, number, plan.batch_of(number))
@@ -121,6 +123,23 @@ def _made(folder: str | os.PathLike[str]) -> Path:
     except OSError as error:
         raise ImsTumorError(f"the folder {place} cannot be made: {error.strerror}") from error
     return place
+
+
+def _refuse_foreign_table(path: Path) -> None:
+    """A table of simulated slides may be replaced, but none that somebody wrote by hand."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            names = [Path(row["slide"]).stem for row in csv.DictReader(file)]
+        ours = bool(names) and all(path.with_name(f"{n}_truth.json").exists() for n in names)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError, KeyError, TypeError, csv.Error):
+        ours = False
+    if not ours:
+        raise ImsTumorError(
+            f"{path} lists slides that were not simulated and would be replaced: simulate into "
+            "another folder"
+        )
 
 
 def _write_slide(

@@ -111,10 +111,14 @@ def _as_text(column: Column) -> list[str]:
     return text
 
 
+def as_text(text: str) -> str:
+    """Mark a text that spreadsheet programs would compute as a formula."""
+    return "'" + text if text.lstrip()[:1] in ("=", "+", "-", "@") else text
+
+
 def _cell(text: str) -> str:
-    """Quote what would be taken for several cells; a leading sign of a formula is no number."""
-    if text[:1] in ("=", "+", "-", "@"):
-        text = "'" + text
+    """Quote what would be taken for several cells."""
+    text = as_text(text)
     return '"' + text.replace('"', '""') + '"' if any(c in text for c in ',"\n\r') else text
 
 
