@@ -212,8 +212,11 @@ def _write_ome(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> No
     text = json.dumps(facts, sort_keys=True, ensure_ascii=True)
     metadata: dict[str, Any] = {
         "axes": "CYX" if values.ndim == 3 else "CZYX",
-        "Name": str(facts["about"].get("slide") or path.name.partition(".")[0]),
-        "Channel": {"Name": list(facts["names"]), "Color": _ome_colors(facts["names"])},
+        "Name": _as_xml(str(facts["about"].get("slide") or path.name.partition(".")[0])),
+        "Channel": {
+            "Name": [_as_xml(name) for name in facts["names"]],
+            "Color": _ome_colors(facts["names"]),
+        },
         "Description": text,
         "Creator": "napari-ims-tumor",
         # A random identity would make the same picture other bytes each time.
@@ -228,6 +231,11 @@ def _write_ome(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> No
             temporary, values, ome=True, photometric="minisblack", compression="zlib",
             metadata=metadata,
         )  # fmt: skip
+
+
+def _as_xml(text: str) -> str:
+    """Leave out control characters: XML has none, and one makes the whole file unreadable."""
+    return "".join(letter for letter in text if letter.isprintable())
 
 
 def _identity(values: NDArray[Any], description: str) -> uuid.UUID:

@@ -41,7 +41,8 @@ def gather_spectra(
         if indices.size:
             yield from _go_on(f"Averaging {label.name} spectra")
             mean = region_mean_spectrum(slide.dataset, indices)
-            name = f"mean of {label.name} ({indices.size} pixels)"
+            pixel = "pixel" if indices.size == 1 else "pixels"
+            name = f"mean of {label.name} ({indices.size} {pixel})"
             found.append(NamedSpectrum(name, mean, label.color))
     if picked is not None:
         found.append(NamedSpectrum(_place(picked), picked.spectrum, PICKED_COLOR))

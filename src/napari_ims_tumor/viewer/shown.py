@@ -89,7 +89,7 @@ def view_of(binding: Binding, picked: PickedSpectrum | None) -> View:
         prediction = shown_prediction(layers, dataset, overlays.looked_at(slide))
         tumor = tumor_probability(slide.prediction)
         classes = predicted_classes(tumor, overlays.threshold, overlays.abstain)
-        rule = f"tumor from a probability of {overlays.threshold:g} on"
+        rule = _rule(overlays.threshold, overlays.abstain)
     is_here = picked is not None and picked.slide.key == slide.key
     return View(
         ions=shown_ions(layers, dataset),
@@ -99,6 +99,11 @@ def view_of(binding: Binding, picked: PickedSpectrum | None) -> View:
         tissue=shown_tissue(layers, dataset) or tissue_of(dataset, slide.overview),
         picked=picked if is_here else None,
     )
+
+
+def _rule(threshold: float, abstain: float) -> str:
+    said = f"tumor from a probability of {threshold:g} on"
+    return f"{said}; none where it is closer to that than {abstain:g}" if abstain else said
 
 
 def shown_image(layer: Any) -> ShownImage:
@@ -138,7 +143,7 @@ def image_in(data: Any, meta: Mapping[str, Any]) -> ShownImage:
 def _of_stack(viewer: ViewerModel, layer: Any) -> ShownImage:
     channel = channel_at(viewer, layer)
     window = layer.data.channels[channel]
-    colors = _colors(layer.colormap, layer.opacity)
+    colors = _colors(layer.colormap, layer.opacity, layer.gamma)
     low, high = layer.contrast_limits
     scale = ColorScale(colors, float(low), float(high), INTENSITY)
     return ShownImage(window_text(window), layer.data.image(channel), scale, window)
@@ -159,11 +164,12 @@ def _scale(tag: SlideTag, meta: Mapping[str, Any]) -> ColorScale:
     known = Colormap(**colormap) if isinstance(colormap, Mapping) else colormap
     low, high = meta["contrast_limits"]
     label = _UNITS.get(tag.role, INTENSITY)
-    return ColorScale(_colors(known, meta.get("opacity", 1.0)), float(low), float(high), label)
+    colors = _colors(known, meta.get("opacity", 1.0), meta.get("gamma", 1.0))
+    return ColorScale(colors, float(low), float(high), label)
 
 
-def _colors(colormap: Colormap, opacity: float) -> FloatArray:
-    colors = np.array(colormap.map(np.linspace(0, 1, _STEPS)), np.float64)
+def _colors(colormap: Colormap, opacity: float, gamma: float) -> FloatArray:
+    colors = np.array(colormap.map(np.linspace(0, 1, _STEPS) ** gamma), np.float64)
     colors[:, 3] *= opacity
     return colors
 
