@@ -70,6 +70,18 @@ def test_fine_tuning_keeps_what_the_base_was_fitted_on(cohorts: Any) -> None:
     assert "(ann)" in said[1]
 
 
+def test_a_fine_tuned_model_says_what_its_base_had_seen(cohorts: Any) -> None:
+    upper, lower = halves(cohorts.slide(0, "ann"))
+    base = fitted(upper, cohorts.slide(1, "ben"))
+    assert "held-out warning" not in base.card
+    same = fitted(cohorts.slide(0, "ann"), cohorts.slide(2, "cid"), base=base).summary()
+    assert any("was fitted on 19 of these 76 pixels: held-out figures" in text for text in same)
+    other = fitted(lower, cohorts.slide(2, "cid"), base=base).summary()
+    assert any("was fitted on other pixels of slide0" in text for text in other)
+    new = fitted(cohorts.slide(2, "cid"), cohorts.slide(3, "dan"), base=base)
+    assert "held-out warning" not in new.card
+
+
 def test_marks_survive_the_file_and_hold_no_name(cohorts: Any, tmp_path: Path) -> None:
     model = fitted(cohorts.slide(0, "Ms Secret"), cohorts.slide(1, "Mr Hidden"))
     write_model(tmp_path / "m.safetensors", model)

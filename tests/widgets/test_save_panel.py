@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
-from qtpy.QtWidgets import QFileDialog, QWidget
+from qtpy.QtWidgets import QFileDialog, QMessageBox, QWidget
 from tests.widgets.conftest import Heard, make_dataset
 from tests.widgets.test_fit_panel import STROKES
 
@@ -110,6 +110,7 @@ def test_one_file_at_a_time(panel: SavePanel, session: Session) -> None:
         ("a.b_labels.npy", "mine", "mine.npy"),
         ("a.b_prediction.ome.tif", "mine", "mine.ome.tif"),
         ("a_labels.npy", "mine.tif", "mine.tif"),
+        ("a_labels.npy", "patient 1.2", "patient 1.2.npy"),
     ],
 )
 def test_a_name_without_ending_gets_the_proposed_one(
@@ -119,3 +120,27 @@ def test_a_name_without_ending_gets_the_proposed_one(
     qtbot.addWidget(parent)
     monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (f"/x/{typed}", ""))
     assert file_dialogs.ask_save(parent, "Save", Path("/x") / proposed, "") == Path("/x") / given
+
+
+@pytest.mark.parametrize("answer", ["Yes", "No"])
+def test_a_file_is_replaced_only_when_that_was_said(
+    qtbot: QtBot, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, answer: str
+) -> None:
+    """The system's dialog asks about the name that was typed, which had no ending yet."""
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    asked: list[str] = []
+
+    def question(_: QWidget, __: str, text: str, *___: Any) -> Any:
+        asked.append(text)
+        return QMessageBox.StandardButton[answer]
+
+    monkeypatch.setattr(QMessageBox, "question", question)
+    monkeypatch.setattr(QFileDialog, "getSaveFileName", lambda *_: (str(tmp_path / "mine"), ""))
+    proposed = tmp_path / "a_labels.npy"
+    there = tmp_path / "mine.npy"
+    assert file_dialogs.ask_save(parent, "Save", proposed, "") == there
+    there.write_text("kept")
+    given = file_dialogs.ask_save(parent, "Save", proposed, "")
+    assert given == (there if answer == "Yes" else None)
+    assert asked == ["mine.npy already exists. Replace it?"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from napari_ims_tumor.cohort.gathering import gather
-from napari_ims_tumor.cohort.overlap import with_marks
+from napari_ims_tumor.cohort.overlap import with_marks, with_warning
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.model.config import FitConfig
@@ -37,4 +37,4 @@ def fit_cohort(
         for notice in gathered.notices:
             on_notice(notice)
     model = yield from fit(gathered.spectra, config, base)
-    return with_marks(model, gathered, base)
+    return with_marks(with_warning(model, gathered, base), gathered, base)

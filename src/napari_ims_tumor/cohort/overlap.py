@@ -38,6 +38,28 @@ def with_marks(
     return replace(model, seen=Seen(slides, tuple(sorted({*before.groups, *own})), salt))
 
 
+def with_warning(
+    model: FittedModel, gathered: Gathered, base: FittedModel | None = None
+) -> FittedModel:
+    """Let a model say that its held-out groups were new to the fine-tuning, not to its base."""
+    judged = model.card.get("held-out balanced accuracy") is not None
+    if base is None or base.seen is None or not judged:
+        return model
+    numbers = [n for n, r in enumerate(gathered.records) if r.mark in base.seen.slides]
+    pixels = sum(_pixels_in_fit(base.seen, gathered, number) for number in numbers)
+    if pixels:
+        what = f"{pixels} of these {len(gathered.spectra)} pixels"
+    elif numbers:
+        what = f"other pixels of {_listed([gathered.slides[n] for n in numbers])}"
+    else:
+        return model
+    said = (
+        f"the model to start from was fitted on {what}: held-out figures are too high, and "
+        "probabilities too sure"
+    )
+    return replace(model, card={**model.card, "held-out warning": said})
+
+
 def overlap_warnings(model: FittedModel, gathered: Gathered) -> tuple[str, ...]:
     """One sentence per way in which the judged pixels are not new to the model."""
     if model.seen is None:

@@ -138,8 +138,8 @@ class FittedModel:
             chose = f" (a little optimistic: these {kind}s also chose the epochs)"
             found = f"balanced accuracy on held-out {kind}s: {score}"
             lines.append(found + (chose if self.is_optimistic else ""))
-        note = self.card.get("note")
-        return (*lines, str(note)) if note else tuple(lines)
+        said = (self.card.get(name) for name in ("held-out warning", "note"))
+        return (*lines, *(str(text) for text in said if text))
 
     def settings(self) -> dict[str, object]:
         """Everything that decides a prediction apart from the arrays, JSON-able."""

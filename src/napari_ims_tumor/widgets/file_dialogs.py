@@ -28,10 +28,23 @@ def ask_save(parent: QWidget, title: str, proposed: Path, kinds: str) -> Path | 
     if not chosen:
         return None
     path = Path(chosen)
+    # "patient 1.2" has no ending, whatever pathlib says.
+    if re.fullmatch(r"\.[A-Za-z]\w*", path.suffix):
+        return path
     ending = ".ome.tif" if proposed.name.endswith(".ome.tif") else proposed.suffix
     if kind and f"*{ending}" not in kind:
         ending = re.split(r"[ )]", kind.partition("*")[2])[0] or ending
-    return path if path.suffix else path.with_name(path.name + ending)
+    path = path.with_name(path.name + ending)
+    return path if may_replace(parent, path) else None
+
+
+def may_replace(parent: QWidget, path: Path) -> bool:
+    """Ask about a file that the dialog could not know of, as it had no ending yet."""
+    if not path.exists():
+        return True
+    kinds = QMessageBox.StandardButton
+    text = f"{path.name} already exists. Replace it?"
+    return bool(QMessageBox.question(parent, "Replace", text, kinds.Yes | kinds.No) == kinds.Yes)
 
 
 def ask_for_slide(parent: QWidget | None, missing: MissingSlide) -> Path | None:

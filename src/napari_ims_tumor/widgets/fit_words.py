@@ -53,7 +53,9 @@ def fitted_words(model: FittedModel) -> str:
     """Say what the model is."""
     kind = KINDS[model.network.network]
     trust = "calibrated" if model.calibrated else "uncalibrated"
-    return f"Model ready: {kind}, {' / '.join(model.class_names)}, {trust}."
+    said = f"Model ready: {kind}, {' / '.join(model.class_names)}, {trust}."
+    warning = str(model.card.get("held-out warning") or "")
+    return f"{said} {warning[0].upper()}{warning[1:]}." if warning else said
 
 
 def duration(seconds: float) -> str:
