@@ -38,8 +38,9 @@ from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 
-GATE = "--signal distant-gate --rows {rows} --columns {columns} --slides {slides}"
-NONE = "--signal none --rows {rows} --columns {columns} --slides {slides}"
+SIZE = " --rows {rows} --columns {columns} --channels {channels} --slides {slides}"
+GATE = "--signal distant-gate" + SIZE
+NONE = "--signal none" + SIZE
 
 
 @dataclass
@@ -145,6 +146,7 @@ def main() -> None:
     parser.add_argument("--first-seed", type=int, default=0)
     parser.add_argument("--rows", type=int, default=48)
     parser.add_argument("--columns", type=int, default=64)
+    parser.add_argument("--channels", type=int, default=12000)
     parser.add_argument("--slides", type=int, default=2)
     parser.add_argument("--folds", type=int, default=3)
     parser.add_argument("--epochs", type=int, help="of every fit; each network's own otherwise")
