@@ -96,6 +96,20 @@ def test_an_ion_image_equals_pyimzml(cohort, tmp_path, ending) -> None:
     assert seen.sum() == len(parser.coordinates)
 
 
+@pytest.mark.parametrize(
+    ("mz", "tolerance", "words"),
+    [(99.0, "0.1Da", "is outside this slide"), (800.001, "0.001ppm", "tolerance too small")],
+)
+def test_a_window_without_any_measurement_is_told(
+    cohort, tmp_path, capsys, mz, tolerance, words
+) -> None:
+    asked = ["ion-image", cohort.first, "--mz", mz, "--tolerance", tolerance]
+    assert run(*asked, "-o", tmp_path / "a.npy") == 0
+    assert words in capsys.readouterr().err
+    values = np.load(tmp_path / "a.npy")
+    assert np.nansum(values) == 0
+
+
 def test_tic_normalization_divides_by_each_spectrum_s_own(cohort, tmp_path) -> None:
     raw, tic = tmp_path / "raw.npy", tmp_path / "tic.npy"
     window = ["--mz", 800, "--tolerance", "1Da"]

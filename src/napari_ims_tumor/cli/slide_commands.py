@@ -12,6 +12,7 @@ from napari_ims_tumor.cli.terminal import drive, print_facts, say
 
 if TYPE_CHECKING:
     from napari_ims_tumor.io.imzml import ImzmlDataset, SlideCheck
+    from napari_ims_tumor.msi.mass_axis import MassWindow
 
 SESSION: Final = ".imstumor"
 Commands = Any
@@ -104,6 +105,15 @@ def _check(given: argparse.Namespace) -> int:
     return {"fine": 0, "warnings": 1, "unreadable": 2}[found.status]
 
 
+def _warn_of_nothing(slide: ImzmlDataset, window: MassWindow) -> None:
+    """Zeros look like tissue without the ion: say where nothing could have been measured."""
+    (low, high), axis = slide.mass_range, slide.mass_axis
+    if window.high < low or window.low > high:
+        say(f"{window} is outside this slide, which goes from {low:.2f} to {high:.2f}: all is 0")
+    elif axis is not None and not ((axis.mz >= window.low) & (axis.mz <= window.high)).any():
+        say(f"no m/z value of this slide lies in {window}: all is 0. Is the tolerance too small?")
+
+
 def _ion_image(given: argparse.Namespace) -> int:
     from napari_ims_tumor.api import ion_images
     from napari_ims_tumor.io.image_file import write_image, write_planes
@@ -115,6 +125,8 @@ def _ion_image(given: argparse.Namespace) -> int:
     windows = [MassWindow(mz, tolerance) for mz in given.mz]
     names = [str(window) for window in windows]
     with drive(open_imzml_job(given.slide)) as slide:
+        for window in windows:
+            _warn_of_nothing(slide, window)
         images = ion_images(slide, windows, given.normalize)
         about = {
             "slide": slide.name,
