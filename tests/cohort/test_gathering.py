@@ -14,6 +14,7 @@ from napari_ims_tumor.errors import CohortError, LabelsError, ModelFileError
 from napari_ims_tumor.io.imzml_writer import write_imzml
 from napari_ims_tumor.job import STOP, JobStopped, run_inline
 from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 
 
 def test_each_spectrum_keeps_its_place_label_and_patient(cohorts: Any) -> None:
@@ -123,3 +124,15 @@ def test_a_patient_given_by_number_is_the_one_of_the_images(cohorts: Any) -> Non
     found = run_inline(gather((cohorts.slide(0, "3"), cohorts.slide(1, image))))
     assert found.group_names == ("group 3",)
     assert found.group_ids == ("3",)
+
+
+def test_empty_labelled_spectra_are_told(cohorts: Any) -> None:
+    whole = cohorts.slide(0)
+    values = whole.slide.content.intensity.copy()
+    values[:3] = 0
+    holed = InMemoryDataset.from_matrix(
+        whole.slide.mass_axis, values, whole.slide.pixels, whole.name
+    )
+    assert run_inline(gather((whole,))).notices == ()
+    (said,) = run_inline(gather((replace(whole, slide=holed),))).notices
+    assert said == "slide0: 3 of 38 labelled spectra hold nothing on the m/z axis"

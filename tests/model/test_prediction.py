@@ -89,3 +89,14 @@ def test_uncertainty_has_the_shape_of_the_slide_and_joins_the_planes(build: Any)
     assert names == ("healthy", "tumor", "uncertainty (entropy)", "disagreement")
     assert np.array_equal(values[2], made.uncertainty, equal_nan=True)
     assert made.planes() == (made.probabilities, ("healthy", "tumor"))
+
+
+def test_empty_spectra_are_counted_and_told(build: Any) -> None:
+    model, whole = build.fitted(build.spectra(), network="linear"), slide(build)
+    assert run_inline(predict(model, whole)).empty_words is None
+    values = build.spectra(n=10, seed=3).values.copy()
+    values[0], values[1] = 0, np.nan
+    holed = InMemoryDataset.from_matrix(whole.mass_axis, values, whole.pixels, "holed")
+    made = run_inline(predict(model, holed))
+    assert made.n_empty == 2
+    assert made.empty_words.startswith("2 spectra hold nothing in the model's m/z range")

@@ -152,3 +152,18 @@ def test_a_slide_that_was_not_painted_on_is_predicted_once(session, ear, slide, 
     assert any(report.preview is not None for (report,) in ear["fit_reported"])
     [(predicted,)] = ear["predicted"]
     assert predicted.name == "other"
+
+
+def test_empty_spectra_are_told_once(session, ear, slide, strokes) -> None:
+    values = slide.content.intensity.copy()
+    values[:4] = 0
+    session.adopt(type(slide).from_matrix(slide.mass_axis, values, slide.pixels, "holed"))
+    session.annotate(strokes)
+    session.classifier.fit(SHORT)
+    session.classifier.predict()
+    assert len(ear["predicted"]) > 2
+    said = [text for (text,) in ear["noticed"] if "no finding" in text]
+    assert said == [
+        "holed: 4 spectra hold nothing in the model's m/z range: what is predicted there is no "
+        "finding."
+    ]

@@ -124,6 +124,8 @@ def _predict(given: argparse.Namespace) -> int:
         write_planes(given.output, values, names, slide.pixels, about)
     if given.uncertainty and made.why_no_disagreement:
         say(made.why_no_disagreement)
+    if made.empty_words:
+        say(made.empty_words)
     if not made.calibrated:
         say("the probabilities are uncalibrated: there were too few groups to calibrate on")
     say(f"wrote {given.output}")

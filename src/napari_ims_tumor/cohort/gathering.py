@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,8 +18,9 @@ from napari_ims_tumor.errors import CohortError, LabelsError
 from napari_ims_tumor.io.annotation_file import read_groups, read_labels
 from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
+from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.model.samples import LabelledSpectra
-from napari_ims_tumor.msi.arrays import IntArray, frozen
+from napari_ims_tumor.msi.arrays import Float32Array, IntArray, frozen
 from napari_ims_tumor.msi.binning import bin_axis, bin_spectra, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassAxis
@@ -114,7 +115,8 @@ def gather(
         for part in parts:
             refuse_uncovered(part.dataset, chosen)
             blocks.append((yield from bin_spectra(part.dataset, chosen, part.indices)))
-        return _joined(parts, np.concatenate(blocks), chosen)
+        noted = [_with_empty(part, block) for part, block in zip(parts, blocks, strict=True)]
+        return _joined(noted, np.concatenate(blocks), chosen)
 
 
 def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:
@@ -207,9 +209,18 @@ def _common_axis(datasets: list[MsiDataset]) -> MassAxis:
     return MassAxis(inside)
 
 
+def _with_empty(part: _Labelled, values: Float32Array) -> _Labelled:
+    """Say how many labelled spectra are empty: they teach nothing and are judged by chance."""
+    n = int((~has_intensity(values)).sum())
+    if not n:
+        return part
+    said = f"{part.name}: {n} of {len(values)} labelled spectra hold nothing on the m/z axis"
+    return replace(part, notices=(*part.notices, said))
+
+
 def _joined(
     parts: list[_Labelled],
-    values: np.ndarray[tuple[int, int], np.dtype[np.float32]],
+    values: Float32Array,
     axis: MassAxis,
 ) -> Gathered:
     keys = [key for part in parts for key in part.groups]

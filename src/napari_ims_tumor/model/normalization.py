@@ -11,12 +11,17 @@ from typing import Final
 
 import numpy as np
 
-from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, frozen
+from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, frozen
 
 SCALE_FLOOR: Final = 0.3
 """Least scale, as a share of the typical scale: a peak seen once must not become a giant."""
 LIMIT: Final = 6.0
 """Largest absolute input: one wild peak must not decide a pixel."""
+
+
+def has_intensity(values: FloatArray) -> BoolArray:
+    """Which of (n, bins) raw spectra hold anything: the others become all 0 and say nothing."""
+    return np.asarray(((values > 0) & np.isfinite(values)).any(axis=1), np.bool_)
 
 
 def root_of_shares(values: FloatArray) -> Float32Array:

@@ -13,7 +13,7 @@ from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.device import resolve_device, steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.normalization import root_of_shares
+from napari_ims_tumor.model.normalization import has_intensity, root_of_shares
 from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
 from napari_ims_tumor.model.training import network_logits
 from napari_ims_tumor.model.uncertainty import normalized_entropy, total_variation
@@ -49,6 +49,8 @@ class Prediction:
         How far the linear path alone is from the answer, 0 to 1 (total variation distance), shape
         (*image_shape), float32, NaN where nothing was measured. ``None`` where only one of the two
         answers.
+    n_empty
+        Spectra without any intensity on the model's axis: the answer there is no finding.
     """
 
     probabilities: Float32Array
@@ -57,6 +59,7 @@ class Prediction:
     model_id: str
     annotation_revision: int = 0
     disagreement: Float32Array | None = None
+    n_empty: int = 0
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", frozen(self.probabilities, np.float32))
@@ -76,6 +79,17 @@ class Prediction:
     def why_no_disagreement(self) -> str | None:
         """Say in one sentence why nothing disagrees; ``None`` where there is a disagreement."""
         return ONE_ANSWER if self.disagreement is None else None
+
+    @property
+    def empty_words(self) -> str | None:
+        """Say in one sentence that spectra are empty; ``None`` where none is."""
+        if not self.n_empty:
+            return None
+        one = self.n_empty == 1
+        return (
+            f"{self.n_empty:,} {'spectrum holds' if one else 'spectra hold'} nothing in the "
+            "model's m/z range: what is predicted there is no finding."
+        )
 
     def planes(self, uncertainty: bool = False) -> tuple[Float32Array, tuple[str, ...]]:
         """The images to write into a file, (k, *image_shape), and their names.
@@ -175,8 +189,9 @@ def _predict(model: FittedModel, dataset: MsiDataset, device: str) -> Job[Progre
     predictor = Predictor(model, device)
     found = np.full((len(model.class_names), dataset.n_spectra), np.nan, np.float32)
     apart = np.full(dataset.n_spectra, np.nan, np.float32) if model.has_cnn else None
-    done = 0
+    done = n_empty = 0
     for indices, values in binned_blocks(dataset, model.axis):
+        n_empty += int((~has_intensity(values)).sum())
         steps = predictor.steps(values)
         while True:
             try:
@@ -189,13 +204,15 @@ def _predict(model: FittedModel, dataset: MsiDataset, device: str) -> Job[Progre
         if apart is not None and answer.disagreement is not None:
             apart[indices] = answer.disagreement
         done += len(indices)
-    return _laid_out(model, dataset.pixels, found, apart)
+    return _laid_out(model, dataset.pixels, (found, apart), n_empty)
 
 
 def _laid_out(
-    model: FittedModel, pixels: PixelGrid, found: Float32Array, apart: Float32Array | None
-) -> Prediction:
+    model: FittedModel, pixels: PixelGrid, answers: tuple[Float32Array, Float32Array | None],
+    n_empty: int,
+) -> Prediction:  # fmt: skip
     """Lay answers per spectrum out as images."""
+    found, apart = answers
     made = Prediction(
         pixels.as_image(found),
         model.class_names,
@@ -203,6 +220,7 @@ def _laid_out(
         model.model_id,
         model.annotation_revision,
         None if apart is None else pixels.as_image(apart),
+        n_empty,
     )
     # Made here, in the job's own time, and not when the window first asks for it.
     _ = made.uncertainty

@@ -146,6 +146,9 @@ class Classifier:
         revision = fitted_to.get(slide.key)
 
         def predicted(made: Prediction) -> None:
+            before = slide.prediction.n_empty if slide.prediction is not None else 0
+            if made.empty_words and made.n_empty != before:
+                self._session.noticed.emit(f"{slide.name}: {made.empty_words}")
             changed = self._session.update(slide, prediction=made, prediction_revision=revision)
             if changed is not None:
                 self._session.predicted.emit(changed)
