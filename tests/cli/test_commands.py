@@ -201,6 +201,13 @@ def test_a_finished_model_takes_no_options_of_fits(cohort, model, tmp_path, caps
     assert not (tmp_path / "report").exists()
 
 
+def test_what_may_change_needs_a_model_to_change(cohort, tmp_path, capsys) -> None:
+    asked = ["fit", cohort.first, cohort.labels, "--network", "linear", "--tune", "head"]
+    assert run(*asked, "-o", tmp_path / "m.safetensors") == 2
+    assert "--from" in one_line(capsys.readouterr().err)
+    assert not list(tmp_path.iterdir())
+
+
 @pytest.fixture(scope="module")
 def study(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("study")

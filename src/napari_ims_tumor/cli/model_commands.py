@@ -32,7 +32,7 @@ def add_to(commands: Commands) -> None:
     fit.add_argument("--groups", type=Path, help="one whole number per pixel: patient, core")
     fit.add_argument("-o", "--output", type=Path, required=True, help="the model, .safetensors")
     fit.add_argument("--from", dest="base", type=Path, help="fine-tune this model")
-    fit.add_argument("--tune", choices=list(TUNE), default="all", help="what --from may change")
+    fit.add_argument("--tune", choices=list(TUNE), help="what --from may change; default all")
     add_fit_options(fit)
     fit.add_argument("--network", choices=NETWORKS, default="default", help="what to fit")
     fit.set_defaults(run=_fit)
@@ -61,7 +61,7 @@ def fit_config(given: argparse.Namespace, network: str) -> FitConfig:
     """Translate arguments into the frozen config of a fit."""
     from napari_ims_tumor.api import fit_config as config
 
-    tune = TUNE[getattr(given, "tune", "all")]
+    tune = TUNE[getattr(given, "tune", None) or "all"]
     return config(
         network=network, seed=given.seed, device=given.device, epochs=given.epochs, tune=tune
     )
@@ -71,6 +71,8 @@ def _fit(given: argparse.Namespace) -> int:
     from napari_ims_tumor.model.checkpoint import read_model, write_model
 
     inputs = (given.slide, given.labels, given.groups, given.cohort)
+    if given.tune is not None and given.base is None:
+        raise CohortError("--tune says what may change of a model: give that one by --from")
     refuse_model_path(given.output, inputs)
     base = read_model(given.base) if given.base else None
     model: FittedModel = drive(_fit_job(given, fit_config(given, given.network), base))

@@ -48,7 +48,8 @@ def summary_lines(facts: Facts) -> tuple[str, ...]:
     seconds = facts["provenance"]["seconds"]
     lines = [
         f"{name}: {_figure(found, 'balanced_accuracy')}, {_figure(found, 'auroc')}, "
-        f"{_figure(found, 'ece')}, {seconds[name]:.1f} s"
+        # Without its interval: chance lifts the calibration error of every draw above the figure.
+        f"{WORDS['ece']} {with_interval(found['ece'], None, 4)}, {seconds[name]:.1f} s"
         for name, found in facts["networks"].items()
     ]
     reason = facts["bootstrap"]["why_not"]

@@ -138,7 +138,8 @@ def _draw(report: EvaluationReport, section: _Section) -> SlideMaps:
     names = where.spectra.class_names
     title = where.slides[section.slide]
     if grid.n_planes > 1:
-        title = f"{title}, section {section.plane + 1}"
+        # Counted from 0, as in predictions.csv.
+        title = f"{title}, plane {section.plane}"
     pictures = [_label_picture(measured, place, report.classes[own], names, title, every)]
     for network, result in report.results.items():
         tumor = result.probabilities[own][:, -1]

@@ -98,7 +98,8 @@ class Gathering:
         plane = plane_of(geometry)
         shapes, notes = shapes_of(geometry, self._placement)
         if not 0 <= plane < self._n_planes:
-            raise LabelsError(f"it lies on plane {plane}, the slide has {self._n_planes}")
+            highest = self._n_planes - 1
+            raise LabelsError(f"it lies on plane {plane}, the slide's last one is {highest}")
         low = np.min([shape.bounds[0] for shape in shapes], axis=0)
         high = np.max([shape.bounds[1] for shape in shapes], axis=0)
         self.reach = np.maximum(self.reach, high)

@@ -70,7 +70,7 @@ def plane_of(geometry: Mapping[str, Any]) -> int:
     """Read which section a geometry lies on; QuPath leaves the first one out."""
     plane = geometry.get("plane")
     z = plane.get("z", 0) if isinstance(plane, Mapping) else 0
-    if not isinstance(z, int):
+    if not isinstance(z, int) or isinstance(z, bool):
         raise LabelsError("its plane is not a whole number")
     return z
 
