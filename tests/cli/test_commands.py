@@ -440,6 +440,9 @@ def test_an_image_does_not_replace_a_foreign_file_beside_it(cohort, tmp_path, ca
     assert (tmp_path / "x.json").read_text() == '{"format": "mine"}'
     assert not (tmp_path / "x.npy").exists()
     assert run(*asked, tmp_path / "y.npy") == run(*asked, tmp_path / "y.npy") == 0
+    # Before anything is read or predicted.
+    assert run("predict", "nowhere.safetensors", cohort.first, "-o", tmp_path / "x.npy") == 2
+    assert "x.json" in one_line(capsys.readouterr().err.splitlines()[-1])
 
 
 def test_small_slides_are_simulated_with_fewer_pieces_of_tissue(tmp_path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from napari.components import ViewerModel
@@ -27,6 +29,20 @@ def test_the_rule_of_the_classes_says_which_pixels_have_none(
     careful = view_of(binding, None)
     assert careful.rule == f"{plain.rule}; none where it is closer to that than 0.1"
     assert set(careful.classes[dataset.pixels.measured]) == {0}
+
+
+def test_a_prediction_without_a_tumor_is_exported_without_classes(
+    session: Session, binding: Binding, dataset, build, heard: list[str], tmp_path: Path
+) -> None:
+    slide = session.adopt(dataset)
+    fake = build.prediction(dataset.pixels)
+    made = Prediction(fake.probabilities, ("epithelium", "stroma"), True, "model")
+    session.predicted.emit(session.update(slide, prediction=made, prediction_revision=1))
+    view = view_of(binding, None)
+    assert view.classes is None
+    heard.clear()
+    session.exports.write("prediction", tmp_path / "a.csv", view)
+    assert heard == [f"Exported a.csv to the folder {tmp_path.name}."]
 
 
 @pytest.mark.parametrize("gamma", [0.5, 1.0, 2.0])

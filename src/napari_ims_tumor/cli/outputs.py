@@ -33,6 +33,9 @@ def refuse_image_path(path: Path) -> None:
     if path.suffix.lower() not in _IMAGES:
         raise ImsTumorError(f"{path.name}: images are written as .npy or .ome.tif")
     _refuse_unwritable(path)
+    from napari_ims_tumor.io.image_file import refuse_foreign_note
+
+    refuse_foreign_note(path)
 
 
 def refuse_labels_path(path: Path, inputs: Iterable[Path]) -> None:

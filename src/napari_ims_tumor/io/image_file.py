@@ -186,15 +186,16 @@ def _beside(path: Path) -> Path:
 
 def _write_npy(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> None:
     text = json.dumps(facts, indent=2, sort_keys=True, ensure_ascii=False)
-    _refuse_foreign_note(_beside(path))
+    refuse_foreign_note(path)
     with atomic_write(path) as image, atomic_write(_beside(path)) as note:
         np.save(image, values)
         note.write_text(text + "\n", encoding="utf-8")
 
 
-def _refuse_foreign_note(path: Path) -> None:
-    """The .json beside an image may replace an older one, but nothing else of that name."""
-    if not path.exists():
+def refuse_foreign_note(image: Path) -> None:
+    """Stop where the .json beside a .npy would replace anything but an older one of its kind."""
+    path = _beside(image)
+    if image.suffix.lower() != ".npy" or not path.exists():
         return
     try:
         found = json.loads(path.read_text(encoding="utf-8"))

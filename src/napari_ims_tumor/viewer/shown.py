@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
@@ -87,9 +88,11 @@ def view_of(binding: Binding, picked: PickedSpectrum | None) -> View:
     prediction, classes, rule = None, None, ""
     if slide.prediction is not None:
         prediction = shown_prediction(layers, dataset, overlays.looked_at(slide))
-        tumor = tumor_probability(slide.prediction)
-        classes = predicted_classes(tumor, overlays.threshold, overlays.abstain)
-        rule = _rule(overlays.threshold, overlays.abstain)
+        # A model of other classes has probabilities to export, but no tumor to draw a line at.
+        with contextlib.suppress(ImsTumorError):
+            tumor = tumor_probability(slide.prediction)
+            classes = predicted_classes(tumor, overlays.threshold, overlays.abstain)
+            rule = _rule(overlays.threshold, overlays.abstain)
     is_here = picked is not None and picked.slide.key == slide.key
     return View(
         ions=shown_ions(layers, dataset),
