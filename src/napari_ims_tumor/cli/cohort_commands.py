@@ -28,7 +28,9 @@ def add_to(commands: Commands) -> None:
     evaluate = commands.add_parser(
         "evaluate", help="grouped cross-validation, or external validation of --model"
     )
-    evaluate.add_argument("--cohort", type=Path, required=True, help="slide,labels[,groups]")
+    evaluate.add_argument(
+        "--cohort", type=Path, required=True, help="a .csv of slide,labels[,groups]"
+    )
     evaluate.add_argument("--slides", metavar="1-4,7", help=SLIDES_HELP)
     evaluate.add_argument("--model", type=Path, help="judge this model; nothing is fitted")
     evaluate.add_argument("--folds", type=int, help="most folds; default 5")
@@ -36,7 +38,10 @@ def add_to(commands: Commands) -> None:
         "--networks", help=f"of {', '.join(NETWORKS)}, with commas; default default,linear"
     )
     evaluate.add_argument(
-        "--permute-labels", type=seed, metavar="SEED", help="labels without signal"
+        "--permute-labels",
+        type=seed,
+        metavar="SEED",
+        help="shuffle the labels first, drawn by this seed",
     )
     evaluate.add_argument("-o", "--output", type=Path, required=True, help="folder of the report")
     add_fit_options(evaluate)

@@ -31,17 +31,19 @@ def add_to(commands: Commands) -> None:
     fit.add_argument("--slides", metavar="1-4,7", help=SLIDES_HELP)
     fit.add_argument("--groups", type=Path, help="one whole number per pixel: patient, core")
     fit.add_argument("-o", "--output", type=Path, required=True, help="the model, .safetensors")
-    fit.add_argument("--from", dest="base", type=Path, help="fine-tune this model")
+    fit.add_argument("--from", dest="base", type=Path, help="fine-tune this model, .safetensors")
     fit.add_argument("--tune", choices=list(TUNE), help="what --from may change; default all")
     add_fit_options(fit)
-    fit.add_argument("--network", choices=NETWORKS, default="default", help="what to fit")
+    fit.add_argument(
+        "--network", choices=NETWORKS, default="default", help="what to fit (default: default)"
+    )
     fit.set_defaults(run=_fit)
 
     predict = commands.add_parser("predict", help="write class probabilities per pixel")
-    predict.add_argument("model", type=Path)
-    predict.add_argument("slide", type=Path)
+    predict.add_argument("model", type=Path, help="the .safetensors file")
+    predict.add_argument("slide", type=Path, help="the .imzML file")
     predict.add_argument("-o", "--output", type=Path, required=True, help=".npy or .ome.tif")
-    predict.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    predict.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     predict.add_argument(
         "--uncertainty", action="store_true", help="add planes: entropy, linear versus network"
     )
@@ -50,8 +52,8 @@ def add_to(commands: Commands) -> None:
 
 def add_fit_options(command: argparse.ArgumentParser) -> None:
     """Add what every command that fits understands."""
-    command.add_argument("--seed", type=seed, default=0)
-    command.add_argument("--device", default="auto", help="auto, cpu, cuda or mps")
+    command.add_argument("--seed", type=seed, default=0, help="of all that is drawn; default 0")
+    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     command.add_argument(
         "--epochs", type=at_least_one, help="most passes over the labels (the network's own number)"
     )

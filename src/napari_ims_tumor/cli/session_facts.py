@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from napari_ims_tumor.cli.model_facts import model_facts
 from napari_ims_tumor.cli.terminal import print_facts, say
 
 
@@ -58,12 +59,7 @@ def session_facts(path: Path) -> dict[str, Any]:
     model = None
     if stored.model is not None:
         found = model_from_bytes(stored.model, f"the model in {path.name}")
-        model = {
-            "model_id": found.model_id,
-            "classes": list(found.class_names),
-            "summary": list(found.summary()),
-            "card": dict(found.card),
-        }
+        model = model_facts(found)
     slides = [slide_facts(slide) for slide in stored.slides]
     return {"session": path.name, "active": stored.active, "slides": slides, "model": model}
 

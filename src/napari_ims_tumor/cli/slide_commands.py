@@ -1,4 +1,4 @@
-"""``info``, ``check``, ``ion-image``: look at one slide."""
+"""``info``, ``check``, ``ion-image``: look at one slide, a session or a model."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_ims_tumor.cli.model_facts import print_model
 from napari_ims_tumor.cli.outputs import refuse_image_path
 from napari_ims_tumor.cli.session_facts import print_session
 from napari_ims_tumor.cli.terminal import drive, print_facts, say
@@ -15,29 +16,46 @@ if TYPE_CHECKING:
     from napari_ims_tumor.msi.mass_axis import MassWindow
 
 SESSION: Final = ".imstumor"
+MODEL: Final = ".safetensors"
+AS_JSON: Final = "print JSON instead of a list"
+SLIDE: Final = "the .imzML file"
 Commands = Any
 """argparse keeps the type of its subparsers private."""
 
 
 def add_to(commands: Commands) -> None:
     """Add the commands to the parser."""
-    info = commands.add_parser("info", help="say what a slide or a session is")
-    info.add_argument("slide", type=Path, help=".imzML, or a session's .imstumor")
-    info.add_argument("--json", action="store_true")
+    info = commands.add_parser("info", help="say what a slide, a model or a session is")
+    info.add_argument(
+        "slide",
+        metavar="file",
+        type=Path,
+        help=".imzML, .safetensors (a model), .imstumor (a session)",
+    )
+    info.add_argument("--json", action="store_true", help=AS_JSON)
     info.set_defaults(run=_info)
 
     check = commands.add_parser(
         "check", help="look for faults: exit 0 fine, 1 warnings, 2 unreadable"
     )
-    check.add_argument("slide", type=Path)
-    check.add_argument("--json", action="store_true")
+    check.add_argument("slide", type=Path, help=SLIDE)
+    check.add_argument("--json", action="store_true", help=AS_JSON)
     check.set_defaults(run=_check)
 
     image = commands.add_parser("ion-image", help="write the summed intensity of an m/z window")
-    image.add_argument("slide", type=Path)
-    image.add_argument("--mz", type=float, required=True, action="append", help="may be repeated")
-    image.add_argument("--tolerance", default="0.1Da", help="half-width: 0.3Da or 20ppm")
-    image.add_argument("--normalize", choices=["none", "tic", "rms", "median"], default="none")
+    image.add_argument("slide", type=Path, help=SLIDE)
+    image.add_argument(
+        "--mz", type=float, required=True, action="append", help="center of the window; repeatable"
+    )
+    image.add_argument(
+        "--tolerance", default="0.1Da", help="half-width: 0.3Da, 5mDa or 20ppm; default 0.1Da"
+    )
+    image.add_argument(
+        "--normalize",
+        choices=["none", "tic", "rms", "median"],
+        default="none",
+        help="by what each spectrum is scaled; default none, raw sums",
+    )
     image.add_argument("-o", "--output", type=Path, required=True, help=".npy or .ome.tif")
     image.set_defaults(run=_ion_image)
 
@@ -75,8 +93,9 @@ def slide_facts(slide: ImzmlDataset) -> dict[str, Any]:
 def _info(given: argparse.Namespace) -> int:
     from napari_ims_tumor.io.imzml import open_imzml_job
 
-    if given.slide.suffix.lower() == SESSION:
-        print_session(given.slide, given.json)
+    special = {SESSION: print_session, MODEL: print_model}.get(given.slide.suffix.lower())
+    if special is not None:
+        special(given.slide, given.json)
         return 0
     with drive(open_imzml_job(given.slide)) as slide:
         facts = slide_facts(slide)
