@@ -42,6 +42,7 @@ demo: setup  ## play the whole story on a simulated slide: in a window, or off-s
 pictures: setup  ## take the pictures of the documentation anew, with mouse and keys at a real window
 	$(BIN)/python -m napari_ims_tumor.demo --tell -o build/pictures
 	mkdir -p docs/images && cp build/pictures/pictures/*.png docs/images/
+	$(BIN)/python scripts/sample_picture.py docs/images/sample-truth.png
 	$(BIN)/python scripts/report_picture.py docs/images/report.png
 
 test: setup  ## run all tests, windows on virtual displays (TESTS=tests/msi for one room)
