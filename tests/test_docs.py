@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import ast
 import re
 import shlex
@@ -60,6 +61,46 @@ def test_every_make_target_shown_is_in_the_makefile() -> None:
     assert named <= targets
 
 
+def test_every_command_and_option_is_on_its_page_and_says_what_it_is() -> None:
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    for name, command in commands().items():
+        section = re.search(rf"^## {name}:.*?(?=^## |\Z)", page, re.MULTILINE | re.DOTALL)
+        assert section is not None, name
+        for action in command._actions:
+            assert action.help, f"ims-tumor {name}: {action.dest} says nothing"
+            for option in action.option_strings:
+                known = option in ("-h", "--help", "--output")  # said once, for all commands
+                assert known or f"`{option}" in section[0] or f" {option} " in section[0], (
+                    f"ims-tumor {name} {option} is not described"
+                )
+
+
+def commands() -> dict[str, argparse.ArgumentParser]:
+    [found] = [a for a in parser()._actions if isinstance(a, argparse._SubParsersAction)]
+    return dict(found.choices)
+
+
+def test_every_public_name_is_on_both_pages_on_python() -> None:
+    for page in ("python.md", "reference.md"):
+        text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+        assert [n for n in ims.__all__ if not re.search(rf"\b{n}\b", text)] == [], page
+
+
+def test_every_page_and_decision_is_listed_where_readers_look() -> None:
+    listed = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")
+    index = (ROOT / "docs" / "decisions" / "index.md").read_text(encoding="utf-8")
+    for page in (ROOT / "docs").rglob("*.md"):
+        assert page.relative_to(ROOT / "docs").as_posix() in listed
+        is_decision = page.parent.name == "decisions" and page.name != "index.md"
+        assert not is_decision or f"({page.name})" in index
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_every_picture_says_in_words_what_it_shows(page: Path) -> None:
+    words = re.findall(r"!\[([^\]]*)\]\(", page.read_text(encoding="utf-8"))
+    assert [text for text in words if len(text.split()) < 3] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_between_pages_lead_somewhere(page: Path) -> None:
     links = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", page.read_text(encoding="utf-8"))
@@ -80,7 +121,7 @@ def test_architecture_names_files_that_exist() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
     source = ROOT / "src" / "napari_ims_tumor"
     named = re.findall(
-        r"`((?:msi|annotation|model|io|session|cohort|viewer|widgets)/[\w/.]+)`", text
+        r"`((?:msi|annotation|model|io|session|cohort|viewer|widgets|cli|demo)/[\w/.]+)`", text
     )
     assert len(named) > 10
     assert [name for name in named if not (source / name).exists()] == []
