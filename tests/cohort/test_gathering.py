@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,22 @@ def test_a_slide_may_come_twice_but_no_pixel_of_it(cohorts: Any) -> None:
     assert run_inline(gather(rows)).group_names == ("slide0",)
     named = tuple(replace(row, groups=name) for row, name in zip(rows, "ab", strict=True))
     assert run_inline(gather(named)).group_names == ("a", "b")
+
+
+def test_a_copy_of_a_slide_is_known_under_any_name(cohorts: Any, tmp_path: Path) -> None:
+    whole = cohorts.slide(0)
+    write_imzml(tmp_path / "one.imzML", whole.slide)
+    for ending in (".imzML", ".ibd"):
+        shutil.copy(tmp_path / f"one{ending}", tmp_path / f"two{ending}")
+    labels = Annotation(whole.labels.labels[:, :7])
+    rows = tuple(
+        CohortSlide(tmp_path / f"{name}.imzML", labels, f"patient {name}")
+        for name in ("one", "two")
+    )
+    with pytest.raises(CohortError, match=r"one and two are the same measurement .* 38 pixels"):
+        run_inline(gather(rows))
+    write_imzml(tmp_path / "two.imzML", cohorts.slide(1).slide)
+    assert len(run_inline(gather(rows)).slides) == 2
 
 
 def test_groups_whose_names_agree_by_chance_are_told_apart(cohorts: Any) -> None:

@@ -133,8 +133,9 @@ def _labelled(slide: CohortSlide, name: str, alone: bool, opened: ExitStack) -> 
     plane_of = {value: plane for plane, value in enumerate(annotation.scheme.values)}
     classes = np.array([plane_of[int(value)] for value in values], np.int64)
     groups, kind = _groups(slide, dataset, annotation, alone)
+    record = slide_record(slide, dataset, name)
     if groups is None:
-        groups = (WholeSlide(_identity(dataset), name),) * int(inside.sum())
+        groups = (WholeSlide(_identity(dataset, record), name),) * int(inside.sum())
     return _Labelled(
         name=name,
         dataset=dataset,
@@ -145,7 +146,7 @@ def _labelled(slide: CohortSlide, name: str, alone: bool, opened: ExitStack) -> 
         class_names=annotation.scheme.names,
         notices=tuple(f"{name}: {notice}" for notice in notices),
         revision=annotation.revision,
-        record=slide_record(slide, dataset, name),
+        record=record,
     )
 
 
@@ -257,21 +258,29 @@ def _given(key: Hashable, kind: GroupKind) -> str | None:
     return None if isinstance(key, WholeSlide) or kind != "group" else str(key)
 
 
-def _identity(dataset: MsiDataset) -> Hashable:
-    """What tells whether two rows of a table mean the same slide."""
-    return dataset.source or id(dataset)
+def _identity(dataset: MsiDataset, record: SlideRecord) -> Hashable:
+    """What tells whether two rows of a table mean the same slide, also where one is a copy."""
+    if dataset.source is None:
+        return id(dataset)
+    # Exporters may state a stale checksum for several slides: their pixels tell them apart.
+    return record.mark, dataset.n_spectra, dataset.pixels.image_shape
 
 
 def _refuse_pixels_labelled_twice(parts: list[_Labelled]) -> None:
     """A spectrum that comes twice could be learned from and be judged by at the same time."""
-    seen: dict[Hashable, IntArray] = {}
+    seen: dict[Hashable, tuple[str, IntArray]] = {}
     for part in parts:
-        key = _identity(part.dataset)
-        earlier = seen.get(key, np.zeros(0, np.int64))
+        key = _identity(part.dataset, part.record)
+        name, earlier = seen.get(key, (part.name, np.zeros(0, np.int64)))
         both = np.intersect1d(earlier, part.indices)
-        if both.size:
+        if both.size and name == part.name:
             raise CohortError(
-                f"the slide {part.name} is listed more than once and {both.size} of its pixels are "
+                f"the slide {name} is listed more than once and {both.size} of its pixels are "
                 "labelled each time: list it once, or with labels that do not overlap"
             )
-        seen[key] = np.union1d(earlier, part.indices)
+        if both.size:
+            raise CohortError(
+                f"{name} and {part.name} are the same measurement by UUID and checksum, and "
+                f"{both.size} pixels are labelled in both: keep one of them"
+            )
+        seen[key] = (name, np.union1d(earlier, part.indices))
