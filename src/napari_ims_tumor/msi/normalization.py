@@ -1,4 +1,4 @@
-"""Bring spectra to a common scale: the same factors for view, fit, predict and export.
+"""Bring spectra to a common scale, for ion images that can be compared.
 
 A factor multiplies a spectrum. Its reference is the spectrum's total ion current, the root mean
 square or the median of its intensities; the factor is the slide's mean reference over the
