@@ -475,3 +475,11 @@ def test_a_device_that_is_not_there_is_refused_for_any_model(cohort, model, tmp_
     asked = ["predict", model, cohort.first, "-o", tmp_path / "x.npy", "--device", "abacus"]
     assert run(*asked) == 2
     assert "abacus" in one_line(capsys.readouterr().err)
+
+
+def test_a_model_is_not_written_over_the_one_it_starts_from(cohort, model, capsys) -> None:
+    before = model.read_bytes()
+    asked = ["fit", cohort.first, cohort.labels, "--network", "linear", "--from", model]
+    assert run(*asked, "-o", model) == 2
+    assert "is read by this fit" in one_line(capsys.readouterr().err)
+    assert model.read_bytes() == before

@@ -72,7 +72,7 @@ def fit_config(given: argparse.Namespace, network: str) -> FitConfig:
 def _fit(given: argparse.Namespace) -> int:
     from napari_ims_tumor.model.checkpoint import read_model, write_model
 
-    inputs = (given.slide, given.labels, given.groups, given.cohort)
+    inputs = (given.slide, given.labels, given.groups, given.cohort, given.base)
     if given.tune is not None and given.base is None:
         raise CohortError("--tune says what may change of a model: give that one by --from")
     refuse_model_path(given.output, inputs)
