@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import settings
@@ -16,6 +17,11 @@ settings.load_profile("ims-tumor")
 REAL_DATA = Path(
     os.environ.get("IMS_TUMOR_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")
 )
+
+_caches = TemporaryDirectory(prefix="ims-tumor-tests-", ignore_cleanup_errors=True)
+# Each napari that starts writes its icons anew, into the user's cache: a window that another test
+# process opens just then would show blanks. napari is first imported after this.
+os.environ["XDG_CACHE_HOME"] = _caches.name
 
 
 def has_display() -> bool:
@@ -32,6 +38,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(no_data)
         if item.get_closest_marker("window") and not has_display():
             item.add_marker(no_display)
+
+
+def pytest_unconfigure() -> None:
+    """Leave no cache behind."""
+    _caches.cleanup()
 
 
 @pytest.fixture(scope="session")

@@ -132,26 +132,17 @@ def assert_same(first: np.ndarray, second: np.ndarray) -> None:
 
 
 def test_the_same_picture_pixel_for_pixel(stories: list[Story], slide: Any, tmp_path: Path) -> None:
-    """Nothing is left out of the comparison, clocks and cursors there are none.
-
-    Now and then software GL draws the edge of one letter on the canvas a shade differently, in any
-    window: then the session is opened once more.
-    """
+    """Nothing is left out of the comparison, clocks and cursors there are none."""
     session_file = tmp_path / "study" / "one.imstumor"
     story = begin(stories)
     work(story, slide)
     save(story, session_file)
     before = picture(story, tmp_path / "before.png")
     close(story)
-    for attempt in range(3):
-        again = begin(stories)
-        again.hands.answer_dialog("session_open", session_file)
-        wait_until(lambda again=again: again.session.active is not None, "the session", 60)
-        after = picture(again, tmp_path / f"after-{attempt}.png")
-        close(again)
-        if (before == after).all():
-            return
-        assert np.abs(before.astype(int) - after).max() <= 16, "more than a shade differs"
+    again = begin(stories)
+    again.hands.answer_dialog("session_open", session_file)
+    wait_until(lambda: again.session.active is not None, "the session", 60)
+    after = picture(again, tmp_path / "after.png")
     assert_same(before, after)
 
 
