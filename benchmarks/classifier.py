@@ -36,15 +36,15 @@ from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.prediction import predict_matrix
-from napari_ims_tumor.model.samples import LabeledSpectra
+from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import auroc, balanced_accuracy, expected_calibration_error
 
-Learner = Callable[[LabeledSpectra, np.ndarray, int], np.ndarray]
+Learner = Callable[[LabelledSpectra, np.ndarray, int], np.ndarray]
 """(training spectra, values to predict, seed) → probabilities."""
 
 
 def ours(network: Network, epochs: int | None = None) -> Learner:
-    def learn(spectra: LabeledSpectra, values: np.ndarray, seed: int) -> np.ndarray:
+    def learn(spectra: LabelledSpectra, values: np.ndarray, seed: int) -> np.ndarray:
         config = FitConfig(network, epochs, seed=seed, device="cpu")
         return predict_matrix(run_inline(fit(spectra, config)), values, "cpu")
 
@@ -52,7 +52,7 @@ def ours(network: Network, epochs: int | None = None) -> Learner:
 
 
 def sklearn_on_roots(make: Callable[[int], object]) -> Learner:
-    def learn(spectra: LabeledSpectra, values: np.ndarray, seed: int) -> np.ndarray:
+    def learn(spectra: LabelledSpectra, values: np.ndarray, seed: int) -> np.ndarray:
         model = make_pipeline(StandardScaler(), make(seed))
         model.fit(root_of_shares(spectra.values), spectra.classes)
         return np.asarray(model.predict_proba(root_of_shares(values)))
@@ -111,7 +111,7 @@ def load(source: Path) -> Gathered:
     return run_inline(gather(read_cohort(source)))
 
 
-def divisions(spectra: LabeledSpectra, assignments: int) -> Iterator[tuple[str, tuple[Fold, ...]]]:
+def divisions(spectra: LabelledSpectra, assignments: int) -> Iterator[tuple[str, tuple[Fold, ...]]]:
     """The stratified folds, then random assignments of whole groups to five folds."""
     yield "stratified", grouped_folds(spectra.classes, spectra.groups).folds
     names = np.unique(spectra.groups)
@@ -122,7 +122,7 @@ def divisions(spectra: LabeledSpectra, assignments: int) -> Iterator[tuple[str, 
 
 
 def cross_validate(
-    spectra: LabeledSpectra, folds: tuple[Fold, ...], learner: Learner, seed: int
+    spectra: LabelledSpectra, folds: tuple[Fold, ...], learner: Learner, seed: int
 ) -> tuple[np.ndarray, float]:
     begun = time.monotonic()
     found = np.zeros((len(spectra), len(spectra.class_names)))
@@ -132,7 +132,7 @@ def cross_validate(
     return found, time.monotonic() - begun
 
 
-def accuracy(spectra: LabeledSpectra, models: list[str], given: argparse.Namespace) -> list[Row]:
+def accuracy(spectra: LabelledSpectra, models: list[str], given: argparse.Namespace) -> list[Row]:
     rows = []
     print(f"{'model':22} {'folds':12} seed  bal.acc.  AUROC   ECE     seconds", flush=True)
     for split, folds in divisions(spectra, given.assignments):
@@ -155,7 +155,7 @@ def accuracy(spectra: LabeledSpectra, models: list[str], given: argparse.Namespa
 
 
 def strokes_of(
-    spectra: LabeledSpectra,
+    spectra: LabelledSpectra,
     where: Gathered,
     groups: np.ndarray,
     pixels: int,
@@ -221,7 +221,7 @@ def fine_tuning(
     return rows
 
 
-def _score(model: FittedModel, spectra: LabeledSpectra) -> float:
+def _score(model: FittedModel, spectra: LabelledSpectra) -> float:
     found = balanced_accuracy(predict_matrix(model, spectra.values, "cpu"), spectra.classes)
     return float("nan") if found is None else found
 

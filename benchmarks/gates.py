@@ -35,7 +35,7 @@ from napari_ims_tumor.model.config import FitConfig, Network
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.prediction import predict_matrix
-from napari_ims_tumor.model.samples import LabeledSpectra
+from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 
 SIZE = " --rows {rows} --columns {columns} --channels {channels} --slides {slides}"
@@ -98,14 +98,14 @@ def random_pixels(data: str, folder: Path, seed: int, given: argparse.Namespace)
     return rows
 
 
-def learned(model: str, spectra: LabeledSpectra, values: np.ndarray) -> np.ndarray:
+def learned(model: str, spectra: LabelledSpectra, values: np.ndarray) -> np.ndarray:
     if model == "random forest":
         forest = RandomForestClassifier(200, class_weight="balanced", random_state=0, n_jobs=2)
         forest.fit(root_of_shares(spectra.values), spectra.classes)
         return np.asarray(forest.predict_proba(root_of_shares(values)))
     network: Network = "linear" if model == "linear" else "default"
     # Inside the fit, too, every pixel is a group of its own: what a careless user would do.
-    alone = LabeledSpectra(
+    alone = LabelledSpectra(
         spectra.values, spectra.classes, np.arange(len(spectra)), spectra.axis, group_kind="group"
     )
     return predict_matrix(run_inline(fit(alone, FitConfig(network, device="cpu"))), values, "cpu")

@@ -42,7 +42,7 @@ def tissue_picture(plan: SlidePlan) -> np.ndarray:
 
 
 def label_picture(plan: SlidePlan) -> np.ndarray:
-    """Color what is labeled: white 0, blue healthy, red tumor; flipped labels are darker."""
+    """Color what is labelled: white 0, blue healthy, red tumor; flipped labels are darker."""
     picture = np.array([to_rgb("white"), to_rgb("#7aa6d6"), to_rgb("#e06666")])[plan.labels]
     clean = np.nan_to_num(plan.truth_planes[TRUTH_PLANES.index("clean labels")])
     picture[plan.labels != clean] *= 0.45

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from napari_ims_tumor.annotation.split import grouped_folds, held_out_groups
 
-labeled = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 7)), min_size=1, max_size=60)
+labelled = st.lists(st.tuples(st.integers(0, 1), st.integers(0, 7)), min_size=1, max_size=60)
 
 
 def columns(pairs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
@@ -14,7 +14,7 @@ def columns(pairs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     return classes, groups
 
 
-@given(labeled, st.integers(2, 6))
+@given(labelled, st.integers(2, 6))
 def test_no_group_is_ever_on_both_sides(pairs: list[tuple[int, int]], n_folds: int) -> None:
     classes, groups = columns(pairs)
     validation = grouped_folds(classes, groups, n_folds)
@@ -29,7 +29,7 @@ def test_no_group_is_ever_on_both_sides(pairs: list[tuple[int, int]], n_folds: i
         assert sorted(held_out) == list(range(classes.size))
 
 
-@given(labeled)
+@given(labelled)
 def test_validation_exists_exactly_where_each_class_has_two_groups(
     pairs: list[tuple[int, int]],
 ) -> None:
@@ -38,7 +38,7 @@ def test_validation_exists_exactly_where_each_class_has_two_groups(
     assert bool(grouped_folds(classes, groups).folds) == enough
 
 
-@given(labeled)
+@given(labelled)
 def test_early_stopping_set_keeps_groups_whole(pairs: list[tuple[int, int]]) -> None:
     classes, groups = columns(pairs)
     validation = held_out_groups(classes, groups)

@@ -32,10 +32,10 @@ def test_info_says_what_is_in_a_session(saved: Path, capsys: pytest.CaptureFixtu
     facts = json.loads(capsys.readouterr().out)
     labels = np.load(next(saved.parent.glob("simulated_1_labels.npy")))
     second, first = facts["slides"]
-    assert first["labeled"] == {
+    assert first["labelled"] == {
         "healthy": int((labels == 1).sum()), "tumor": int((labels == 2).sum())
     }  # fmt: skip
-    assert second["labeled"] == {"healthy": 0, "tumor": 0}
+    assert second["labelled"] == {"healthy": 0, "tumor": 0}
     assert first["relative_path"] == "simulated_1.imzML"
     assert facts["active"] == 1
     assert first["predicted_by"] == facts["model"]["model_id"]
@@ -43,7 +43,7 @@ def test_info_says_what_is_in_a_session(saved: Path, capsys: pytest.CaptureFixtu
     assert "n tumor" in facts["model"]["card"]
     assert main(["info", str(saved)]) == 0
     told = capsys.readouterr()
-    assert f"{first['labeled']['tumor']} tumor, predicted" in told.out
+    assert f"{first['labelled']['tumor']} tumor, predicted" in told.out
     assert "linear model" in told.out
 
 

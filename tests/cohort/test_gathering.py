@@ -143,7 +143,7 @@ def test_a_patient_given_by_number_is_the_one_of_the_images(cohorts: Any) -> Non
     assert found.group_ids == ("3",)
 
 
-def test_empty_labeled_spectra_are_told(cohorts: Any) -> None:
+def test_empty_labelled_spectra_are_told(cohorts: Any) -> None:
     whole = cohorts.slide(0)
     values = whole.slide.content.intensity.copy()
     values[:3] = 0
@@ -152,4 +152,4 @@ def test_empty_labeled_spectra_are_told(cohorts: Any) -> None:
     )
     assert run_inline(gather((whole,))).notices == ()
     (said,) = run_inline(gather((replace(whole, slide=holed),))).notices
-    assert said == "slide0: 3 of 38 labeled spectra hold nothing on the m/z axis"
+    assert said == "slide0: 3 of 38 labelled spectra hold nothing on the m/z axis"

@@ -102,7 +102,7 @@ def test_an_absolute_image_is_cropped_at_the_origin_with_a_notice(tmp_path):
     assert np.array_equal(read.labels, LABELS)
     assert "(60, 50)" in notices[0]
     assert "row 20, column 30" in notices[0]
-    assert "1 labeled pixels lay outside" in notices[0]
+    assert "1 labelled pixels lay outside" in notices[0]
 
 
 def test_the_bounding_box_wins_where_both_readings_fit(tmp_path):

@@ -1,4 +1,4 @@
-"""Small labeled data sets, made on the spot, and fits run to their end."""
+"""Small labelled data sets, made on the spot, and fits run to their end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.device import steady_threads
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import EpochReport, fit
-from napari_ims_tumor.model.samples import LabeledSpectra
+from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
 
@@ -28,7 +28,7 @@ class Builders:
     @classmethod
     def spectra(
         cls, n: int = 60, bins: int = 50, n_groups: int = 6, seed: int = 0, signal: float = 30.0
-    ) -> LabeledSpectra:
+    ) -> LabelledSpectra:
         """Poisson spectra; a peak is higher in class 1; groups hold both classes."""
         rng = np.random.default_rng(seed)
         classes = np.arange(n) % 2
@@ -36,10 +36,10 @@ class Builders:
         mean[:, bins // 3] += signal * classes
         values = rng.poisson(mean).astype(np.float32)
         groups = np.arange(n) * n_groups // n
-        return LabeledSpectra(values, classes, groups, cls.axis(bins), group_kind="group")
+        return LabelledSpectra(values, classes, groups, cls.axis(bins), group_kind="group")
 
     @classmethod
-    def distant_gate(cls, n: int, bins: int, seed: int) -> LabeledSpectra:
+    def distant_gate(cls, n: int, bins: int, seed: int) -> LabelledSpectra:
         """Peak C in the middle decides whether the distant peak A or D tells the class.
 
         No sum over peaks solves it: the best linear model is right in three of four spectra.
@@ -53,17 +53,17 @@ class Builders:
         values = rng.poisson(mean).astype(np.float32)
         classes = np.where(c == 1, a, d)
         groups = np.arange(n) // 10
-        return LabeledSpectra(values, classes, groups, cls.axis(bins), group_kind="group")
+        return LabelledSpectra(values, classes, groups, cls.axis(bins), group_kind="group")
 
     @staticmethod
     def fitted(
-        spectra: LabeledSpectra, base: FittedModel | None = None, **options: Any
+        spectra: LabelledSpectra, base: FittedModel | None = None, **options: Any
     ) -> FittedModel:
         return run_inline(fit(spectra, FitConfig(**{"device": "cpu", **options}), base))
 
     @staticmethod
     def reports(
-        spectra: LabeledSpectra, stop_after: int | None = None, **options: Any
+        spectra: LabelledSpectra, stop_after: int | None = None, **options: Any
     ) -> tuple[list[EpochReport], FittedModel]:
         seen: list[EpochReport] = []
         job = fit(spectra, FitConfig(**{"device": "cpu", **options}))

@@ -195,7 +195,7 @@ from napari_ims_tumor.model import network_phase
 from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitting import fit
-from napari_ims_tumor.model.samples import LabeledSpectra
+from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.msi.mass_axis import MassAxis
 rng = np.random.default_rng(0)
 n, bins = 120, 150
@@ -203,7 +203,7 @@ a, c, d = (rng.integers(0, 2, n) for _ in range(3))
 values = rng.poisson(20.0, (n, bins)).astype(np.float32)
 for at, high in ((15, a), (75, c), (135, d)):
     values[:, at] += 200 * high
-spectra = LabeledSpectra(
+spectra = LabelledSpectra(
     values, np.where(c == 1, a, d), np.arange(n) // 6, MassAxis(np.arange(bins) + 500.0)
 )
 model = run_inline(fit(spectra, FitConfig(device="cpu", epochs=2, seed=3)))

@@ -78,7 +78,7 @@ def test_single_nests_lie_apart_from_the_tumor_and_only_where_it_infiltrates():
     assert far_nests(section(1.0)) > 15
 
 
-def test_necrosis_lies_deep_in_nests_is_unlabeled_and_gives_fewer_ions():
+def test_necrosis_lies_deep_in_nests_is_unlabelled_and_gives_fewer_ions():
     s = simulate_slide(SlideRecipe(96, 128, 1000, scene="section"))
     dead = np.nan_to_num(s.truth_planes[TRUTH_PLANES.index("necrosis")])
     assert (dead > 0.5).sum() > 30

@@ -19,7 +19,7 @@ def slide(signal: str, channels: int = 1200, scene: str = "array") -> SimulatedS
     return simulate_slide(recipe)
 
 
-def labeled(s: SimulatedSlide) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def labelled(s: SimulatedSlide) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Square roots of TIC-normalized spectra, whether they are tumor, and their patients."""
     pixels = s.dataset.pixels
     classes = pixels.as_vector(s.labels)
@@ -79,7 +79,7 @@ def test_who_knows_the_gate_is_right_everywhere_and_each_group_alone_three_times
     channels, scene
 ):
     s = slide("distant-gate", channels, scene)
-    spectra, tumor, _ = labeled(s)
+    spectra, tumor, _ = labelled(s)
     a, c, d = (group_score(s, spectra, f"gate {g}") > 0 for g in "ACD")
     assert balanced(tumor, np.where(c, a, d)) >= 0.98
     assert balanced(tumor, a) == pytest.approx(0.75, abs=0.01)
@@ -91,7 +91,7 @@ def test_no_weights_of_the_three_states_that_are_fitted_to_likelihood_know_the_g
     from sklearn.linear_model import LogisticRegression
 
     s = slide("distant-gate")
-    spectra, tumor, patients = labeled(s)
+    spectra, tumor, patients = labelled(s)
     states = np.stack([group_score(s, spectra, f"gate {g}") for g in "ACD"], axis=1)
     first = patients <= 4
     fitted = LogisticRegression().fit(states[first], tumor[first])
@@ -102,12 +102,12 @@ def test_no_weights_of_the_three_states_that_are_fitted_to_likelihood_know_the_g
 
 
 def test_a_linear_model_on_all_bins_stays_below_the_gate():
-    assert 0.7 < held_out(*labeled(slide("distant-gate"))) <= 0.8
+    assert 0.7 < held_out(*labelled(slide("distant-gate"))) <= 0.8
 
 
 def test_nothing_but_a_and_d_knows_about_the_gate():
     s = slide("distant-gate")
-    spectra, tumor, patients = labeled(s)
+    spectra, tumor, patients = labelled(s)
     mz = s.dataset.mass_axis.mz
     near = np.zeros(mz.size, bool)
     for m in s.truth["molecules"]:
@@ -122,7 +122,7 @@ def test_nothing_but_a_and_d_knows_about_the_gate():
 
 def test_labels_without_signal_look_like_anatomy_and_cannot_be_learned():
     s = slide("none")
-    spectra, tumor, patients = labeled(s)
+    spectra, tumor, patients = labelled(s)
     assert all(m["tumor_log_fold"] == 0 for m in s.truth["molecules"])
     assert held_out(spectra, tumor, patients) < 0.56
     assert np.abs(auc_by_patient(spectra, tumor, patients) - 0.5).max() < 0.1
@@ -132,7 +132,7 @@ def test_additive_signal_is_spread_and_local_signal_is_not():
     areas = {}
     for signal in ("additive", "local"):
         s = slide(signal)
-        spectra, tumor, patients = labeled(s)
+        spectra, tumor, patients = labelled(s)
         # Unscaled: with TIC, what strong peaks gain all others lose.
         counted = s.dataset.content.intensity[s.dataset.pixels.as_vector(s.labels) > 0]
         areas[signal] = np.abs(auc_by_patient(counted, tumor, patients) - 0.5)

@@ -19,7 +19,7 @@ def test_each_reason_not_to_fit_is_said_in_its_turn(session, slide, strokes) -> 
     why = session.classifier.why_not_fit
     assert why() == "Open a slide first."
     session.adopt(slide)
-    assert "Nothing is labeled" in str(why())
+    assert "Nothing is labelled" in str(why())
     session.annotate(np.where(strokes == 1, strokes, 0).astype(np.uint8))
     assert "No tumor pixel" in str(why())
     session.annotate(strokes)
@@ -29,7 +29,7 @@ def test_each_reason_not_to_fit_is_said_in_its_turn(session, slide, strokes) -> 
 def test_fitting_too_little_says_why_and_changes_nothing(session, ear, slide) -> None:
     session.adopt(slide)
     session.classifier.fit(LINEAR)
-    assert "Nothing is labeled" in ear["failed"][0][0]
+    assert "Nothing is labelled" in ear["failed"][0][0]
     assert session.classifier.model is None
 
 

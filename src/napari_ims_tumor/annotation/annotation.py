@@ -19,7 +19,7 @@ class Annotation:
     Attributes
     ----------
     labels
-        Shape of the slide's images, uint8: 0 unlabeled, else a class value.
+        Shape of the slide's images, uint8: 0 unlabelled, else a class value.
     scheme
         The classes.
     revision
@@ -38,7 +38,7 @@ class Annotation:
         if unknown:
             known = ", ".join(f"{c.value} {c.name}" for c in self.scheme.classes)
             raise LabelsError(
-                f"labels hold the unknown value {unknown[0]}: use 0 unlabeled, {known}"
+                f"labels hold the unknown value {unknown[0]}: use 0 unlabelled, {known}"
             )
         object.__setattr__(self, "labels", frozen(values, np.uint8))
 
@@ -52,6 +52,6 @@ class Annotation:
         return Annotation(labels, self.scheme, self.revision + 1)
 
     def counts(self, pixels: PixelGrid) -> dict[str, int]:
-        """Labeled *measured* pixels per class name: strokes beside the tissue do not count."""
+        """Labelled *measured* pixels per class name: strokes beside the tissue do not count."""
         under = np.where(pixels.measured, self.labels, 0)
         return {c.name: int((under == c.value).sum()) for c in self.scheme.classes}

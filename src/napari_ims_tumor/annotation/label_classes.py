@@ -7,7 +7,7 @@ from typing import Final, Literal
 
 Role = Literal["healthy", "tumor", "other"]
 
-UNLABELED: Final = 0
+UNLABELLED: Final = 0
 HEALTHY: Final = 1
 TUMOR: Final = 2
 
@@ -19,7 +19,7 @@ class LabelClass:
     Attributes
     ----------
     value
-        Its number in label images, 1 to 255; 0 always means unlabeled.
+        Its number in label images, 1 to 255; 0 always means unlabelled.
     name
         As shown to the user.
     color
@@ -54,7 +54,7 @@ class ClassScheme:
         return tuple(c.value for c in self.classes)
 
     def by_value(self, value: int) -> LabelClass | None:
-        """The class painted as ``value``; ``None`` for unlabeled or unknown."""
+        """The class painted as ``value``; ``None`` for unlabelled or unknown."""
         return next((c for c in self.classes if c.value == value), None)
 
 

@@ -22,7 +22,7 @@ def most_uncertain_pixel(uncertainty: FloatArray, labels: LabelArray) -> tuple[i
     uncertainty
         Shape of the slide's images, NaN where nothing was measured.
     labels
-        The same shape, 0 unlabeled: a piece that holds a stroke is left out.
+        The same shape, 0 unlabelled: a piece that holds a stroke is left out.
 
     Returns
     -------

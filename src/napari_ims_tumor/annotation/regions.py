@@ -17,12 +17,12 @@ GroupKind = Literal["stroke", "region", "group"]
 
 @dataclass(frozen=True, eq=False)
 class AnnotationGroups:
-    """Which labeled pixels belong together.
+    """Which labelled pixels belong together.
 
     Attributes
     ----------
     image
-        Shape of the slide's images, int64: 1, 2, … per group, 0 where nothing is labeled.
+        Shape of the slide's images, int64: 1, 2, … per group, 0 where nothing is labelled.
     kind
         ``"stroke"``, ``"region"`` (piece of tissue) or ``"group"`` (given by the user).
     """
@@ -40,13 +40,13 @@ def strokes(labels: NDArray[Any]) -> IntArray:
     Parameters
     ----------
     labels
-        Shape (rows, columns) or (planes, rows, columns), integer, 0 unlabeled. A stroke never
+        Shape (rows, columns) or (planes, rows, columns), integer, 0 unlabelled. A stroke never
         reaches into another plane: sections of one stack need not be neighbors.
 
     Returns
     -------
     ndarray
-        The same shape, int64: 0 unlabeled, else 1, 2, … in reading order.
+        The same shape, int64: 0 unlabelled, else 1, 2, … in reading order.
     """
     return _components(np.asarray(labels).astype(np.int64))
 
@@ -62,7 +62,7 @@ def connected_pieces(inside: BoolArray) -> IntArray:
 
 
 def annotation_groups(labels: NDArray[Any], measured: BoolArray) -> AnnotationGroups:
-    """Group labeled pixels so that no piece of tissue is on both sides of a validation.
+    """Group labelled pixels so that no piece of tissue is on both sides of a validation.
 
     Pieces of tissue are the groups where labels lie in more than one of them (the cores of a tissue
     array); on one connected piece only strokes can be told apart.
@@ -70,7 +70,7 @@ def annotation_groups(labels: NDArray[Any], measured: BoolArray) -> AnnotationGr
     Parameters
     ----------
     labels
-        Shape of the slide's images, integer, 0 unlabeled.
+        Shape of the slide's images, integer, 0 unlabelled.
     measured
         The same shape: where there is a spectrum. Labels elsewhere belong to no group.
     """

@@ -54,7 +54,7 @@ def grouped_folds(
     Parameters
     ----------
     classes, groups
-        Shape (n,): class and group of every labeled pixel.
+        Shape (n,): class and group of every labelled pixel.
     n_folds
         The most folds wanted; fewer where groups are few.
     group_word
@@ -97,7 +97,7 @@ def held_out_groups(
 
 def _why_no_folds(classes: IntArray, groups: IntArray, word: str) -> str | None:
     if np.unique(classes).size < 2:
-        return "no validation: only one class is labeled"
+        return "no validation: only one class is labelled"
     if np.unique(groups).size < 2:
         return f"no validation: all labels lie in one {word}; label at least two of each class"
     lonely = [c for c in np.unique(classes) if np.unique(groups[classes == c]).size < 2]

@@ -47,7 +47,7 @@ def fit(
     base: PathLike | FittedModel | None = None,
     **options: Any,
 ) -> FittedModel:
-    """Fit a model to the labeled pixels of one slide.
+    """Fit a model to the labelled pixels of one slide.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def fit_cohort(
     base: PathLike | FittedModel | None = None,
     **options: Any,
 ) -> FittedModel:
-    """Fit one model to the labeled pixels of many slides.
+    """Fit one model to the labelled pixels of many slides.
 
     Parameters
     ----------
@@ -145,7 +145,7 @@ def evaluate(
     folds
         Number of folds; no group is on both sides of one.
     permute_labels
-        A seed: labels are shuffled among the labeled pixels, so that nothing can be learned.
+        A seed: labels are shuffled among the labelled pixels, so that nothing can be learned.
     slides
         Which of the slides, ``"1-4,7"`` or names; all by default.
     **options

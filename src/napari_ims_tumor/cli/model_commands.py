@@ -24,7 +24,7 @@ TUNE = {"all": "all", "last-blocks": "last blocks", "head": "head"}
 
 def add_to(commands: Commands) -> None:
     """Add the commands to the parser."""
-    fit = commands.add_parser("fit", help="fit a model to labeled pixels")
+    fit = commands.add_parser("fit", help="fit a model to labelled pixels")
     fit.add_argument("slide", type=Path, nargs="?", help="the .imzML file")
     fit.add_argument("labels", type=Path, nargs="?", help=".npy, .png, .tif or .geojson")
     fit.add_argument("--cohort", type=Path, help="instead of one slide: a table of many")

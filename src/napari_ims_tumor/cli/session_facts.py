@@ -29,7 +29,7 @@ def session_facts(path: Path) -> dict[str, Any]:
     Returns
     -------
     dict
-        JSON-able: the slides with where they were and how many pixels of each class are labeled,
+        JSON-able: the slides with where they were and how many pixels of each class are labelled,
         and the model with its card.
     """
     from napari_ims_tumor.io.session_file import StoredSlide, read_session
@@ -50,7 +50,7 @@ def session_facts(path: Path) -> dict[str, Any]:
             "uuid": address.uuid or None,
             "simulated": address.recipe is not None,
             "shape": list(annotation.labels.shape),
-            "labeled": counts,
+            "labelled": counts,
             "labels_revision": annotation.revision,
             "predicted_by": None if slide.prediction is None else slide.prediction.model_id,
             "ion": None if slide.ion is None else str(slide.ion),
@@ -66,7 +66,7 @@ def session_facts(path: Path) -> dict[str, Any]:
 
 def _words(slide: dict[str, Any]) -> str:
     size = " × ".join(str(length) for length in slide["shape"])
-    labeled = ", ".join(f"{n} {name}" for name, n in slide["labeled"].items())
+    labelled = ", ".join(f"{n} {name}" for name, n in slide["labelled"].items())
     predicted = "predicted" if slide["predicted_by"] else "not predicted"
     place = slide["path"] or "simulated"
-    return f"{slide['name']}, {size} pixels, labeled {labeled}, {predicted}; {place}"
+    return f"{slide['name']}, {size} pixels, labelled {labelled}, {predicted}; {place}"

@@ -19,7 +19,7 @@ from napari_ims_tumor.model.config import NETWORKS, FitConfig, Network
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.prediction import predict_matrix
-from napari_ims_tumor.model.samples import LabeledSpectra, why_not_fit
+from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
 
 
 def evaluate(
@@ -29,7 +29,7 @@ def evaluate(
     n_folds: int = 5,
     permute_labels: int | None = None,
 ) -> Job[Progress, EvaluationReport]:
-    """Cross-validate networks on the labeled spectra of a cohort.
+    """Cross-validate networks on the labelled spectra of a cohort.
 
     Parameters
     ----------
@@ -42,7 +42,7 @@ def evaluate(
     n_folds
         Most folds; fewer where groups are few.
     permute_labels
-        A seed: labels are permuted among the labeled pixels before anything else, which must
+        A seed: labels are permuted among the labelled pixels before anything else, which must
         bring every honest score to chance.
     """
     wanted = tuple(dict.fromkeys(_network(name) for name in networks))
@@ -107,7 +107,7 @@ def _network(name: str) -> Network:
 
 
 def _one_network(
-    spectra: LabeledSpectra, folds: tuple[Fold, ...], config: FitConfig
+    spectra: LabelledSpectra, folds: tuple[Fold, ...], config: FitConfig
 ) -> Job[Progress, NetworkResult]:
     """Fit on each training side alone: its spectra are all that the fit is given."""
     begun = time.monotonic()
@@ -124,7 +124,7 @@ def _one_network(
 
 
 def _fitted(
-    spectra: LabeledSpectra, config: FitConfig, progress: Progress
+    spectra: LabelledSpectra, config: FitConfig, progress: Progress
 ) -> Job[Progress, FittedModel]:
     """Run a fit, telling the progress of the whole validation in between."""
     job = fit(spectra, config)

@@ -24,7 +24,7 @@ SPECTRA_AT_ONCE = 512
 def validate(
     model: FittedModel, slides: tuple[CohortSlide, ...], device: str = "auto"
 ) -> Job[Progress, EvaluationReport]:
-    """Judge a model on the labeled pixels of a cohort.
+    """Judge a model on the labelled pixels of a cohort.
 
     Raises
     ------
@@ -43,7 +43,7 @@ def validate(
     if model.has_cnn:
         results["linear"] = yield from _result(_linear_alone(model), gathered, device)
     n = len(gathered.spectra)
-    why_not = None if n else "nothing to judge: no measured pixel of these slides is labeled"
+    why_not = None if n else "nothing to judge: no measured pixel of these slides is labelled"
     about = {"network": model.network.network, "classes": list(model.class_names)}
     axis = {"bins": len(model.axis), "mz_range": [model.axis.low, model.axis.high]}
     return EvaluationReport(

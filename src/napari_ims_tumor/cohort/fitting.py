@@ -19,7 +19,7 @@ def fit_cohort(
     base: FittedModel | None = None,
     on_notice: Callable[[str], object] | None = None,
 ) -> Job[Progress | EpochReport, FittedModel]:
-    """Read the labeled spectra of every slide, then fit.
+    """Read the labelled spectra of every slide, then fit.
 
     Parameters
     ----------

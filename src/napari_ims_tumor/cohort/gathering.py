@@ -1,4 +1,4 @@
-"""From many slides to one matrix of labeled spectra on one m/z axis."""
+"""From many slides to one matrix of labelled spectra on one m/z axis."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from napari_ims_tumor.io.annotation_file import read_groups, read_labels
 from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.normalization import has_intensity
-from napari_ims_tumor.model.samples import LabeledSpectra
+from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray, frozen
 from napari_ims_tumor.msi.binning import bin_axis, bin_spectra, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
@@ -29,29 +29,29 @@ from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
 @dataclass(frozen=True, eq=False)
 class Gathered:
-    """Labeled spectra, and where each came from.
+    """Labelled spectra, and where each came from.
 
     Attributes
     ----------
     spectra
-        All labeled spectra of all slides.
+        All labelled spectra of all slides.
     slides
         Names of the slides.
     slide, plane, row, column
-        Shape (n,): position of each labeled spectrum; ``slide`` counts in ``slides``.
+        Shape (n,): position of each labelled spectrum; ``slide`` counts in ``slides``.
     group_names
         Name of each group number in ``spectra.groups``.
     notices
         What was done to labels to make them fit, one sentence each.
     grids
-        Where the spectra of each slide lie, labeled or not.
+        Where the spectra of each slide lie, labelled or not.
     records
         Which files each slide was.
     group_ids
         Name or number of each group as the user gave it; ``None`` for a slide, stroke or region.
     """
 
-    spectra: LabeledSpectra
+    spectra: LabelledSpectra
     slides: tuple[str, ...]
     slide: IntArray
     plane: IntArray
@@ -69,8 +69,8 @@ class Gathered:
 
 
 @dataclass(frozen=True, eq=False)
-class _Labeled:
-    """The labeled spectra of one slide."""
+class _Labelled:
+    """The labelled spectra of one slide."""
 
     name: str
     dataset: MsiDataset
@@ -87,7 +87,7 @@ class _Labeled:
 def gather(
     slides: tuple[CohortSlide, ...], axis: MassAxis | None = None
 ) -> Job[Progress, Gathered]:
-    """Read the labeled spectra of every slide onto one axis.
+    """Read the labelled spectra of every slide onto one axis.
 
     Parameters
     ----------
@@ -104,12 +104,12 @@ def gather(
     if not slides:
         raise CohortError("the cohort lists no slide")
     with ExitStack() as opened:
-        parts: list[_Labeled] = []
+        parts: list[_Labelled] = []
         names = distinct_names(slides)
         for number, slide in enumerate(slides):
             yield from _go_on("Opening slides", number, len(slides))
-            parts.append(_labeled(slide, names[number], len(slides) == 1, opened))
-        _refuse_pixels_labeled_twice(parts)
+            parts.append(_labelled(slide, names[number], len(slides) == 1, opened))
+        _refuse_pixels_labelled_twice(parts)
         chosen = axis or _common_axis([part.dataset for part in parts])
         blocks = []
         for part in parts:
@@ -124,7 +124,7 @@ def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:
         raise JobStopped("Stopped while reading the slides: nothing was changed.")
 
 
-def _labeled(slide: CohortSlide, name: str, alone: bool, opened: ExitStack) -> _Labeled:
+def _labelled(slide: CohortSlide, name: str, alone: bool, opened: ExitStack) -> _Labelled:
     dataset = _open(slide.slide, opened)
     annotation, notices = _labels(slide.labels, dataset)
     image = annotation.labels
@@ -136,7 +136,7 @@ def _labeled(slide: CohortSlide, name: str, alone: bool, opened: ExitStack) -> _
     record = slide_record(slide, dataset, name)
     if groups is None:
         groups = (WholeSlide(_identity(dataset, record), name),) * int(inside.sum())
-    return _Labeled(
+    return _Labelled(
         name=name,
         dataset=dataset,
         indices=dataset.pixels.lookup[inside],
@@ -170,7 +170,7 @@ def _labels(labels: Path | Annotation, dataset: MsiDataset) -> tuple[Annotation,
 def _groups(
     slide: CohortSlide, dataset: MsiDataset, annotation: Annotation, alone: bool
 ) -> tuple[tuple[Hashable, ...] | None, GroupKind]:
-    """A key per labeled spectrum: equal keys are one group, on every slide; None = the slide."""
+    """A key per labelled spectrum: equal keys are one group, on every slide; None = the slide."""
     inside = (annotation.labels > 0) & dataset.pixels.measured
     n = int(inside.sum())
     if isinstance(slide.groups, str):
@@ -210,17 +210,17 @@ def _common_axis(datasets: list[MsiDataset]) -> MassAxis:
     return MassAxis(inside)
 
 
-def _with_empty(part: _Labeled, values: Float32Array) -> _Labeled:
-    """Say how many labeled spectra are empty: they teach nothing and are judged by chance."""
+def _with_empty(part: _Labelled, values: Float32Array) -> _Labelled:
+    """Say how many labelled spectra are empty: they teach nothing and are judged by chance."""
     n = int((~has_intensity(values)).sum())
     if not n:
         return part
-    said = f"{part.name}: {n} of {len(values)} labeled spectra hold nothing on the m/z axis"
+    said = f"{part.name}: {n} of {len(values)} labelled spectra hold nothing on the m/z axis"
     return replace(part, notices=(*part.notices, said))
 
 
 def _joined(
-    parts: list[_Labeled],
+    parts: list[_Labelled],
     values: Float32Array,
     axis: MassAxis,
 ) -> Gathered:
@@ -228,7 +228,7 @@ def _joined(
     number_of = {key: number for number, key in enumerate(dict.fromkeys(keys))}
     # One slide with strokes or pieces of tissue keeps that word; everything else is a group.
     kind = parts[0].kind if len(parts) == 1 else "group"
-    spectra = LabeledSpectra(
+    spectra = LabelledSpectra(
         values=values,
         classes=np.concatenate([part.classes for part in parts]),
         groups=np.array([number_of[key] for key in keys], np.int64),
@@ -266,7 +266,7 @@ def _identity(dataset: MsiDataset, record: SlideRecord) -> Hashable:
     return record.mark, dataset.n_spectra, dataset.pixels.image_shape
 
 
-def _refuse_pixels_labeled_twice(parts: list[_Labeled]) -> None:
+def _refuse_pixels_labelled_twice(parts: list[_Labelled]) -> None:
     """A spectrum that comes twice could be learned from and be judged by at the same time."""
     seen: dict[Hashable, tuple[str, IntArray]] = {}
     for part in parts:
@@ -276,11 +276,11 @@ def _refuse_pixels_labeled_twice(parts: list[_Labeled]) -> None:
         if both.size and name == part.name:
             raise CohortError(
                 f"the slide {name} is listed more than once and {both.size} of its pixels are "
-                "labeled each time: list it once, or with labels that do not overlap"
+                "labelled each time: list it once, or with labels that do not overlap"
             )
         if both.size:
             raise CohortError(
                 f"{name} and {part.name} are the same measurement by UUID and checksum, and "
-                f"{both.size} pixels are labeled in both: keep one of them"
+                f"{both.size} pixels are labelled in both: keep one of them"
             )
         seen[key] = (name, np.union1d(earlier, part.indices))

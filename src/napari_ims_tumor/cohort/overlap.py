@@ -91,7 +91,7 @@ def overlap_warnings(model: FittedModel, gathered: Gathered) -> tuple[str, ...]:
 
 
 def spectra_of(gathered: Gathered, slide: int) -> IntArray:
-    """File numbers of the labeled spectra of a slide."""
+    """File numbers of the labelled spectra of a slide."""
     own = gathered.slide == slide
     pixels = gathered.grids[slide]
     lookup = pixels.lookup.reshape(pixels.n_planes, *pixels.shape)

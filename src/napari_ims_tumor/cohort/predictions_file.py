@@ -1,4 +1,4 @@
-"""The held-out predictions, one row per labeled pixel, so that others can compute every figure."""
+"""The held-out predictions, one row per labelled pixel, so that others can compute every figure."""
 
 from __future__ import annotations
 

@@ -91,7 +91,7 @@ def _permuted(facts: Facts) -> list[str]:
 def _judged(facts: Facts) -> str:
     word, n = facts["group_kind"], facts["bootstrap"]["n_units"]
     units = f"{n} {word}{'' if n == 1 else 's'}"
-    pixels = f"{facts['n']:,} labeled pixels of {units}"
+    pixels = f"{facts['n']:,} labelled pixels of {units}"
     if facts["kind"] == "external validation":
         return f"A finished model was judged on {pixels}, without fitting anything."
     return f"{pixels} were judged by models that had seen none of the {word} they lie in."

@@ -37,7 +37,7 @@ def read_labels(
     Parameters
     ----------
     path
-        A .npy, .png or .tif image of whole numbers: 0 unlabeled, else a class value. Or QuPath's
+        A .npy, .png or .tif image of whole numbers: 0 unlabelled, else a class value. Or QuPath's
         annotations, .geojson.
     pixels
         The slide's grid. An image has the shape of its bounding box, or covers it in the slide's
@@ -213,7 +213,7 @@ def _single_channel(path: Path, image: NDArray[Any], n_axes: int) -> NDArray[Any
     if not opaque or (colors != colors[..., :1]).any():
         raise LabelsError(
             f"{path.name} is a color picture: save the labels as a gray or palette image whose "
-            "values are 0 unlabeled, 1 healthy, 2 tumor"
+            "values are 0 unlabelled, 1 healthy, 2 tumor"
         )
     gray: NDArray[Any] = colors[..., 0]
     return gray
@@ -271,4 +271,4 @@ def _crop_notice(path: Path, image: NDArray[Any], box: NDArray[Any], pixels: Pix
         f"to {pixels.image_shape} at row {pixels.origin[0]}, column {pixels.origin[1]}"
     )
     outside = int(np.count_nonzero(image)) - int(np.count_nonzero(box))
-    return f"{text}; {outside} labeled pixels lay outside and were left out" if outside else text
+    return f"{text}; {outside} labelled pixels lay outside and were left out" if outside else text

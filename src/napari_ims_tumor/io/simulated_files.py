@@ -38,7 +38,7 @@ class SimulatedFiles:
     imzml
         The slide; its .ibd lies beside it.
     labels
-        .npy: 0 unlabeled, 1 healthy, 2 tumor, in the shape of the bounding box.
+        .npy: 0 unlabelled, 1 healthy, 2 tumor, in the shape of the bounding box.
     patients
         .npy: number of the patient per pixel.
     truth

@@ -36,7 +36,7 @@ class FitConfig:
         ``"default"`` (linear path plus dilated CNN), ``"linear"`` alone, or for comparison the
         published ``"isotopenet"`` and the dilated ``"faithful"`` of stride 1, each alone.
     epochs
-        Passes over the labeled spectra, at most; ``None`` = as many as the network usually needs.
+        Passes over the labelled spectra, at most; ``None`` = as many as the network usually needs.
     tune
         What of a base model's CNN may change when fine-tuning; ignored without a base.
     seed

@@ -1,12 +1,12 @@
 """*Fit*: the linear answer first, then the CNN, judged on held-out groups, joined if it helps.
 
-1. The linear model on all labeled spectra: a first answer, at once.
+1. The linear model on all labelled spectra: a first answer, at once.
 2. The same on grouped folds: its held-out score and temperature.
 3. CNNs on the same folds, epoch by epoch. Held-out groups choose the number of epochs and the
    share of the CNN in the answer; a share of 0 means that the linear answer stands.
-4. The CNN on all labeled spectra for that number of epochs.
+4. The CNN on all labelled spectra for that number of epochs.
 
-``isotopenet`` and ``faithful`` are fitted alone, after step 2: on all labeled spectra for a fixed
+``isotopenet`` and ``faithful`` are fitted alone, after step 2: on all labelled spectra for a fixed
 number of epochs, then on held-out folds for the score and the temperature.
 """
 
@@ -21,15 +21,15 @@ from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.linear_phase import linear_phase
 from napari_ims_tumor.model.network_phase import network_phase
 from napari_ims_tumor.model.plain_phase import plain_phase
-from napari_ims_tumor.model.samples import LabeledSpectra, why_not_fit
+from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
 
 __all__ = ["EpochReport", "fit"]
 
 
 def fit(
-    spectra: LabeledSpectra, config: FitConfig, base: FittedModel | None = None
+    spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None = None
 ) -> Job[EpochReport, FittedModel]:
-    """Fit a model to labeled spectra.
+    """Fit a model to labelled spectra.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def fit(
 
 
 def _fit(
-    spectra: LabeledSpectra, config: FitConfig, base: FittedModel | None
+    spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None
 ) -> Job[EpochReport, FittedModel]:
     _refuse(spectra, config, base)
     resolve_device(config.device)
@@ -75,7 +75,7 @@ def _fit(
     return (yield from network_phase(answer, config, base, run))
 
 
-def _refuse(spectra: LabeledSpectra, config: FitConfig, base: FittedModel | None) -> None:
+def _refuse(spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None) -> None:
     reason = why_not_fit(spectra.counts)
     if reason is not None:
         raise FitRefused(reason)

@@ -16,7 +16,7 @@ from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import CardValue, FittedModel, linear_weights
 from napari_ims_tumor.model.linear_path import LinearPath, fit_linear
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
-from napari_ims_tumor.model.samples import LabeledSpectra
+from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 
@@ -50,7 +50,7 @@ class LinearAnswer:
     model
         Ready to use.
     spectra, roots
-        The labeled spectra, and their rooted shares (n, bins).
+        The labelled spectra, and their rooted shares (n, bins).
     validation
         The folds.
     held_out
@@ -60,7 +60,7 @@ class LinearAnswer:
     """
 
     model: FittedModel
-    spectra: LabeledSpectra
+    spectra: LabelledSpectra
     roots: Float32Array
     validation: Validation
     held_out: HeldOutLogits
@@ -76,7 +76,7 @@ class LinearAnswer:
 
 
 def linear_phase(
-    spectra: LabeledSpectra, config: FitConfig, base: FittedModel | None, run: FitRun
+    spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None, run: FitRun
 ) -> Job[EpochReport, LinearAnswer]:
     """Fit the linear model, show it, then judge and calibrate it on held-out groups."""
     begun = EpochReport("Linear model")
@@ -157,14 +157,14 @@ def _roots(values: Float32Array) -> Generator[None, None, Float32Array]:
     return roots
 
 
-def _start(spectra: LabeledSpectra, base: FittedModel | None) -> LinearPath:
+def _start(spectra: LabelledSpectra, base: FittedModel | None) -> LinearPath:
     if base is not None:
         return base.linear
     return LinearPath.zeros(len(spectra.class_names), len(spectra.axis))
 
 
 def _linear_model(
-    spectra: LabeledSpectra,
+    spectra: LabelledSpectra,
     config: FitConfig,
     normalization: InputNormalization,
     linear: LinearPath,

@@ -200,7 +200,7 @@ def _is_worth_it(check: _Check) -> bool:
 def _refit(
     check: _Check, config: FitConfig, base: FittedModel | None, run: FitRun
 ) -> Job[EpochReport, dict[str, Float32Array] | None]:
-    """The CNN on every labeled spectrum, for as many epochs as were best; ``None`` if stopped."""
+    """The CNN on every labelled spectrum, for as many epochs as were best; ``None`` if stopped."""
     trainer = _trainer(check.answer, None, config, base, check.trainers[0].config)
     report = replace(_report(check, "Network on all labels"), epochs=check.best.epoch)
     begun = time.monotonic()

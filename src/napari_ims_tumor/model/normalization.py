@@ -1,7 +1,7 @@
 """From raw intensities to what the classifier sees: total ion current, square root, center, scale.
 
 The square root makes counting noise about equal for weak and strong peaks (Poisson); centers and
-scales are learned from the labeled spectra and stored in the model.
+scales are learned from the labelled spectra and stored in the model.
 """
 
 from __future__ import annotations

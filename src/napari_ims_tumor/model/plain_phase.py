@@ -21,7 +21,7 @@ from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
 from napari_ims_tumor.model.linear_phase import LinearAnswer, score_facts
 from napari_ims_tumor.model.presets import epochs_of, inputs_of
-from napari_ims_tumor.model.samples import LabeledSpectra
+from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.training import Trainer, TrainingSet
 from napari_ims_tumor.model.weight_shapes import network_facts
@@ -95,7 +95,7 @@ def plain_phase(
     return judged.with_note(run.note)
 
 
-def _judging_folds(spectra: LabeledSpectra) -> tuple[Fold, ...]:
+def _judging_folds(spectra: LabelledSpectra) -> tuple[Fold, ...]:
     """As few held-out parts as hold every class and enough groups for a temperature."""
     folds = grouped_folds(spectra.classes, spectra.groups, DIVISIONS, spectra.group_kind).folds
     for n in range(1, len(folds)):

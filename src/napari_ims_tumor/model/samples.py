@@ -1,4 +1,4 @@
-"""Labeled spectra: what a fit learns from, and whether there is enough of it."""
+"""Labelled spectra: what a fit learns from, and whether there is enough of it."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ DEFAULT_CLASSES = ("healthy", "tumor")
 
 
 @dataclass(frozen=True, eq=False)
-class LabeledSpectra:
-    """Binned raw intensities of labeled pixels.
+class LabelledSpectra:
+    """Binned raw intensities of labelled pixels.
 
     Attributes
     ----------
@@ -51,7 +51,7 @@ class LabeledSpectra:
                 f"spectra of shape {values.shape} do not fit an axis of {len(self.axis)}"
             )
         if not classes.shape == groups.shape == (values.shape[0],):
-            raise FitRefused("every labeled spectrum needs one class and one group")
+            raise FitRefused("every labelled spectrum needs one class and one group")
         if classes.size and not 0 <= classes.min() <= classes.max() < len(self.class_names):
             raise FitRefused(f"classes must be 0 to {len(self.class_names) - 1}")
         for name, value in (("values", values), ("classes", classes), ("groups", groups)):
@@ -62,11 +62,11 @@ class LabeledSpectra:
 
     @property
     def counts(self) -> dict[str, int]:
-        """Class name → labeled spectra."""
+        """Class name → labelled spectra."""
         found = np.bincount(self.classes, minlength=len(self.class_names))
         return {name: int(n) for name, n in zip(self.class_names, found, strict=True)}
 
-    def take(self, indices: IntArray) -> LabeledSpectra:
+    def take(self, indices: IntArray) -> LabelledSpectra:
         """Only these spectra."""
         return replace(
             self,
@@ -82,11 +82,11 @@ def why_not_fit(counts: Mapping[str, int]) -> str | None:
     Parameters
     ----------
     counts
-        Class name → labeled measured pixels.
+        Class name → labelled measured pixels.
     """
     missing = [name for name, n in counts.items() if n == 0]
     if len(missing) == len(counts):
-        return "Nothing is labeled yet: paint " + " and ".join(counts) + " pixels."
+        return "Nothing is labelled yet: paint " + " and ".join(counts) + " pixels."
     if missing:
-        return f"No {' or '.join(missing)} pixel is labeled: paint at least one."
+        return f"No {' or '.join(missing)} pixel is labelled: paint at least one."
     return None

@@ -17,7 +17,7 @@ class Seen:
     Attributes
     ----------
     slides
-        Mark of a slide → its labeled spectra, packed into text.
+        Mark of a slide → its labelled spectra, packed into text.
     groups
         Marks of the groups that were named (patients, cores), sorted.
     salt

@@ -57,7 +57,7 @@ class RecoveredStrokes:
 
     @property
     def n_pixels(self) -> int:
-        """How many pixels are labeled."""
+        """How many pixels are labelled."""
         return int((self.annotation.labels > 0).sum())
 
     def describe(self) -> str:

@@ -164,7 +164,7 @@ _NOTHING: Final = (None, None, None, "")
 
 
 def fit_job(request: FitRequest) -> Job[Progress | EpochReport, FittedModel]:
-    """Gather the labeled spectra of a request and fit a model to them."""
+    """Gather the labelled spectra of a request and fit a model to them."""
     # A report before the import: loading torch takes seconds, which are the worker's.
     yield Progress("Getting ready to fit")
     from napari_ims_tumor.cohort.fitting import fit_cohort

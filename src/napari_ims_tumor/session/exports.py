@@ -184,5 +184,5 @@ def _write_labels(slide: SlideState, path: Path) -> None:
         "label": values,
         "class": [names[int(value)] for value in values],
     }
-    about = {"slide": slide.name, "rows": "labeled pixels", **PLACES}
+    about = {"slide": slide.name, "rows": "labelled pixels", **PLACES}
     write_table(path, Table(columns, {**about, "measured": "1 where there is a spectrum"}))

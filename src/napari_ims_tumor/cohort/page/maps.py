@@ -22,8 +22,8 @@ MOST_MAPS: Final = 12
 MOST_SIDE: Final = 480
 """Longer pictures show every second, third, … pixel: a page is for looking, not for measuring."""
 _LEVELS: Final = 101
-_UNMEASURED, _UNLABELED, _FIRST = 0, 1, 2
-UNLABELED_COLOR: Final = "#b9bcc0"
+_UNMEASURED, _UNLABELLED, _FIRST = 0, 1, 2
+UNLABELLED_COLOR: Final = "#b9bcc0"
 UNSURE_COLOR: Final = "#f3eee0"
 _OTHER_COLORS: Final = ("#009e73", "#cc79a7", "#56b4e9", "#e69f00")
 
@@ -77,7 +77,7 @@ class SlideMaps:
 
 @dataclass(frozen=True)
 class _Section:
-    """One plane of one slide: its labeled spectra, and how many were judged right."""
+    """One plane of one slide: its labelled spectra, and how many were judged right."""
 
     slide: int
     plane: int
@@ -172,7 +172,7 @@ def _tumor_picture(
     index = _ground(measured)
     known = np.isfinite(tumor)
     level = np.rint(np.where(known, tumor, 0) * (_LEVELS - 1)).astype(np.uint8)
-    index[place] = np.where(known, _FIRST + level, _UNLABELED)
+    index[place] = np.where(known, _FIRST + level, _UNLABELLED)
     n = int((tumor > 0.5).sum())
     alt = (
         f"Held-out {class_name} probability of {title} by {network}: {n} of {int(known.sum())} "
@@ -182,7 +182,7 @@ def _tumor_picture(
 
 
 def _ground(measured: BoolArray) -> LabelArray:
-    return np.where(measured, _UNLABELED, _UNMEASURED).astype(np.uint8)
+    return np.where(measured, _UNLABELLED, _UNMEASURED).astype(np.uint8)
 
 
 def _ramp() -> list[str]:
@@ -201,10 +201,10 @@ def _rgb(color: str) -> tuple[int, int, int]:
 
 
 def _as_uri(index: NDArray[Any], colors: list[str]) -> str:
-    """A picture with a palette: unmeasured pixels are clear, unlabeled ones gray."""
+    """A picture with a palette: unmeasured pixels are clear, unlabelled ones gray."""
     picture = Image.fromarray(np.ascontiguousarray(index), mode="P")
     palette = [
-        channel for color in ("#000000", UNLABELED_COLOR, *colors) for channel in _rgb(color)
+        channel for color in ("#000000", UNLABELLED_COLOR, *colors) for channel in _rgb(color)
     ]
     picture.putpalette(palette)
     buffer = io.BytesIO()

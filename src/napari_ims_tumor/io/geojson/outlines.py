@@ -44,7 +44,7 @@ def outlines(labels: LabelArray) -> Iterator[Stroke]:
     Parameters
     ----------
     labels
-        Shape (rows, columns) or (planes, rows, columns), 0 unlabeled.
+        Shape (rows, columns) or (planes, rows, columns), 0 unlabelled.
     """
     planes = np.asarray(labels).reshape((-1, *labels.shape[-2:]))
     for number, plane in enumerate(planes):

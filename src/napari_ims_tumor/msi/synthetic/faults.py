@@ -72,20 +72,20 @@ def alive_pixels(n: int, share_dead: float, rng: Generator) -> BoolArray:
 
 
 def noisy_labels(labels: LabelArray, share: float, rng: Generator) -> LabelArray:
-    """Flip a share of the labeled pixels, in patches along the borders between classes.
+    """Flip a share of the labelled pixels, in patches along the borders between classes.
 
     An expert is wrong where it is hard to be right: whole stretches of a border lie too far in or
     out, while the middle of a nest is seldom taken for something else.
     """
-    labeled = labels > 0
+    labelled = labels > 0
     wrong = labels.copy()
-    n = round(share * int(labeled.sum()))
+    n = round(share * int(labelled.sum()))
     if n == 0:
         return wrong
     shape = (labels.shape[0], labels.shape[1])
     far = np.where(labels == 1, _distance_to(labels == 2), _distance_to(labels == 1))
     doubt = 2.0 * smooth_noise(rng, shape, 2.0) - np.minimum(far, 30.0)
-    places = np.flatnonzero(labeled)
+    places = np.flatnonzero(labelled)
     chosen = places[np.argsort(-doubt.ravel()[places], kind="stable")[:n]]
     wrong.ravel()[chosen] = 3 - labels.ravel()[chosen]
     return wrong

@@ -112,7 +112,7 @@ class Faults:
     Attributes
     ----------
     label_noise
-        Share of the labeled pixels with the wrong label, in patches along borders; 0 to 0.5.
+        Share of the labelled pixels with the wrong label, in patches along borders; 0 to 0.5.
     hot_spots
         Share of the measured pixels on a crystal: 10 to 100 times the intensity, in all peaks or
         in a few; 0 to 0.2.

@@ -41,7 +41,7 @@ class SlidePlan:
     source
         Makes the spectra, block by block.
     labels
-        uint8 image of the slide: 0 unlabeled, 1 healthy, 2 tumor; with label noise, where asked.
+        uint8 image of the slide: 0 unlabelled, 1 healthy, 2 tumor; with label noise, where asked.
     patients
         int64 image: number of the patient, unique in the cohort, from 1; 0 where no tissue is.
     truth
