@@ -33,6 +33,15 @@ def test_the_linear_answer_comes_first_with_device_and_score(build: Any) -> None
     assert any(r.seconds_left is not None for r in seen)
 
 
+def test_scores_of_fewer_folds_are_told_only_as_a_pair(build: Any) -> None:
+    seen, _ = build.reports(build.spectra(), epochs=2)
+    of_network = [r for r in seen if r.phase == "Network on held-out groups"]
+    assert of_network[0].linear_score is None, "no epoch is judged yet"
+    assert of_network[-1].linear_score is not None
+    for report in of_network:
+        assert (report.linear_score is None) == (report.held_out_score is None)
+
+
 def test_linear_alone_predicts_what_it_learned(build: Any) -> None:
     model = build.fitted(build.spectra(), network="linear")
     test = build.spectra(seed=9)

@@ -1,12 +1,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import numpy as np
 import pytest
 
-from napari_ims_tumor.model.config import NETWORKS
+from napari_ims_tumor.model.config import NETWORKS, NetworkConfig
 from napari_ims_tumor.model.fit_run import EpochReport
-from napari_ims_tumor.widgets.fit_words import KINDS, OPTIMISTIC, duration, score_words
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.widgets.fit_words import (
+    KINDS,
+    OPTIMISTIC,
+    duration,
+    model_score_words,
+    score_words,
+)
 
 
 @pytest.mark.parametrize(
@@ -29,3 +39,22 @@ def test_only_a_score_that_chose_something_is_called_optimistic() -> None:
     assert score_words(replace(report, is_optimistic=True)) == f"{plain}\n{OPTIMISTIC}"
     linear = EpochReport("Linear model on held-out groups", held_out_score=0.9, linear_score=0.9)
     assert score_words(linear) == "Held-out balanced accuracy: linear 0.900"
+
+
+def test_a_finished_model_is_told_by_its_own_scores() -> None:
+    card = {"held-out balanced accuracy": 0.86, "held-out balanced accuracy, linear": 0.86}
+    linear = FittedModel(**made_of("linear"), card={**card, "note": "linear is used"})
+    plain = "Held-out balanced accuracy: linear 0.860"
+    assert model_score_words(linear) == f"{plain}\nlinear is used"
+    network = FittedModel(**made_of("default"), card=card, blend=0.5)
+    assert model_score_words(network).startswith(
+        "Held-out balanced accuracy: network 0.860, linear 0.860\n" + OPTIMISTIC
+    )
+    unjudged = FittedModel(**made_of("linear"), card={"note": "nothing could judge a CNN"})
+    assert model_score_words(unjudged) == ""
+
+
+def made_of(network: str) -> dict[str, Any]:
+    axis = MassAxis(np.arange(100.0, 132.0))
+    shape = NetworkConfig.for_axis(network, len(axis), 2)
+    return {"weights": {}, "network": shape, "axis": axis, "class_names": ("healthy", "tumor")}

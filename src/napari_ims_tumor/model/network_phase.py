@@ -223,7 +223,8 @@ def _report(check: _Check, phase: str, preview: FittedModel | None = None) -> Ep
         epochs=last.epoch if last else 0,
         loss=last.loss if last else None,
         held_out_score=last.held_out_score if last else None,
-        linear_score=check.linear_score,
+        # On the spectra of these folds alone: it says something beside the network's score only.
+        linear_score=check.linear_score if last else None,
         is_optimistic=bool(check.history),
         preview=preview,
     )

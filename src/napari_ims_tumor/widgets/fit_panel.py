@@ -14,7 +14,12 @@ from napari_ims_tumor.model.config import FitConfig, why_not_fine_tune
 from napari_ims_tumor.session.jobs import one_step
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.widgets.fit_plot import FitPlot
-from napari_ims_tumor.widgets.fit_words import fitted_words, progress_words, score_words
+from napari_ims_tumor.widgets.fit_words import (
+    fitted_words,
+    model_score_words,
+    progress_words,
+    score_words,
+)
 from napari_ims_tumor.widgets.forms import ConfigForm, fields_for, form_for
 from napari_ims_tumor.widgets.section import Section, show_text, text_line
 from napari_ims_tumor.widgets.theme import Palette
@@ -244,8 +249,15 @@ class FitPanel(Section):
         self.plot.setVisible(self.plot.has_rows)
         show_text(self.score, self.score.text())
         model = self._session.classifier.model
-        show_text(self.progress, fitted_words(model) if model else "")
+        if model is None:
+            show_text(self.progress, "")
+        else:
+            self._say(model)
         self.refresh()
+
+    def _say(self, model: FittedModel) -> None:
+        show_text(self.progress, fitted_words(model))
+        show_text(self.score, model_score_words(model) or self.score.text())
 
     def _with_time_left(self, report: EpochReport) -> EpochReport:
         """Keep the last estimate of a phase: reports within an epoch bring none."""
@@ -261,7 +273,7 @@ class FitPanel(Section):
             self.refresh()
 
     def _fitted(self, model: FittedModel) -> None:
-        show_text(self.progress, fitted_words(model))
+        self._say(model)
         self.refresh()
 
     def _ask_device(self, slide: SlideState) -> None:

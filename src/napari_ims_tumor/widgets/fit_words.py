@@ -49,6 +49,24 @@ def score_words(report: EpochReport) -> str:
     return "\n".join(part for part in (said, chosen, report.note) if part)
 
 
+def model_score_words(model: FittedModel) -> str:
+    """Say the held-out scores that a finished model carries, and what was noted of it.
+
+    The last report of a fit may tell of another epoch, or of fewer folds. Empty where there is no
+    score: what a report said of the reason stands.
+    """
+    card, best = model.card, model.card.get("held-out balanced accuracy")
+    linear = card.get("held-out balanced accuracy, linear")
+    of_network = best if model.has_cnn else None
+    found = (("network", of_network), ("linear", linear))
+    scores = [f"{name} {score:.3f}" for name, score in found if isinstance(score, float)]
+    if not scores:
+        return ""
+    chosen = OPTIMISTIC if len(scores) > 1 and model.is_optimistic else ""
+    said = "Held-out balanced accuracy: " + ", ".join(scores)
+    return "\n".join(part for part in (said, chosen, str(card.get("note") or "")) if part)
+
+
 def fitted_words(model: FittedModel) -> str:
     """Say what the model is."""
     kind = KINDS[model.network.network]
