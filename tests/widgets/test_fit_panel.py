@@ -182,6 +182,14 @@ def test_reports_are_drawn_as_they_come(panel: FitPanel, session: Session) -> No
     assert not panel.plot.baseline.isVisible()
 
 
+def test_the_line_is_labelled_with_the_score_of_this_fit(panel: FitPanel, session: Session) -> None:
+    for score in (0.9, 0.75):
+        session.job_started.emit("fit")
+        session.job_reported.emit("fit", EpochReport("Linear model", 5, 5, None, score, score))
+        assert panel.plot.baseline.value() == score
+        assert panel.plot.baseline.label.toPlainText() == f"linear {score:.3f}"
+
+
 def test_advice_for_an_idle_gpu(panel: FitPanel) -> None:
     panel._show_device(DeviceNote("CPU (2 cores)", "Run: pip install torch"))
     assert panel.device.text() == "Computes on CPU (2 cores)"

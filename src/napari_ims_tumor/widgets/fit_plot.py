@@ -85,8 +85,10 @@ class FitPlot(pg.GraphicsLayoutWidget):
         if report.linear_score is not None:
             self._linear = report.linear_score
             self.baseline.setValue(report.linear_score)
-            # The label's own {value} is not kept up while the line is hidden.
-            self.baseline.label.setFormat(f"linear {report.linear_score:.3f}")
+            words = f"linear {report.linear_score:.3f}"
+            # The format is what the label falls back to, and it is not looked at while hidden.
+            self.baseline.label.setFormat(words)
+            self.baseline.label.setText(words)
             self.baseline.show()
         known = 1.0 if self._linear is None else self._linear
         self._show_scores(min((LOWEST_SCORE, known, *self._scores.values())))
