@@ -46,6 +46,14 @@ window() {
     [ $code = 124 ] || { echo "the window ended by itself with $code"; return 1; }
 }
 """
+SAVE_A_SESSION: Final = """\
+from pathlib import Path
+from napari_ims_tumor.session.jobs import InlineRunner
+from napari_ims_tumor.session.session import Session
+session = Session(InlineRunner())
+session.open(Path("slide.imzML"))
+session.files.save_session(Path("study.imstumor"))
+"""
 SECONDS_AT_MOST: Final = 1800
 
 
@@ -103,6 +111,9 @@ def prepare(folder: Path) -> None:
     draw = ["ims-tumor", "labels", "slide.imzML", "labels.npy", "-o"]
     _run([*draw, "drawn.geojson"], folder)
     _run([*draw, "histology.geojson", "--scale", "100"], folder)
+    model = ["--network", "linear", "-o", "tumor.safetensors"]
+    _run(["ims-tumor", "fit", "slide.imzML", "labels.npy", *model], folder)
+    _run([sys.executable, "-c", SAVE_A_SESSION], folder)
 
 
 def follow(step: Step, folder: Path) -> None:
