@@ -94,8 +94,9 @@ def _why_not(language: str, code: str, allowed: frozenset[str]) -> str | None:
 
 def prepare(folder: Path) -> None:
     """Make what a reader would bring."""
-    simulate = ["ims-tumor", "simulate", "-o", "made", "--slides", "4", "--rows", "36"]
-    _run([*simulate, "--columns", "48", "--channels", "600"], folder)
+    # Small: the pages are followed to see that they work, networks of 100 epochs among them.
+    simulate = ["ims-tumor", "simulate", "-o", "made", "--slides", "4", "--rows", "24"]
+    _run([*simulate, "--columns", "36", "--channels", "200", "--patients", "6"], folder)
     made = folder / "made"
     names = {"slide": 1, "other": 2}
     for name, number in names.items():
