@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.msi.ion_image import (
     finite_sums_between,
     ion_images,
@@ -18,6 +19,7 @@ from napari_ims_tumor.msi.ion_image import (
 )
 from napari_ims_tumor.msi.mass_axis import MassAxis, MassTolerance, MassWindow
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.reduction import REDUCTIONS, Reduction
 from napari_ims_tumor.msi.spectrum import RaggedBlock, Spectrum
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 
@@ -26,10 +28,13 @@ def line(n: int) -> PixelGrid:
     return PixelGrid(np.zeros(n, int), np.arange(n) * 2, (1, max(2 * n - 1, 1)))
 
 
-def brute_force(spectrum: Spectrum, window: MassWindow) -> float:
+def brute_force(spectrum: Spectrum, window: MassWindow, reduce: Reduction) -> float:
     inside = (spectrum.mz >= window.low) & (spectrum.mz <= window.high)
     values = spectrum.intensity[inside].astype(np.float64)
-    return float(values[np.isfinite(values)].sum())
+    found = [value for value in values.tolist() if np.isfinite(value)]
+    if not found:
+        return 0.0
+    return {"sum": sum(found), "max": max(found), "mean": sum(found) / len(found)}[reduce]
 
 
 # A coarse lattice of m/z makes windows end exactly on points, where mistakes live.
@@ -42,15 +47,21 @@ windows = st.builds(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.lists(points, min_size=1, max_size=6), st.lists(windows, max_size=4))
-def test_processed_equals_brute_force(data: list, asked: list[MassWindow]) -> None:
+@given(
+    st.lists(points, min_size=1, max_size=6),
+    st.lists(windows, max_size=4),
+    st.sampled_from(REDUCTIONS),
+)
+def test_processed_equals_brute_force(
+    data: list, asked: list[MassWindow], reduce: Reduction
+) -> None:
     spectra = []
     for rows in data:
         table = np.array(sorted(rows, key=lambda row: row[0])).reshape(-1, 2)
         spectra.append(Spectrum(table[:, 0], table[:, 1]))
     slide = InMemoryDataset.from_spectra(spectra, line(len(spectra)))
-    found = ion_vectors(slide, asked)
-    wanted = [[brute_force(spectrum, window) for spectrum in spectra] for window in asked]
+    found = ion_vectors(slide, asked, reduce)
+    wanted = [[brute_force(one, window, reduce) for one in spectra] for window in asked]
     assert np.allclose(found, np.array(wanted).reshape(len(asked), len(spectra)), rtol=1e-12)
 
 
@@ -58,25 +69,36 @@ def test_processed_equals_brute_force(data: list, asked: list[MassWindow]) -> No
 @given(
     st.lists(lattice, min_size=1, max_size=10, unique=True),
     st.lists(windows, min_size=1, max_size=4),
+    st.sampled_from(REDUCTIONS),
     st.data(),
 )
-def test_continuous_equals_brute_force(mz: list, asked: list[MassWindow], data) -> None:
+def test_continuous_equals_brute_force(
+    mz: list, asked: list[MassWindow], reduce: Reduction, data
+) -> None:
     axis = MassAxis(np.sort(mz))
     rows = data.draw(
         st.lists(st.lists(intensities, min_size=len(mz), max_size=len(mz)), min_size=1)
     )
     slide = InMemoryDataset.from_matrix(axis, np.array(rows), line(len(rows)))
     wanted = [
-        [brute_force(slide.spectrum(i), window) for i in range(len(rows))] for window in asked
+        [brute_force(slide.spectrum(i), window, reduce) for i in range(len(rows))]
+        for window in asked
     ]
-    assert np.allclose(ion_vectors(slide, asked), wanted, rtol=1e-12)
+    assert np.allclose(ion_vectors(slide, asked, reduce), wanted, rtol=1e-12)
 
 
-def test_unmeasured_is_nan_and_nothing_found_is_zero() -> None:
+def test_an_unknown_reduction_is_refused() -> None:
+    slide = InMemoryDataset.from_matrix(MassAxis(np.array([100.0])), np.ones((2, 1)), line(2))
+    with pytest.raises(QueryError, match="use sum, max, mean"):
+        slide.ion_images([], "median")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("reduce", REDUCTIONS)
+def test_unmeasured_is_nan_and_nothing_found_is_zero(reduce: Reduction) -> None:
     axis = MassAxis(np.array([100.0, 200.0]))
     slide = InMemoryDataset.from_matrix(axis, np.array([[1.0, 2.0], [3.0, 4.0]]), line(2))
     window = [MassWindow(200, MassTolerance(0)), MassWindow(500, MassTolerance(1))]
-    images = ion_images(slide, window)
+    images = ion_images(slide, window, reduce)
     assert images.shape == (2, 1, 3)
     assert np.array_equal(images[0], [[2, np.nan, 4]], equal_nan=True)
     assert np.array_equal(images[1], [[0, np.nan, 0]], equal_nan=True)

@@ -8,7 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ims_tumor.msi.mass_axis import MassAxis
-from napari_ims_tumor.msi.mean_spectrum import mean_spectrum, region_mean_spectrum
+from napari_ims_tumor.msi.mean_spectrum import (
+    mean_and_max,
+    mean_spectrum,
+    region_mean_spectrum,
+)
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.spectrum import Mode, Spectrum
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
@@ -115,3 +119,51 @@ def test_one_point_is_its_own_mean() -> None:
         mean = mean_spectrum(slide_of([Spectrum([500.0], [3.0], mode)]))
         assert mean.mz.tolist() == [pytest.approx(500)]
         assert mean.intensity.tolist() == [3]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(["profile", "centroid"]), st.integers(1, 12))
+def test_no_point_is_higher_than_the_maximum_and_each_top_is_a_point(
+    seed: int, mode: Mode, n: int
+) -> None:
+    slide = random_slide(seed, mode, n, 100.0)
+    pair = mean_and_max(slide)
+    assert np.array_equal(pair.max.mz, pair.mean.mz)
+    points = np.concatenate([slide.spectrum(i).intensity for i in range(n)])
+    points = points[np.isfinite(points)]
+    assert pair.max.intensity.max(initial=0) == max(points.max(initial=-np.inf), 0)
+    assert np.isin(pair.max.intensity, [*points, 0]).all()
+
+
+def test_the_maximum_of_a_shared_axis_is_that_of_each_channel() -> None:
+    axis = MassAxis(np.array([100.0, 101.0, 150.0, 160.0]))
+    matrix = np.array([[1, 2, np.nan, np.inf], [3, -np.inf, 5, np.nan]], np.float32)
+    slide = InMemoryDataset.from_matrix(axis, matrix, line(2))
+    assert slide.max_spectrum().intensity.tolist() == [3, 2, 5, 0]
+
+
+def test_a_peak_of_one_pixel_is_as_high_in_the_maximum_as_there() -> None:
+    common = Spectrum([500.0, 700.0], [1.0, 2.0])
+    pair = mean_and_max(slide_of([*[common] * 99, Spectrum([600.0], [40.0])]))
+    rare = np.abs(pair.max.mz - 600) < 0.01
+    assert pair.max.intensity[rare].tolist() == [40]
+    assert pair.mean.intensity[rare] == pytest.approx([0.4])
+
+
+def test_profiles_of_different_axes_leave_no_holes_in_the_maximum() -> None:
+    spectra = []
+    for shift in np.linspace(0, 0.09, 5):
+        mz = np.linspace(400, 600, 2001) + shift
+        spectra.append(Spectrum(mz, 10 + np.exp(-(((mz - 500) / 1.0) ** 2)), "profile"))
+    top = mean_and_max(slide_of(spectra)).max
+    inner = (top.mz > 401) & (top.mz < 599)
+    assert top.intensity[inner].min() >= 10
+    assert top.intensity.max() == pytest.approx(11, abs=1e-2)
+
+
+def test_the_maximum_of_a_region_is_that_of_its_spectra() -> None:
+    slide = random_slide(3, "centroid", 8, 100.0)
+    region = mean_and_max(slide, [1, 5])
+    points = np.concatenate([slide.spectrum(i).intensity for i in (1, 5)])
+    assert region.max.intensity.max() == np.nanmax(points)
+    assert mean_and_max(slide, []).max.intensity.sum() == 0

@@ -19,9 +19,9 @@ class Counting:
         self.dataset, self.asked = dataset, []
         self.name, self.pixels = dataset.name, dataset.pixels
 
-    def ion_images(self, windows):
+    def ion_images(self, windows, reduce="sum"):
         self.asked.append([w.center for w in windows])
-        return self.dataset.ion_images(windows)
+        return self.dataset.ion_images(windows, reduce)
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from typing import Protocol, runtime_checkable
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.mass_axis import MassAxis, MassWindow
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.reduction import Reduction
 from napari_ims_tumor.msi.spectrum import Layout, Mode, Spectrum, SpectrumBlock
 
 
@@ -58,11 +59,14 @@ class MsiDataset(Protocol):
     def blocks(self, indices: IntArray | None = None) -> Iterator[SpectrumBlock]:
         """Read spectra (all, or those given) in blocks of bounded memory, in the given order."""
 
-    def ion_images(self, windows: Sequence[MassWindow]) -> FloatArray:
-        """Summed raw intensity inside each window, as (windows, *image_shape); NaN = unmeasured."""
+    def ion_images(self, windows: Sequence[MassWindow], reduce: Reduction = "sum") -> FloatArray:
+        """Raw intensity inside each window, as (windows, *image_shape); NaN = unmeasured."""
 
     def total_ion_current(self) -> Float64Array:
         """Sum of each spectrum's finite intensities, shape (n_spectra,)."""
 
     def mean_spectrum(self) -> Spectrum:
         """Mean over all spectra."""
+
+    def max_spectrum(self) -> Spectrum:
+        """Largest intensity of any spectrum, on the m/z values of the mean."""

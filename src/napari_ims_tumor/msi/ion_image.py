@@ -12,14 +12,25 @@ from numpy.typing import NDArray
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassWindow
+from napari_ims_tumor.msi.reduction import (
+    Reduction,
+    check_reduction,
+    finite_counts_between,
+    finite_maxima_between,
+    finite_row_counts,
+    finite_row_maxima,
+    means_of,
+)
 from napari_ims_tumor.msi.spectrum import RaggedBlock, SharedAxisBlock, SpectrumBlock
 
 _AT_ONCE: Final = 1 << 16
 """Values converted to float64 at once."""
 
 
-def ion_images(dataset: MsiDataset, windows: Sequence[MassWindow]) -> Float64Array:
-    """Sum the raw intensity inside each m/z window at every pixel.
+def ion_images(
+    dataset: MsiDataset, windows: Sequence[MassWindow], reduce: Reduction = "sum"
+) -> Float64Array:
+    """Make one number of the raw intensity inside each m/z window at every pixel.
 
     Parameters
     ----------
@@ -27,35 +38,42 @@ def ion_images(dataset: MsiDataset, windows: Sequence[MassWindow]) -> Float64Arr
         The slide.
     windows
         Bounds are inclusive.
+    reduce
+        ``"sum"``, ``"max"`` or ``"mean"`` of the points inside.
 
     Returns
     -------
     ndarray
         Shape (windows, *image_shape), float64. NaN where nothing was measured, 0 where nothing
-        was found. Intensities that are not finite count as 0.
+        was found. Intensities that are not finite are left out.
     """
-    return dataset.pixels.as_image(ion_vectors(dataset, windows))
+    return dataset.pixels.as_image(ion_vectors(dataset, windows, reduce))
 
 
-def ion_vectors(dataset: MsiDataset, windows: Sequence[MassWindow]) -> Float64Array:
-    """Sum the raw intensity inside each m/z window of every spectrum, all in one pass.
+def ion_vectors(
+    dataset: MsiDataset, windows: Sequence[MassWindow], reduce: Reduction = "sum"
+) -> Float64Array:
+    """Make one number of the raw intensity inside each m/z window of every spectrum, in one pass.
 
     Returns
     -------
     ndarray
         Shape (windows, n_spectra), float64, accumulated in float64.
     """
-    sums = np.zeros((len(windows), dataset.n_spectra))
+    check_reduction(reduce)
+    values = np.zeros((len(windows), dataset.n_spectra))
     if len(windows) == 0:
-        return sums
+        return values
     bounds = np.array([[w.low for w in windows], [w.high for w in windows]])
     for block in dataset.blocks():
-        sums[:, block.indices] = block_sums(block, bounds)
-    return sums
+        values[:, block.indices] = block_values(block, bounds, reduce)
+    return values
 
 
-def block_sums(block: SpectrumBlock, bounds: Float64Array) -> Float64Array:
-    """Sum the finite intensities of a block between m/z bounds.
+def block_values(
+    block: SpectrumBlock, bounds: Float64Array, reduce: Reduction = "sum"
+) -> Float64Array:
+    """Sum, maximum or mean of the finite intensities of a block between m/z bounds.
 
     Parameters
     ----------
@@ -70,24 +88,31 @@ def block_sums(block: SpectrumBlock, bounds: Float64Array) -> Float64Array:
         Shape (windows, spectra of the block), float64.
     """
     if isinstance(block, SharedAxisBlock):
-        return _shared_sums(block, bounds)
-    return _ragged_sums(block, bounds)
+        return _shared_values(block, bounds, reduce)
+    return _ragged_values(block, bounds, reduce)
 
 
-def _shared_sums(block: SharedAxisBlock, bounds: Float64Array) -> Float64Array:
+def _shared_values(block: SharedAxisBlock, bounds: Float64Array, reduce: Reduction) -> Float64Array:
     first = np.searchsorted(block.mz, bounds[0], "left")
     last = np.searchsorted(block.mz, bounds[1], "right")
     pairs = zip(first.tolist(), last.tolist(), strict=True)
-    return np.stack([finite_row_sums(block.intensity[:, a:b]) for a, b in pairs])
+    return np.stack([_of_rows(block.intensity[:, a:b], reduce) for a, b in pairs])
 
 
-def _ragged_sums(block: RaggedBlock, bounds: Float64Array) -> Float64Array:
-    sums = np.empty((bounds.shape[1], block.indices.size))
+def _of_rows(matrix: NDArray[Any], reduce: Reduction) -> Float64Array:
+    if reduce == "max":
+        return finite_row_maxima(matrix)
+    sums = finite_row_sums(matrix)
+    return sums if reduce == "sum" else means_of(sums, finite_row_counts(matrix))
+
+
+def _ragged_values(block: RaggedBlock, bounds: Float64Array, reduce: Reduction) -> Float64Array:
+    values = np.empty((bounds.shape[1], block.indices.size))
     for w, (low, high) in enumerate(bounds.T.tolist()):
         first = positions_in_spectra(block, low, "left")
         last = positions_in_spectra(block, high, "right")
-        sums[w] = _sums_of_ranges(block.intensity, first, last)
-    return sums
+        values[w] = _of_ranges(block.intensity, first, last, reduce)
+    return values
 
 
 def positions_in_spectra(block: RaggedBlock, mz: float, side: str) -> IntArray:
@@ -112,13 +137,19 @@ def positions_in_spectra(block: RaggedBlock, mz: float, side: str) -> IntArray:
     return low
 
 
-def _sums_of_ranges(intensity: FloatArray, first: IntArray, last: IntArray) -> Float64Array:
-    """Sum ``intensity[first[j]:last[j]]`` for each j; only the points inside are touched."""
+def _of_ranges(
+    intensity: FloatArray, first: IntArray, last: IntArray, reduce: Reduction
+) -> Float64Array:
+    """Reduce ``intensity[first[j]:last[j]]`` for each j; only the points inside are touched."""
     counts = np.maximum(last - first, 0)
     ends = np.cumsum(counts)
     points = np.arange(int(ends[-1]) if ends.size else 0)
     picked = intensity[points + np.repeat(first - (ends - counts), counts)]
-    return finite_sums_between(picked, np.concatenate([[0], ends]))
+    bounds = np.concatenate([[0], ends])
+    if reduce == "max":
+        return finite_maxima_between(picked, bounds)
+    sums = finite_sums_between(picked, bounds)
+    return sums if reduce == "sum" else means_of(sums, finite_counts_between(picked, bounds))
 
 
 @np.errstate(invalid="ignore", over="ignore")

@@ -34,6 +34,9 @@ class Accumulator(Protocol):
     def result(self, divisor: float) -> tuple[Float64Array, Float64Array]:
         """Return (mz, intensity / divisor), ascending in m/z."""
 
+    def highest(self) -> Float64Array:
+        """Return the highest single point at each m/z of the result; −∞ where there was none."""
+
 
 class CentroidSums:
     """Adds centroids up in bins of equal relative width; m/z below 1 share the first bin.
@@ -45,6 +48,7 @@ class CentroidSums:
         n = int(np.log(_USUAL_HIGHEST) * _BINS_PER_E) + 1
         # Real: intensity. Imaginary: |intensity| · m/z. Both in one walk through the memory.
         self._sums = np.zeros(n, np.complex128)
+        self._highest = np.full(n, -np.inf)
         # |intensity| less intensity: what negative values lack to be weights.
         self._lacking: Float64Array | None = None
 
@@ -68,6 +72,7 @@ class CentroidSums:
             self._note_lacking(bins, weight.astype(np.float64) - intensity)
         np.multiply(weight, mz, out=both.imag)
         np.add.at(self._sums, bins, both)
+        np.maximum.at(self._highest, bins, both.real)
 
     def _note_lacking(self, bins: IntArray, lacking: Float64Array) -> None:
         if self._lacking is None:
@@ -78,15 +83,23 @@ class CentroidSums:
         missing = n - self._sums.size
         if missing > 0:
             self._sums = np.pad(self._sums, (0, missing))
+            self._highest = np.pad(self._highest, (0, missing), constant_values=-np.inf)
             if self._lacking is not None:
                 self._lacking = np.pad(self._lacking, (0, missing))
 
     def result(self, divisor: float) -> tuple[Float64Array, Float64Array]:
         """Return (mz, intensity / divisor) of the bins that hold anything."""
-        sums = self._sums.real
-        weight = sums if self._lacking is None else sums + self._lacking
+        sums, weight = self._sums.real, self._weight()
         filled = np.flatnonzero(weight > 0)
         return self._sums.imag[filled] / weight[filled], sums[filled] / divisor
+
+    def highest(self) -> Float64Array:
+        """Return the highest single point at each m/z of the result."""
+        return self._highest[self._weight() > 0]
+
+    def _weight(self) -> Float64Array:
+        sums = self._sums.real
+        return sums if self._lacking is None else sums + self._lacking
 
 
 @dataclass(slots=True)
@@ -99,11 +112,14 @@ class ProfileSums:
         Shape (4096,): m/z, and the (fractional) node that lies there; both ascending.
     sums
         Shape (nodes,). Real: what falls to a node. Imaginary: what falls to the next one.
+    tops
+        Shape (nodes,): the highest point between a node and the next one.
     """
 
     curve_mz: Float64Array
     curve_node: Float64Array
     sums: NDArray[np.complex128]
+    tops: Float64Array
 
     @classmethod
     def like(cls, spectra: list[Spectrum], low: float, high: float) -> ProfileSums:
@@ -113,7 +129,8 @@ class ProfileSums:
         pieces = np.diff(mz) * (density[1:] + density[:-1]) / 2
         node = np.concatenate([[0.0], np.cumsum(pieces)])
         n = int(np.clip(np.ceil(node[-1]), 1, MOST_NODES)) + 1
-        return cls(mz, node * ((n - 1) / node[-1]), np.zeros(n, np.complex128))
+        empty = np.full(n, -np.inf)
+        return cls(mz, node * ((n - 1) / node[-1]), np.zeros(n, np.complex128), empty)
 
     def add(self, mz: Float64Array, intensity: FloatArray) -> None:
         """Add points; shapes (n,)."""
@@ -129,6 +146,7 @@ class ProfileSums:
         np.multiply(place - left, intensity, out=both.imag)
         np.subtract(intensity, both.imag, out=both.real)
         np.add.at(self.sums, left, both)
+        np.maximum.at(self.tops, left, intensity)
 
     def result(self, divisor: float) -> tuple[Float64Array, Float64Array]:
         """Return (mz, intensity / divisor) of all nodes."""
@@ -136,6 +154,12 @@ class ProfileSums:
         intensity = self.sums.real.copy()
         intensity[1:] += self.sums.imag[:-1]
         return np.interp(nodes, self.curve_node, self.curve_mz), intensity / divisor
+
+    def highest(self) -> Float64Array:
+        """Return the highest point within a node of each: samples lie between two of them."""
+        found = self.tops.copy()
+        np.maximum(found[1:], self.tops[:-1], out=found[1:])
+        return found
 
 
 def accumulator_for(dataset: MsiDataset) -> Accumulator:

@@ -35,8 +35,9 @@ from napari_ims_tumor.io.imzml.summary import Summary, Survey
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.ion_image import ion_images
 from napari_ims_tumor.msi.mass_axis import MassAxis, MassWindow
-from napari_ims_tumor.msi.mean_spectrum import mean_spectrum
+from napari_ims_tumor.msi.mean_spectrum import MeanAndMax, mean_and_max
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.reduction import Reduction
 from napari_ims_tumor.msi.spectrum import Layout, Mode, Spectrum, SpectrumBlock
 
 _READ_AT_ONCE: Final = 16 << 20
@@ -72,7 +73,7 @@ class ImzmlDataset:
         self._reading_first = threading.Lock()
         self._keeping = threading.Lock()
         self._summary: Summary | None = None
-        self._mean: Spectrum | None = None
+        self._mean_and_max: MeanAndMax | None = None
         self._held: Held | None = None
         self._notes: tuple[str, ...] = ()
         self._n_spectra = len(parts.index)
@@ -174,9 +175,9 @@ class ImzmlDataset:
             return held.picked(chosen)
         return self._read(chosen)
 
-    def ion_images(self, windows: Sequence[MassWindow]) -> FloatArray:
-        """Summed raw intensity inside each window, (windows, *image_shape); NaN = unmeasured."""
-        return ion_images(self, windows)
+    def ion_images(self, windows: Sequence[MassWindow], reduce: Reduction = "sum") -> FloatArray:
+        """Raw intensity inside each window, (windows, *image_shape); NaN = unmeasured."""
+        return ion_images(self, windows, reduce)
 
     def total_ion_current(self) -> Float64Array:
         """Sum of each spectrum's finite intensities, shape (n_spectra,)."""
@@ -184,9 +185,11 @@ class ImzmlDataset:
 
     def mean_spectrum(self) -> Spectrum:
         """Mean over all spectra; later calls cost nothing."""
-        if self._mean is None:
-            self._mean = mean_spectrum(self)
-        return self._mean
+        return self._averaged().mean
+
+    def max_spectrum(self) -> Spectrum:
+        """Largest intensity of any spectrum, on the m/z of the mean and found out with it."""
+        return self._averaged().max
 
     @property
     def checksums(self) -> tuple[tuple[str, str], ...]:
@@ -235,6 +238,11 @@ class ImzmlDataset:
                 for _ in self._surveyed():
                     pass
             return self._summary
+
+    def _averaged(self) -> MeanAndMax:
+        if self._mean_and_max is None:
+            self._mean_and_max = mean_and_max(self)
+        return self._mean_and_max
 
     def _surveyed(self) -> Iterator[SpectrumBlock]:
         """Pass all blocks on; what they tell is known once the last was taken."""

@@ -17,8 +17,9 @@ from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray, frozen
 from napari_ims_tumor.msi.ion_image import ion_images
 from napari_ims_tumor.msi.mass_axis import MassAxis, MassWindow
-from napari_ims_tumor.msi.mean_spectrum import mean_spectrum
+from napari_ims_tumor.msi.mean_spectrum import MeanAndMax, mean_and_max
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.reduction import Reduction
 from napari_ims_tumor.msi.spectrum import (
     Layout,
     Mode,
@@ -155,9 +156,9 @@ class InMemoryDataset:
             else:
                 yield _ragged_part(content, chosen)
 
-    def ion_images(self, windows: Sequence[MassWindow]) -> FloatArray:
-        """Summed raw intensity inside each window, as (windows, *image_shape); NaN = unmeasured."""
-        return ion_images(self, windows)
+    def ion_images(self, windows: Sequence[MassWindow], reduce: Reduction = "sum") -> FloatArray:
+        """Raw intensity inside each window, as (windows, *image_shape); NaN = unmeasured."""
+        return ion_images(self, windows, reduce)
 
     def total_ion_current(self) -> Float64Array:
         """Sum of each spectrum's finite intensities, shape (n_spectra,)."""
@@ -184,7 +185,15 @@ class InMemoryDataset:
 
     def mean_spectrum(self) -> Spectrum:
         """Mean over all spectra."""
-        return mean_spectrum(self)
+        return self._mean_and_max.mean
+
+    def max_spectrum(self) -> Spectrum:
+        """Largest intensity of any spectrum, on the m/z values of the mean."""
+        return self._mean_and_max.max
+
+    @cached_property
+    def _mean_and_max(self) -> MeanAndMax:
+        return mean_and_max(self)
 
 
 def _arange(n: int) -> IntArray:
