@@ -135,7 +135,7 @@ def _run(command: Sequence[str], folder: Path) -> None:
     done = subprocess.run(
         command,
         cwd=folder,
-        env=_environment(),
+        env=_environment(folder),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -147,9 +147,13 @@ def _run(command: Sequence[str], folder: Path) -> None:
         raise RuntimeError(f"exit {done.returncode}\n{done.stdout[-3000:]}")
 
 
-def _environment() -> dict[str, str]:
-    """The reader's: commands of this environment first, the wheel where pip looks for it."""
+def _environment(folder: Path) -> dict[str, str]:
+    """The reader's: commands of this environment first, the wheel where pip looks for it.
+
+    The cache is the page's own: one of the commands empties it.
+    """
     found = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+    found["IMS_TUMOR_CACHE"] = str(folder / ".cache")
     found |= {"PIP_FIND_LINKS": str(ROOT / "dist"), "PIP_CONSTRAINT": str(ROOT / "constraints.txt")}
     return found
 

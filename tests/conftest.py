@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pytest
 from hypothesis import settings
@@ -22,6 +23,8 @@ _caches = TemporaryDirectory(prefix="ims-tumor-tests-", ignore_cleanup_errors=Tr
 # Each napari that starts writes its icons anew, into the user's cache: a window that another test
 # process opens just then would show blanks. napari is first imported after this.
 os.environ["XDG_CACHE_HOME"] = _caches.name
+SLIDE_CACHE = "IMS_TUMOR_CACHE"
+os.environ[SLIDE_CACHE] = str(Path(_caches.name) / "slides")
 
 
 def has_display() -> bool:
@@ -43,6 +46,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_unconfigure() -> None:
     """Leave no cache behind."""
     _caches.cleanup()
+
+
+@pytest.fixture(autouse=True)
+def slide_cache(monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of its own for what each test finds out about slides; made when it is used.
+
+    Slides written less than two seconds ago are not remembered: ``os.utime`` makes them older.
+    """
+    folder = Path(_caches.name) / "slides" / uuid4().hex
+    monkeypatch.setenv(SLIDE_CACHE, str(folder))
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from napari_ims_tumor.cli import (
+    cache_command,
     cohort_commands,
     label_commands,
     model_commands,
@@ -44,6 +45,7 @@ def parser() -> argparse.ArgumentParser:
     model_commands.add_to(commands)
     cohort_commands.add_to(commands)
     simulate_command.add_to(commands)
+    cache_command.add_to(commands)
     return root
 
 
