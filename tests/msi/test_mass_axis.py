@@ -76,3 +76,26 @@ def test_ppm_is_of_the_center() -> None:
 def test_centers_must_be_finite(center: float) -> None:
     with pytest.raises(QueryError):
         MassWindow(center, MassTolerance(1))
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda: MassTolerance(-1), "tolerance -1 Da: give a number that is 0 or more"),
+        (
+            lambda: MassTolerance(np.nan, "ppm"),
+            "tolerance nan ppm: give a number that is 0 or more",
+        ),
+        (lambda: MassTolerance(np.inf), "tolerance inf Da: give a number that is 0 or more"),
+        (lambda: MassTolerance.parse("3"), "tolerance '3': write it like 0.3Da or 20ppm"),
+        (
+            lambda: MassTolerance.parse("1e Da"),
+            "tolerance '1e Da': '1e' is not a number; write it like 0.3Da or 20ppm",
+        ),
+        (lambda: MassWindow(np.nan, MassTolerance(1)), "m/z nan: give a finite number"),
+    ],
+)
+def test_a_question_without_an_answer_says_what_to_type(ask, message: str) -> None:
+    with pytest.raises(QueryError) as caught:
+        ask()
+    assert str(caught.value) == message

@@ -12,6 +12,7 @@ from npe2 import PluginManifest
 
 import napari_ims_tumor
 from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.imzml_writer import write_imzml
 from napari_ims_tumor.viewer import reader
 from napari_ims_tumor.viewer.reader import get_reader, one_per_slide, read_slides
 from napari_ims_tumor.viewer.slide_tag import tag_in, tag_of
@@ -77,13 +78,26 @@ def test_in_a_window_an_error_is_one_message(tmp_path, window, said):
     assert "Traceback" not in said[0]
 
 
+def test_two_files_dropped_together_are_one_slide(tmp_path, window, plugin, said, dataset):
+    write_imzml(tmp_path / "slide.imzML", dataset)
+    both = [str(tmp_path / f"slide{suffix}") for suffix in (".ibd", ".imzML")]
+    for paths in (both, both[:1], both[1:]):
+        window.open(paths, plugin="napari-ims-tumor")
+        tags = [tag_of(layer) for layer in window.layers]
+        assert [tag.role for tag in tags].count("tic") == 1
+        assert len({tag.dataset for tag in tags}) == 1
+        window.layers.selection.clear()
+    assert said == ["slide is open already.", "slide is open already."]
+
+
 @pytest.mark.real_data
 def test_the_two_files_of_a_drop_open_once(real_data, window, plugin, said):
     both = [str(real_data / f"bladder_tma1/TMA1{suffix}") for suffix in (".imzML", ".ibd")]
     window.open(both, plugin="napari-ims-tumor")
     assert [tag_of(layer).role for layer in window.layers] == ["tic", "stack"] + ["peak"] * 3
     assert tag_of(window.layers.selection.active).role == "tic"
-    assert said == ["TMA1: the file states no pixel size; distances are in pixels"]
+    no_size = "no pixel size is stated, so distances are in pixels. Export it with its pixel size"
+    assert said == [f"TMA1.imzML: {no_size} to see µm."]
     window.layers.selection.clear()
     assert window.open(both[0], plugin="napari-ims-tumor") == []
     assert said[1:] == ["TMA1 is open already."]

@@ -104,7 +104,9 @@ class MassTolerance:
         try:
             value = float(match[1])
         except ValueError:
-            raise QueryError(f"tolerance {text!r}: {match[1]!r} is not a number") from None
+            raise QueryError(
+                f"tolerance {text!r}: {match[1]!r} is not a number; write it like 0.3Da or 20ppm"
+            ) from None
         unit = match[2].lower()
         if unit == "ppm":
             return cls(value, "ppm")

@@ -97,6 +97,13 @@ class PixelGrid:
         """Number of spectra at a pixel that an earlier spectrum already holds."""
         return len(self) - int(self._first[0].size)
 
+    @property
+    def first_duplicate(self) -> int | None:
+        """The first such spectrum; ``None`` where every spectrum has a pixel of its own."""
+        later = np.ones(len(self), bool)
+        later[self._first[1]] = False
+        return int(np.argmax(later)) if later.any() else None
+
     def index_at(self, row: int, column: int, plane: int = 0) -> int | None:
         """Spectrum at a pixel; ``None`` outside the grid and where nothing was measured."""
         inside = 0 <= row < self.shape[0] and 0 <= column < self.shape[1]

@@ -106,7 +106,7 @@ def _open_in_window(viewer: ViewerModel, file: Path) -> list[LayerTuple]:
     select_tic_when_added(viewer, layers)
     warnings = layers[0][1]["metadata"]["warnings"]
     if warnings:
-        show_warning(f"{file.stem}: {'; '.join(warnings)}")
+        show_warning("\n".join(warnings))
     return layers
 
 

@@ -34,30 +34,6 @@ def stops(path: Path, *parts: str) -> str:
 # 1, 34: the pair
 
 
-def test_missing_ibd_names_what_was_looked_for(write_slide, processed_pixels) -> None:
-    path = write_slide(processed_pixels)
-    path.with_suffix(".ibd").unlink()
-    stops(path, "slide.imzML", ".ibd or .IBD", str(path.parent))
-
-
-def test_missing_imzml_names_what_was_looked_for(write_slide, processed_pixels) -> None:
-    path = write_slide(processed_pixels)
-    path.unlink()
-    stops(path.with_suffix(".ibd"), "slide.ibd", ".imzML, .imzml or .ImzML")
-
-
-def test_missing_file_and_wrong_kind_and_folder(tmp_path: Path) -> None:
-    stops(tmp_path / "gone.imzML", "does not exist")
-    (tmp_path / "picture.png").write_bytes(b"x")
-    stops(tmp_path / "picture.png", "not an imzML slide")
-    (tmp_path / "folder.imzML").mkdir()
-    stops(tmp_path / "folder.imzML", "folder")
-
-
-def test_names_the_system_refuses(tmp_path: Path) -> None:
-    stops(tmp_path / ("x" * 300 + ".imzML"), "cannot be read")
-
-
 def test_files_that_cannot_be_read(write_slide, processed_pixels, monkeypatch) -> None:
     path = write_slide(processed_pixels)
 
@@ -69,15 +45,6 @@ def test_files_that_cannot_be_read(write_slide, processed_pixels, monkeypatch) -
         stops(path, "slide.imzML cannot be read: Permission denied")
     monkeypatch.setattr(os, "open", refuse)
     stops(path, "slide.ibd cannot be opened: Permission denied")
-
-
-def test_wrong_number_of_spectra_announced(write_slide, processed_pixels) -> None:
-    path = write_slide(
-        processed_pixels, edit=lambda t: t.replace('List count="12"', 'List count="20"')
-    )
-    with open_imzml(path) as slide:
-        assert slide.n_spectra == 12
-        assert "the file announces 20 spectra, but holds 12" in slide.warnings
 
 
 def test_empty_arrays_may_claim_to_lie_before_the_file(write_slide, make_pixel) -> None:
@@ -110,51 +77,6 @@ def test_links_spaces_and_unicode_in_names(write_slide, processed_pixels, tmp_pa
 
 
 # 2, 3, 4: arrays
-
-
-def test_truncated_ibd_names_spectrum_and_bytes(write_slide, processed_pixels) -> None:
-    path = write_slide(processed_pixels)
-    ibd = path.with_suffix(".ibd")
-    size = ibd.stat().st_size
-    os.truncate(ibd, size - 10)
-    stops(path, f"spectrum 11 ends at byte {size}, the file has {size - 10}: incomplete copy?")
-    os.truncate(ibd, 16 + 12 * 5 + 4)
-    stops(path, "spectrum 1 ends at byte", "10 of 12 spectra")
-
-
-def test_empty_ibd_is_refused(write_slide, processed_pixels) -> None:
-    path = write_slide(processed_pixels)
-    path.with_suffix(".ibd").write_bytes(b"")
-    stops(path, "the file has 0: incomplete copy?")
-
-
-def test_lengths_that_differ(write_slide, processed_pixels) -> None:
-    old = 'name="external array length" value="9"'
-
-    def shorten(text: str) -> str:
-        head, tail = text.rsplit(old, 1)
-        tail = tail.replace('length" value="36"', 'length" value="32"', 1)
-        return head + old.replace("9", "8") + tail
-
-    path = write_slide(processed_pixels, edit=shorten)
-    stops(path, "spectrum 4 has 9 m/z values but 8 intensities", "1 spectra")
-
-
-def test_partial_overlap(write_slide, processed_pixels) -> None:
-    path = write_slide(
-        processed_pixels, edit=lambda t: t.replace('offset" value="76"', 'offset" value="72"')
-    )
-    stops(path, "overlap", "spectrum 1 ")
-
-
-def test_intensities_that_lie_on_the_mz_array(write_slide, make_pixel) -> None:
-    mz = np.array([100.0, 200.0])
-    path = write_slide(
-        [make_pixel(1, 1, mz, mz)],
-        intensity_type="f8",
-        edit=lambda t: t.replace('offset" value="32"', 'offset" value="16"'),
-    )
-    stops(path, "overlap")
 
 
 def test_zero_length_arrays_may_lie_anywhere(write_slide, make_pixel) -> None:
@@ -197,19 +119,7 @@ def test_offsets_wrapped_at_4_gb_are_repaired(write_slide, processed_pixels, wra
             assert np.array_equal(slide.spectrum(i).mz, pixel.mz)
 
 
-def test_negative_offset_that_cannot_be_repaired(write_slide, processed_pixels) -> None:
-    path = write_slide(
-        processed_pixels, edit=lambda t: t.replace('offset" value="76"', 'offset" value="-76"')
-    )
-    stops(path, "spectrum 1 has a negative offset")
-
-
 # 5, 6: identity
-
-
-def test_other_uuid_warns_and_opens(write_slide, processed_pixels) -> None:
-    with open_imzml(write_slide(processed_pixels, identity=bytes(16))) as slide:
-        assert sum("UUID" in warning for warning in slide.warnings) == 1
 
 
 def test_check_of_a_fine_slide(write_slide, processed_pixels, make_param) -> None:
@@ -253,33 +163,6 @@ def test_check_of_an_unreadable_slide(tmp_path: Path) -> None:
 # 7, 8, 9: encodings
 
 
-def test_damaged_zlib_names_the_spectrum(write_slide, processed_pixels) -> None:
-    def damage(data: bytes) -> bytes:
-        return data[:20] + bytes([data[20] ^ 255]) + data[21:]
-
-    path = write_slide(processed_pixels, mz_zlib=True, edit_ibd=damage)
-    stops(path, "m/z array of spectrum 0")
-
-
-@pytest.mark.parametrize("stated", [4, 6])
-def test_zlib_of_another_length_names_the_spectrum(write_slide, make_pixel, stated) -> None:
-    path = write_slide(
-        [make_pixel(1, 1, np.arange(1.0, 6.0), np.arange(5.0))],
-        mz_zlib=True,
-        intensity_zlib=True,
-        edit=lambda t: t.replace('array length" value="5"', f'array length" value="{stated}"'),
-    )
-    stops(path, "the m/z array of spectrum 0 unpacks to", f"instead of {stated * 8}")
-
-
-def test_numpress_without_a_name_is_named(write_slide, processed_pixels) -> None:
-    path = write_slide(
-        processed_pixels,
-        edit=lambda t: t.replace("MS:1000576", "MS:1002312").replace("no compression", ""),
-    )
-    stops(path, "MS:1002312", "Numpress linear")
-
-
 @pytest.mark.parametrize("accession", ["MS:1002312", "MS:1002748", "MS:1003780", "MS:1009999"])
 def test_foreign_compression_is_named(write_slide, processed_pixels, accession) -> None:
     path = write_slide(
@@ -287,37 +170,6 @@ def test_foreign_compression_is_named(write_slide, processed_pixels, accession) 
         edit=lambda t: t.replace("MS:1000576", accession).replace("no comp", "odd comp"),
     )
     stops(path, accession, "compress")
-
-
-def test_missing_type_is_refused(write_slide, processed_pixels) -> None:
-    path = write_slide(
-        processed_pixels, edit=lambda t: t.replace("MS:1000521", "X:1").replace("32-bit float", "")
-    )
-    stops(path, "spectrum 0", "no type", "intensity array")
-
-
-def test_type_that_contradicts_the_lengths_is_refused(write_slide, processed_pixels) -> None:
-    path = write_slide(
-        processed_pixels,
-        edit=lambda t: t.replace("MS:1000521", "MS:1000523").replace("32-bit", "64-bit"),
-    )
-    stops(path, "spectrum 0", "should take 40 bytes", "says 20")
-
-
-def test_two_types_are_settled_by_the_lengths(write_slide, processed_pixels, make_param) -> None:
-    extra = make_param("MS:1000523", "64-bit float")
-    path = write_slide(
-        processed_pixels,
-        edit=lambda t: t.replace('id="intensityArray">', f'id="intensityArray">{extra}'),
-    )
-    with open_imzml(path) as slide:
-        assert np.array_equal(slide.spectrum(3).intensity, processed_pixels[3].intensity)
-        assert any("float32 fits" in warning for warning in slide.warnings)
-
-
-def test_no_mz_array(write_slide, processed_pixels) -> None:
-    path = write_slide(processed_pixels, edit=lambda t: t.replace("MS:1000514", "MS:1000786"))
-    stops(path, "no m/z array (MS:1000514)")
 
 
 # 10, 11, 12: XML
@@ -347,24 +199,6 @@ def test_malformed_xml_names_the_line(write_slide, processed_pixels, old, new, h
     path.write_text(head + 'id="Scan=9"' + tail.replace(old, new, 1), "latin-1")
     line = (head + tail[: tail.index(old)]).count("\n") + 1
     stops(path, f"line {line}", hint)
-
-
-def test_text_after_the_end(write_slide, processed_pixels) -> None:
-    stops(write_slide(processed_pixels, edit=lambda t: t + "<more/>"), "after the end")
-
-
-def test_other_xml_and_no_xml(write_slide, processed_pixels) -> None:
-    path = write_slide(processed_pixels)
-    path.write_text("<svg></svg>")
-    stops(path, "not imzML", "<svg>")
-    path.write_bytes(b"\x89PNG\r\n\x1a\n" + bytes(100))
-    stops(path, "slide.imzML, line 1")
-    path.write_bytes(b"")
-    stops(path, "0 bytes")
-
-
-def test_no_spectra(write_slide) -> None:
-    stops(write_slide([]), "no spectra")
 
 
 BOMB = (
@@ -397,19 +231,6 @@ def test_document_types_are_refused_at_once(write_slide, processed_pixels, docty
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory < 50_000
 
 
-def test_groups_in_a_circle(write_slide, processed_pixels) -> None:
-    def circle(text: str) -> str:
-        ref = '<referenceableParamGroupRef ref="mzArray"/>'
-        return text.replace('id="mzArray">', f'id="mzArray">{ref}', 1)
-
-    stops(write_slide(processed_pixels, edit=circle), "circle")
-
-
-def test_undefined_group(write_slide, processed_pixels) -> None:
-    path = write_slide(processed_pixels, edit=lambda t: t.replace('id="mzArray"', 'id="other"'))
-    stops(path, "mzArray", "does not define")
-
-
 # 15, 16, 17: positions
 
 
@@ -437,15 +258,8 @@ def test_positions_that_start_at_zero(write_slide, make_pixel) -> None:
 def test_duplicates_show_the_first_and_warn(write_slide, make_pixel) -> None:
     pixels = [make_pixel(1, 1, np.ones(1), np.array([v])) for v in (5.0, 6.0, 7.0)]
     with open_imzml(write_slide(pixels)) as slide:
-        assert any(warning.startswith("2 spectra lie") for warning in slide.warnings)
+        assert any("2 spectra where another" in warning for warning in slide.warnings)
         assert slide.pixels.as_image(slide.total_ion_current()).tolist() == [[5]]
-
-
-def test_missing_position_is_named(write_slide, processed_pixels) -> None:
-    path = write_slide(
-        processed_pixels, edit=lambda t: t.replace('accession="IMS:1000051"', 'accession="X:1"', 1)
-    )
-    stops(path, "spectrum 0 has no position y", "1 spectra")
 
 
 @pytest.mark.parametrize("value", ["", "one", "1.5", "nan", "9" * 30])
@@ -454,11 +268,6 @@ def test_position_that_is_no_whole_number(write_slide, processed_pixels, value) 
         processed_pixels, edit=lambda t: t.replace('position y" value="4"', f'y" value="{value}"')
     )
     stops(path, "slide.imzML: spectrum 9")
-
-
-def test_scattered_positions_are_refused(write_slide, make_pixel) -> None:
-    pixels = [make_pixel(x, x, np.ones(1), np.ones(1)) for x in (1, 10**9)]
-    stops(write_slide(pixels), "scattered")
 
 
 def test_sections_become_planes(write_slide, make_pixel) -> None:
@@ -504,15 +313,6 @@ def test_pixel_size(write_slide, processed_pixels, make_param, terms, wanted) ->
         size = slide.pixels.pixel_size_um
         assert size == (None if wanted is None else pytest.approx(wanted))
         assert (wanted is not None) or any("in pixels" in w for w in slide.warnings)
-
-
-def test_conflicting_scan_settings_give_no_size(write_slide, processed_pixels, make_param) -> None:
-    one = size_param(make_param, "IMS:1000046", 20, UM)
-    two = one.replace('"20"', '"40"')
-    both = f'{one}</scanSettings><scanSettings id="t">{two}'
-    with open_imzml(write_slide(processed_pixels, settings=both)) as slide:
-        assert slide.pixels.pixel_size_um is None
-        assert any("20 × 20 µm and 40 × 40 µm" in warning for warning in slide.warnings)
 
 
 def test_the_runs_instrument_picks_its_scan_settings(write_slide, processed_pixels, make_param):

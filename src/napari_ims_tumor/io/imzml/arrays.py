@@ -72,7 +72,10 @@ class IbdFile:
             self._descriptor: _Descriptor | None = _Descriptor(path)
             state = os.fstat(self._descriptor.number)
         except OSError as error:
-            raise SlideError(f"{path.name} cannot be opened: {error.strerror}") from None
+            raise SlideError(
+                f"{path.name} cannot be opened: {error.strerror}; is its drive connected, and are "
+                "you allowed to read it?"
+            ) from None
         self.size = state.st_size
         self._written = state.st_mtime_ns
 
@@ -101,8 +104,8 @@ class IbdFile:
             got = self._read_some(descriptor, buffer[done:], offset + done)
             if got == 0:
                 raise SlideError(
-                    f"{self.path.name} ends at byte {offset + done}, but {offset + wanted} "
-                    f"were expected: it got shorter while open. Copy it again and reopen it."
+                    f"{self.path.name} ends at byte {offset + done}, but {offset + wanted} bytes "
+                    "were expected: it got shorter while open. Copy it again and reopen the slide."
                 )
             done += got
         self._compare(descriptor)
@@ -202,13 +205,13 @@ def _unpacked(data: bytes | bytearray | memoryview, span: Span, what: str) -> by
             unpacked = lzma.LZMADecompressor().decompress(bytes(data), expected + 1)
     except (zlib.error, lzma.LZMAError, EOFError) as error:
         raise SlideError(
-            f"{what} is damaged: its compressed data cannot be unpacked ({error}). "
-            "Copy the .ibd file again."
+            f"{what} is damaged: the {span.nbytes} bytes from byte {span.offset} on cannot be "
+            f"unpacked ({error}). Copy the .ibd file again."
         ) from None
     if len(unpacked) != expected:
         got = f"more than {expected}" if len(unpacked) > expected else str(len(unpacked))
         raise SlideError(
             f"{what} unpacks to {got} bytes instead of {expected}: the .ibd file is damaged or "
-            "belongs to another .imzML"
+            "belongs to another .imzML. Copy both files again from the same export."
         )
     return unpacked

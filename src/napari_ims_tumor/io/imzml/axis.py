@@ -53,18 +53,19 @@ def find_layout(
     notes = []
     if continuous == processed:
         said = "both continuous and processed" if continuous else "neither continuous nor processed"
-        notes.append(f"the file says it is {said}; its arrays decided")
         continuous = len(index) > 1 and _same_place(index.mz)
+        kind = "continuous" if continuous else "processed"
+        notes.append(f"it is said to be {said}; it is read as {kind}, as its arrays are")
     if not continuous:
         return "processed", None, notes
-    mz = _shared_mz(index, ibd)
-    if mz is None:
+    other = _first_of_another_axis(index, ibd)
+    if other is not None:
         notes.append(
-            "the file says it is continuous, but its spectra have different m/z axes; "
-            "it is read as processed"
+            f"it is said to be continuous, but spectrum {other} has another m/z axis than "
+            "spectrum 0; it is read as processed, which is right but slower"
         )
         return "processed", None, notes
-    axis, more = _axis(mz)
+    axis, more = _axis(read_mz(ibd, index, 0))
     return ("processed" if axis is None else "continuous"), axis, notes + more
 
 
@@ -72,17 +73,17 @@ def _same_place(table: ArrayTable) -> bool:
     return all(np.unique(column).size == 1 for column in (table.offsets, table.nbytes, table.kinds))
 
 
-def _shared_mz(index: SpectrumIndex, ibd: IbdFile) -> Float64Array | None:
-    """The one m/z array; ``None`` where arrays differ in length or value."""
+def _first_of_another_axis(index: SpectrumIndex, ibd: IbdFile) -> int | None:
+    """First spectrum whose m/z array has another length or other values than the first one's."""
     lengths = index.mz.lengths
-    if lengths[0] == 0 or (lengths != lengths[0]).any():
-        return None
+    if (lengths != lengths[0]).any():
+        return int(np.argmax(lengths != lengths[0]))
     first = read_mz(ibd, index, 0)
     places = np.stack([index.mz.offsets, index.mz.nbytes, index.mz.kinds])
-    for i in np.unique(places, axis=1, return_index=True)[1].tolist():
+    for i in np.sort(np.unique(places, axis=1, return_index=True)[1]).tolist():
         if i and not np.array_equal(read_mz(ibd, index, i), first, equal_nan=True):
-            return None
-    return first
+            return int(i)
+    return None
 
 
 def _axis(mz: Float64Array) -> tuple[SharedAxis | None, list[str]]:
@@ -90,7 +91,12 @@ def _axis(mz: Float64Array) -> tuple[SharedAxis | None, list[str]]:
     order = order[np.isfinite(mz[order])]
     values = mz[order]
     if values.size == 0 or (np.diff(values) == 0).any():
-        return None, ["the shared m/z axis repeats values; it is read as processed"]
+        return None, [
+            "its shared m/z axis repeats values or has none; it is read as processed, which is "
+            "right but slower"
+        ]
     if np.array_equal(order, np.arange(mz.size)):
         return SharedAxis(MassAxis(values)), []
-    return SharedAxis(MassAxis(values), order), ["the m/z axis was not ascending; it was sorted"]
+    return SharedAxis(MassAxis(values), order), [
+        "its shared m/z axis was not ascending; it was sorted, and so was every spectrum"
+    ]

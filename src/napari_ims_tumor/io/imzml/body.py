@@ -62,7 +62,9 @@ def read_document(path: Path, use_templates: bool = True) -> Job[Progress, Docum
 
 def _read_in_some_encoding(path: Path, use_templates: bool) -> Job[Progress, Document]:
     if path.stat().st_size == 0:
-        raise SlideError(f"{path.name} is empty (0 bytes): incomplete copy or export?")
+        raise SlideError(
+            f"{path.name} is empty (0 bytes): incomplete copy or export? Copy or export it again."
+        )
     _refuse_compressed(path)
     encoding: str | None = None
     notes: list[str] = []
@@ -71,7 +73,7 @@ def _read_in_some_encoding(path: Path, use_templates: bool) -> Job[Progress, Doc
             document = yield from _read(path, encoding, use_templates)
         except WrongEncoding as wrong:
             encoding = wrong.encoding
-            notes.append(f"{path.name}: {wrong.note}")
+            notes.append(wrong.note)
         except SlideError:
             if not use_templates:
                 raise

@@ -83,7 +83,8 @@ class Collector:
     def _accept_root(self, name: str) -> None:
         if name not in ("mzML", "indexedmzML", "imzML"):
             raise SlideError(
-                f"the file is XML, but not imzML: its first element is <{name}> instead of <mzML>"
+                f"the file is XML, but not imzML: its first element is <{name}> instead of "
+                "<mzML>. Choose the .imzML file that the instrument software exported."
             )
         self.header.root = name
 

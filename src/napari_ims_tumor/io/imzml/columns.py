@@ -93,5 +93,8 @@ def whole_number(text: str, where: str) -> int:
     if _INT64 <= number < 2 * _INT64:
         number -= 2 * _INT64
     if not -_INT64 <= number < _INT64:
-        raise SlideError(f"{where} has the impossible number {text.strip()}. Export it again.")
+        raise SlideError(
+            f"{where} has the impossible number {text.strip()}; the file was damaged or written by "
+            "faulty software. Export it again."
+        )
     return number

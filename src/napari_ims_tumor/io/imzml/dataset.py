@@ -131,7 +131,8 @@ class ImzmlDataset:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is off but unambiguous; in large slides, spectra out of order once all were read."""
-        return tuple(dict.fromkeys((*self._parts.warnings, *self._notes)))
+        notes = dict.fromkeys((*self._parts.warnings, *self._notes))
+        return tuple(f"{self._parts.path.name}: {note}" for note in notes)
 
     def spectrum(self, i: int) -> Spectrum:
         """Spectrum ``i`` in file order, ascending in m/z, exact."""

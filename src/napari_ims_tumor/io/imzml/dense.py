@@ -35,7 +35,9 @@ def _matrix(runs: Runs, index: SpectrumIndex, indices: IntArray) -> FloatArray:
     if plain is not None:
         return plain.astype(kind, copy=False)
     out = np.empty((indices.size, int(table.lengths[indices[0]])), kind)
-    for row, values in zip(out, take_apart(table, indices, fetched, "intensity"), strict=True):
+    for row, values in zip(
+        out, take_apart(table, indices, fetched, runs.what("intensity")), strict=True
+    ):
         row[:] = values
     return out
 

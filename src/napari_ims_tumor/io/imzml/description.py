@@ -14,6 +14,7 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.single import read_mz
 from napari_ims_tumor.io.imzml.terms import Header
+from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import Float64Array
 from napari_ims_tumor.msi.spectrum import Mode
 
@@ -29,7 +30,10 @@ def uuid_note(header: Header, index: SpectrumIndex, ibd: IbdFile) -> list[str]:
     """
     stated = re.sub("[^0-9a-f]", "", _value(header, cv.UUID).lower())
     if len(stated) != 32:
-        return ["the .imzML states no valid UUID, so whether the .ibd belongs to it is not certain"]
+        return [
+            "no valid UUID is stated, so it is not certain that the .ibd file belongs to it; "
+            "compare the names and dates of both files"
+        ]
     identity = uuid.UUID(stated)
     if ibd.size >= _BEGINNING and bytes(ibd.read(0, _BEGINNING)) in (
         identity.bytes,
@@ -38,8 +42,8 @@ def uuid_note(header: Header, index: SpectrumIndex, ibd: IbdFile) -> list[str]:
         _refuse_identity_as_values(index, ibd)
         return []
     return [
-        f"the UUID of {ibd.path.name} is not the one stated in the .imzML: "
-        "do the two files belong together?"
+        "the UUID in the .ibd file is another one than the .imzML file states: do the two files "
+        "belong together? Copy both again from the same export."
     ]
 
 
@@ -50,7 +54,7 @@ def _refuse_identity_as_values(index: SpectrumIndex, ibd: IbdFile) -> None:
             raise SlideError(
                 f"spectrum {int(inside[0])} is said to begin at byte "
                 f"{int(table.offsets[inside[0]])} of {ibd.path.name}, where its UUID lies "
-                f"({inside.size} spectra): the offsets are wrong. Export it again."
+                f"({spectra(inside.size)} in all): the offsets are wrong. Export it again."
             )
 
 
@@ -63,7 +67,9 @@ def find_mode(header: Header, index: SpectrumIndex, ibd: IbdFile) -> tuple[Mode,
             return ("profile" if cv.PROFILE in said else "centroid"), []
     mode = _guess_mode(index, ibd)
     said_what = "both profile and centroid" if own else "neither profile nor centroid"
-    return mode, [f"the file says its spectra are {said_what}; they look like {mode} spectra"]
+    return mode, [
+        f"its spectra are said to be {said_what}; they look like {mode} spectra and are read so"
+    ]
 
 
 def _guess_mode(index: SpectrumIndex, ibd: IbdFile) -> Mode:

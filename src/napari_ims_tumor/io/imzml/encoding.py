@@ -10,6 +10,7 @@ from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.arrays import Encoding
 from napari_ims_tumor.io.imzml.shape import ArrayShape
 from napari_ims_tumor.io.imzml.vocabulary import Compression
+from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import IntArray
 
 _ABSENT = np.iinfo(np.int64).min
@@ -56,11 +57,18 @@ def _compression(
         return (named[0] if named else "none"), []
     packed = [name for name in named if name != "none"]
     if len(packed) > 1:
-        raise SlideError(f"the {where[1]} is said to be compressed in two ways: {named}")
+        raise SlideError(
+            f"spectrum {int(where[0][0])}: the {where[1]} is said to be compressed both with "
+            f"{' and '.join(packed)}, so its numbers cannot be read for certain; export it again"
+        )
     types = shape.dtypes or shape.named_dtypes
     plain = any(np.array_equal(lengths * dtype.itemsize, encoded) for dtype in types)
     chosen: Compression = "none" if plain else packed[0]
-    return chosen, [f"the {where[1]} is said to be both compressed and not; it is read as {chosen}"]
+    read = "as not compressed" if chosen == "none" else f"as compressed with {chosen}"
+    return chosen, [
+        f"spectrum {int(where[0][0])}: the {where[1]} is said to be both compressed and not; it is "
+        f"read {read}, as its lengths say"
+    ]
 
 
 def _dtype(
@@ -77,7 +85,10 @@ def _dtype(
     chosen = _only(tuple(fitting) or shape.dtypes, where)
     if shape.dtypes == (chosen,):
         return chosen, []
-    return chosen, [f"the type of the {where[1]} is stated wrongly or twice; {chosen.name} fits"]
+    return chosen, [
+        f"spectrum {int(where[0][0])}: the type of the {where[1]} is stated wrongly or twice; it "
+        f"is read as {chosen.name}, as its lengths say"
+    ]
 
 
 def _fits(dtype: np.dtype[Any], lengths: IntArray, encoded: IntArray) -> bool:
@@ -102,7 +113,7 @@ def _refuse_other_size(nbytes: IntArray, encoded: IntArray, where: tuple[IntArra
     first = int(np.flatnonzero(wrong)[0])
     raise SlideError(
         f"spectrum {int(where[0][first])}: the {where[1]} should take {int(nbytes[first])} bytes, "
-        f"but the file says {int(encoded[first])} ({int(wrong.sum())} spectra disagree): its type "
+        f"but the file says {int(encoded[first])} ({spectra(int(wrong.sum()))} in all): its type "
         "or its length is stated wrongly. Export it again."
     )
 
@@ -112,5 +123,5 @@ def _refuse_absent(numbers: IntArray, where: tuple[IntArray, str], what: str) ->
     if bad.size:
         raise SlideError(
             f"spectrum {int(bad.min())}: the {where[1]} has no usable {what} "
-            f"({bad.size} spectra): the file is incomplete; export it again"
+            f"({spectra(bad.size)} in all): the file is incomplete. Export it again."
         )

@@ -6,6 +6,7 @@ import numpy as np
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.index import MISSING, SpectrumIndex
+from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
@@ -45,9 +46,12 @@ def pixel_grid(
         planes=planes,
     )
     if grid.n_duplicates:
+        i = grid.first_duplicate or 0
         notes.append(
-            f"{grid.n_duplicates} spectra lie at a position that another spectrum already has; "
-            "images show the first one"
+            f"{spectra(grid.n_duplicates)} where another one lies already, the first is "
+            f"spectrum {i} at x = {int(index.x[i])}, y = {int(index.y[i])}; images show the "
+            "spectrum that comes first in the file. Was a region measured twice, or were files "
+            "joined?"
         )
     return grid, notes
 
@@ -64,7 +68,10 @@ def _planes(z: IntArray) -> tuple[IntArray, list[str]]:
     if absent.all():
         return np.zeros(z.size, np.int64), []
     first = int(z[~absent].min())
-    notes = [f"{int(absent.sum())} spectra have no z position; section {first} is assumed"]
+    notes = [
+        f"{spectra(int(absent.sum()))} without a z position, the first is spectrum "
+        f"{int(np.argmax(absent))}; they are shown in section z = {first}"
+    ]
     _, planes = np.unique(np.where(absent, first, z), return_inverse=True)
     return planes.astype(np.int64), notes if absent.any() else []
 
@@ -73,7 +80,7 @@ def _refuse_scattered(shape: tuple[int, int], n_planes: int, n_spectra: int) -> 
     pixels = shape[0] * shape[1] * n_planes
     if pixels > MOST_PIXELS and pixels > 100 * n_spectra:
         raise SlideError(
-            f"the {n_spectra} positions are scattered over {shape[0]} rows and {shape[1]} columns "
-            f"in {n_planes} planes: one of them is wrong, or they are distances instead of pixel "
-            "numbers. Export it again."
+            f"the {n_spectra:,} positions are scattered over {shape[0]} rows and {shape[1]} "
+            f"columns in {n_planes} planes: one of them is wrong, or they are distances instead of "
+            "pixel numbers. Export it again."
         )

@@ -13,6 +13,7 @@ from napari_ims_tumor.io.imzml.arrays import Encoding, Span
 from napari_ims_tumor.io.imzml.columns import Document, whole_number
 from napari_ims_tumor.io.imzml.encoding import encoding_of
 from napari_ims_tumor.io.imzml.shape import ArrayShape, Column, Source, SpectrumShape, interpret
+from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import IntArray
 
 MISSING: Final = np.iinfo(np.int64).min
@@ -91,8 +92,10 @@ def build_index(document: Document) -> SpectrumIndex:
     """
     n = document.kinds.size
     if n == 0:
-        raise SlideError("the file holds no spectra, only a header: incomplete export?")
-    shapes = [interpret(structure, document.header.groups) for structure in document.structures]
+        raise SlideError(
+            "the file holds no spectra, only a header: incomplete export? Export it again."
+        )
+    shapes = [_shape(document, kind) for kind in range(len(document.structures))]
     nowhere = np.full(n, MISSING, np.int64)
     index = SpectrumIndex(
         x=nowhere.copy(),
@@ -108,8 +111,19 @@ def build_index(document: Document) -> SpectrumIndex:
     index.notes.extend(dict.fromkeys(note for shape in shapes for note in shape.notes))
     declared = document.header.spectra_declared
     if declared not in (None, n):
-        index.notes.append(f"the file announces {declared} spectra, but holds {n}")
+        index.notes.append(
+            f"{spectra(declared or 0)} announced, but {n:,} there: incomplete export? If some are "
+            "missing, export it again."
+        )
     return index
+
+
+def _shape(document: Document, kind: int) -> SpectrumShape:
+    try:
+        return interpret(document.structures[kind], document.header.groups)
+    except SlideError as error:
+        first = int(np.argmax(document.kinds == kind))
+        raise SlideError(f"spectrum {first}: {error}") from None
 
 
 def _empty_table(n: int) -> ArrayTable:
@@ -182,6 +196,6 @@ def _refuse_missing(numbers: IntArray, rows: IntArray, what: str) -> None:
     absent = rows[numbers == MISSING]
     if absent.size:
         raise SlideError(
-            f"spectrum {int(absent.min())} has no {what} ({absent.size} spectra lack it): "
-            "the file is incomplete; export it again"
+            f"spectrum {int(absent.min())} has no {what} ({spectra(absent.size)} in all): the "
+            "file is incomplete. Export it again."
         )

@@ -81,7 +81,10 @@ class SafeParser:
     def _read_as_latin(self) -> None:
         """In the encodings of East Asia too, bytes that look like markup are markup."""
         if self._encoding is not None:
-            raise SlideError(f"{self._name}: its text encoding cannot be read; export it again")
+            raise SlideError(
+                f"{self._name}: its text encoding cannot be read: it was damaged or written by "
+                "faulty software. Export it again."
+            )
         note = "its text encoding is not known here; names in it may look wrong, numbers are right"
         raise WrongEncoding("iso-8859-1", note) from None
 
@@ -90,10 +93,14 @@ class SafeParser:
         if self._encoding is not None:
             return
         if error.code in (_UNKNOWN_ENCODING, _INCORRECT_ENCODING):
-            raise WrongEncoding("utf-8", "its XML declaration states a wrong encoding") from None
+            note = "its declaration states a wrong encoding; it is read as UTF-8, numbers are right"
+            raise WrongEncoding("utf-8", note) from None
         start = data.find(b"\n") if error.lineno > 1 else 0
         if error.code == _INVALID_TOKEN and _has_high_byte(data, start):
-            note = "it states no encoding or a wrong one; special characters are read as Latin-1"
+            note = (
+                "it states no encoding or a wrong one; special characters are read as Latin-1, "
+                "numbers are right"
+            )
             raise WrongEncoding("iso-8859-1", note) from None
 
 

@@ -56,22 +56,21 @@ def open_imzml_job(
 ) -> Job[Progress, ImzmlDataset]:
     """Open a slide as a job that reports its progress and can be stopped."""
     imzml, ibd_path = pair_of(path)
-    document = yield from read_document(imzml)
-    ibd = IbdFile(ibd_path)
     try:
-        return _assemble(document, ibd, imzml, memory_budget)
-    except BaseException:
-        ibd.close()
-        raise
+        document = yield from read_document(imzml)
+        return _assemble(document, IbdFile(ibd_path), imzml, memory_budget)
+    except SlideError as error:
+        if str(error).startswith((imzml.name, ibd_path.name)):
+            raise
+        raise SlideError(f"{imzml.name}: {error}") from None
 
 
 def _assemble(document: Document, ibd: IbdFile, path: Path, memory_budget: int) -> ImzmlDataset:
     try:
         return ImzmlDataset(_parts(document, ibd, path), memory_budget)
-    except SlideError as error:
-        if path.name in str(error) or ibd.path.name in str(error):
-            raise
-        raise SlideError(f"{path.name}: {error}") from None
+    except BaseException:
+        ibd.close()
+        raise
 
 
 def _parts(document: Document, ibd: IbdFile, path: Path) -> SlideParts:

@@ -33,7 +33,10 @@ def pair_of(path: str | os.PathLike[str]) -> tuple[Path, Path]:
     try:
         return _pair(given)
     except OSError as error:
-        raise SlideError(f"{given.name} cannot be read: {error.strerror}") from None
+        raise SlideError(
+            f"{given.name} cannot be read: {error.strerror}; is its drive connected, is its name "
+            "complete, and are you allowed to read its folder?"
+        ) from None
 
 
 def _pair(given: Path) -> tuple[Path, Path]:

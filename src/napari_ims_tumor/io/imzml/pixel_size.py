@@ -41,9 +41,15 @@ def pixel_size_um(header: Header) -> tuple[Size | None, list[str]]:
         return sizes[0], list(dict.fromkeys(notes))
     if sizes:
         said = " and ".join(f"{column:g} × {row:g} µm" for row, column in sizes)
-        notes.append(f"the file states different pixel sizes ({said}); distances are in pixels")
+        notes.append(
+            f"different pixel sizes are stated ({said}), so distances are in pixels. Export it "
+            "with one pixel size to see µm."
+        )
     elif not notes:
-        notes.append("the file states no pixel size; distances are in pixels")
+        notes.append(
+            "no pixel size is stated, so distances are in pixels. Export it with its pixel size "
+            "to see µm."
+        )
     return None, list(dict.fromkeys(notes))
 
 
@@ -61,12 +67,15 @@ def _size(terms: list[Term]) -> tuple[Size | None, list[str]]:
     if x is None and y is None:
         return None, []
     if not all(_is_size(length.um) for length in (x, y) if length is not None):
-        return None, ["the stated pixel size is not a positive length; distances are in pixels"]
+        return None, [
+            "the stated pixel size is not a length above 0, so distances are in pixels. Export it "
+            "with its pixel size to see µm."
+        ]
     column, x_note = _side(x, _extent(terms, cv.MAX_DIMENSION_X, cv.MAX_COUNT_X))
     row, y_note = _side(y, _extent(terms, cv.MAX_DIMENSION_Y, cv.MAX_COUNT_Y))
     notes = [*x_note, *y_note]
     if x is None:
-        notes.append("the file states only a pixel height; the width is taken to be the same")
+        notes.append("only a pixel height is stated; the width is taken to be the same")
     return (row or column, column or row), notes
 
 

@@ -13,25 +13,43 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.runs import Runs, batches, end_to_end
 from napari_ims_tumor.io.imzml.scatter import Target, can_scatter, scatter
+from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, IntArray
 from napari_ims_tumor.msi.spectrum import RaggedBlock
 
 
 @dataclass(slots=True)
 class Disorder:
-    """Counts the spectra that had to be put in order."""
+    """Counts the spectra that had to be put in order, and keeps the first of each kind."""
 
     unsorted: int = 0
     not_finite: int = 0
+    first_unsorted: int = 0
+    first_not_finite: int = 0
+
+    def add(self, block: RaggedBlock, unsorted: BoolArray, holes: BoolArray) -> None:
+        """Count the flagged spectra of a block."""
+        if not self.unsorted and unsorted.any():
+            self.first_unsorted = int(block.indices[np.argmax(unsorted)])
+        if not self.not_finite and holes.any():
+            self.first_not_finite = int(block.indices[np.argmax(holes)])
+        self.unsorted += int(unsorted.sum())
+        self.not_finite += int(holes.sum())
 
     @property
     def notes(self) -> tuple[str, ...]:
         """One sentence for each kind of disorder."""
+        sort = "not in ascending order of m/z, sorted in memory"
+        holes = "with m/z values that are no finite numbers; those points are left out"
         found = (
-            (self.unsorted, "were not in ascending order of m/z and were sorted"),
-            (self.not_finite, "held m/z values that are not numbers; those points were left out"),
+            (self.unsorted, self.first_unsorted, sort),
+            (self.not_finite, self.first_not_finite, holes),
         )
-        return tuple(f"{count} spectra {what}" for count, what in found if count)
+        return tuple(
+            f"{spectra(count)} {what} (the first is spectrum {first})"
+            for count, first, what in found
+            if count
+        )
 
 
 class Room(Protocol):
@@ -111,8 +129,9 @@ def _read_any(reader: RaggedReader, runs: Runs, block: RaggedBlock) -> None:
     # Empty arrays may claim to lie anywhere: put them beside one that does lie somewhere.
     offsets = np.where(nbytes > 0, offsets, offsets[np.argmax(nbytes)])
     view, places = runs.fetch(offsets, nbytes)
-    end_to_end(block.mz, index.mz, indices, (view, places[:k], "m/z"))
-    end_to_end(block.intensity, index.intensity, indices, (view, places[k:], "intensity"))
+    end_to_end(block.mz, index.mz, indices, (view, places[:k], runs.what("m/z")))
+    what = runs.what("intensity")
+    end_to_end(block.intensity, index.intensity, indices, (view, places[k:], what))
 
 
 def tidy(block: RaggedBlock, disorder: Disorder | None = None) -> RaggedBlock:
@@ -121,8 +140,7 @@ def tidy(block: RaggedBlock, disorder: Disorder | None = None) -> RaggedBlock:
         return block
     unsorted, holes = find_disorder(block)
     if disorder is not None:
-        disorder.unsorted += int(unsorted.sum())
-        disorder.not_finite += int(holes.sum())
+        disorder.add(block, unsorted, holes)
     mz, intensity = block.mz.copy(), block.intensity.copy()
     for j in np.flatnonzero(unsorted | holes).tolist():
         part = slice(int(block.bounds[j]), int(block.bounds[j + 1]))

@@ -26,6 +26,10 @@ class Runs:
         self._ibd = ibd
         self._buffer = np.empty(0, np.uint8)
 
+    def what(self, array: str) -> str:
+        """How messages call an array, up to the number of its spectrum."""
+        return f"{self._ibd.path.name}: the {array} array of spectrum"
+
     def fetch(self, offsets: IntArray, nbytes: IntArray) -> tuple[memoryview, IntArray]:
         """Read arrays.
 
@@ -85,7 +89,7 @@ def take_apart(
     view, places = fetched
     for i, place in zip(indices.tolist(), places.tolist(), strict=True):
         span = table.span(i)
-        yield decode(view[place : place + span.nbytes], span, f"the {what} array of spectrum {i}")
+        yield decode(view[place : place + span.nbytes], span, f"{what} {i}")
 
 
 def end_to_end(

@@ -142,9 +142,15 @@ def _array(arrays: Sequence[_Terms], accession: str) -> ArrayShape:
     found = [array for array in arrays if array.has(accession)]
     what = cv.NAMES[accession]
     if not found:
-        raise SlideError(f"a spectrum has no {what} ({accession}): this is not an imzML image")
+        raise SlideError(
+            f"it has no {what} ({accession}): the file is incomplete or no imzML image. "
+            "Export it again."
+        )
     if len(found) > 1:
-        raise SlideError(f"a spectrum has {len(found)} arrays that are called {what} ({accession})")
+        raise SlideError(
+            f"it has {len(found)} arrays that are called {what} ({accession}), so which one is "
+            "meant is not certain: the file was written by faulty software. Export it again."
+        )
     array = found[0]
     _refuse_foreign_compression(array, what)
     return ArrayShape(
@@ -168,8 +174,8 @@ def _refuse_foreign_compression(array: _Terms, what: str) -> None:
         if foreign or (unknown and accession not in cv.NAMES):
             called = cv.FOREIGN_COMPRESSIONS.get(accession, name)
             raise SlideError(
-                f"the {what} is compressed with {accession} ({called}), which cannot be read; "
-                "export it again without compression or with zlib"
+                f"its {what} is compressed with {accession} ({called}), which cannot be read. "
+                "Export it again without compression or with zlib."
             )
 
 
@@ -177,7 +183,8 @@ def _name_notes(parts: Sequence[_Terms]) -> tuple[str, ...]:
     return tuple(
         dict.fromkeys(
             f"{accession} is called {name!r} but means {cv.NAMES[accession]!r}; "
-            "the accession number was believed"
+            "the accession number was believed. If images look wrong, tell the maker of the "
+            "exporting software."
             for part in parts
             for accession, name in part.names
             if cv.names_disagree(accession, name)

@@ -69,14 +69,15 @@ def read_intensity(ibd: IbdFile, index: SpectrumIndex, i: int) -> NDArray[Any]:
     """Read the intensities of one spectrum as they are written, in a floating type."""
     span = index.intensity.span(i)
     data = ibd.read(span.offset, span.nbytes)
-    values = decode(data, span, f"the intensity array of spectrum {i}")
+    values = decode(data, span, f"{ibd.path.name}: the intensity array of spectrum {i}")
     return values.astype(index.intensity.floating, copy=False)
 
 
 def read_mz(ibd: IbdFile, index: SpectrumIndex, i: int) -> Float64Array:
     """Read the m/z array of one spectrum as it is written, shape (n,)."""
     span = index.mz.span(i)
-    values = decode(ibd.read(span.offset, span.nbytes), span, f"the m/z array of spectrum {i}")
+    data = ibd.read(span.offset, span.nbytes)
+    values = decode(data, span, f"{ibd.path.name}: the m/z array of spectrum {i}")
     return values.astype(np.float64, copy=False)
 
 

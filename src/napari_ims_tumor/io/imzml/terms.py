@@ -51,7 +51,10 @@ class Header:
 def expand(entries: list[Entry], groups: Groups, depth: int = 0) -> Iterator[Term]:
     """Yield terms, following references into groups, also nested ones."""
     if depth > 16:
-        raise SlideError("the parameter groups of the .imzML refer to each other in a circle")
+        raise SlideError(
+            "the parameter groups of the .imzML refer to each other in a circle: it was edited by "
+            "hand or written by faulty software. Export it again."
+        )
     for entry in entries:
         if isinstance(entry, Term):
             yield entry
@@ -60,5 +63,5 @@ def expand(entries: list[Entry], groups: Groups, depth: int = 0) -> Iterator[Ter
         else:
             raise SlideError(
                 f"the .imzML refers to a parameter group {entry.ref!r} that it does not define: "
-                "it was cut or edited by hand; export it again"
+                "it was cut or edited by hand. Export it again."
             )

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
+from napari_ims_tumor.io.imzml.wording import spectra as many
 from napari_ims_tumor.msi.arrays import BoolArray, IntArray
 
 _WRAP: Final = 1 << 32
@@ -34,8 +35,8 @@ def validate(index: SpectrumIndex, ibd: Path, size: int) -> None:
     overlapping = _first_overlap(index)
     if overlapping is not None:
         raise SlideError(
-            f"the arrays of spectrum {overlapping[0]} overlap those of another spectrum in "
-            f"{ibd.name} ({overlapping[1]} overlaps): the offsets are wrong. Export it again."
+            f"the arrays of spectrum {overlapping[0]} overlap other arrays in {ibd.name} "
+            f"(so many times: {overlapping[1]}): the offsets are wrong. Export it again."
         )
 
 
@@ -45,8 +46,8 @@ def _refuse_unequal_lengths(index: SpectrumIndex) -> None:
         i = int(wrong[0])
         raise SlideError(
             f"spectrum {i} has {int(index.mz.lengths[i])} m/z values but "
-            f"{int(index.intensity.lengths[i])} intensities ({wrong.size} spectra are like this): "
-            "the file is damaged; export it again"
+            f"{int(index.intensity.lengths[i])} intensities ({many(wrong.size)} in all): the "
+            "file is damaged. Export it again."
         )
 
 
@@ -57,7 +58,7 @@ def _refuse_impossible(index: SpectrumIndex) -> None:
         if huge.size:
             raise SlideError(
                 f"spectrum {int(huge[0])} states an impossible array position or length "
-                f"({huge.size} spectra): the .imzML is damaged; export it again"
+                f"({many(huge.size)} in all): the .imzML file is damaged. Export it again."
             )
 
 
@@ -93,10 +94,12 @@ def _repair_wrapped(index: SpectrumIndex, size: int) -> None:
         return
     index.mz.offsets, index.intensity.offsets = kept
     bad = np.flatnonzero((kept[0] < 0) | (kept[1] < 0))
-    first = f"spectrum {int(bad[0])} has a negative offset" if bad.size else "offsets repeat"
+    wrong = "the array offsets repeat, as if they had wrapped around at 4 GB"
+    if bad.size:
+        wrong = f"spectrum {int(bad[0])} has a negative offset ({many(bad.size)} in all)"
     raise SlideError(
-        f"{first} ({bad.size} spectra) and cannot be repaired for certain: the .imzML is damaged "
-        "or was written by faulty 32-bit software. Export it again."
+        f"{wrong}, and that cannot be repaired for certain: the .imzML file is damaged or was "
+        "written by faulty 32-bit software. Export it again."
     )
 
 
@@ -136,7 +139,7 @@ def _refuse_outside(index: SpectrumIndex, ibd: Path, size: int) -> None:
         i = int(outside[0])
         raise SlideError(
             f"{ibd.name}: spectrum {i} ends at byte {int(ends[i])}, the file has {size}: "
-            f"incomplete copy? ({outside.size} of {len(index)} spectra are cut off.) Copy it again."
+            f"incomplete copy? (Cut off: {outside.size:,} of {many(len(index))}.) Copy it again."
         )
 
 
