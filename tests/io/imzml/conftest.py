@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from napari_ims_tumor.io.imzml.columns import Document
+
 TYPES = {
     "f2": ("MS:1000520", "16-bit float"),
     "f4": ("MS:1000521", "32-bit float"),
@@ -216,6 +218,22 @@ class Writer:
         imzml.write_bytes(raw)
         (folder / f"{name}{self.q.suffixes[1]}").write_bytes(bytes(self.ibd))
         return imzml
+
+
+def is_same(one: Document, other: Document) -> bool:
+    """Whether two readings found the same header, structures and numbers, in the same order."""
+    return (
+        (one.header, one.structures, one.notes) == (other.header, other.structures, other.notes)
+        and np.array_equal(one.kinds, other.kinds)
+        and len(one.tables) == len(other.tables)
+        and all(map(np.array_equal, one.tables, other.tables))
+    )
+
+
+@pytest.fixture
+def same_document() -> Callable[[Document, Document], bool]:
+    """``same_document(one, other)``: whether two readings found the same."""
+    return is_same
 
 
 WriteSlide = Callable[..., Path]

@@ -366,7 +366,7 @@ quirk_sets = st.fixed_dictionaries(
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(quirks=quirk_sets, n=st.integers(1, 40), seed=st.integers(0, 1000))
 def test_templates_read_what_the_parser_reads(tmp_path_factory, quirks, n, seed) -> None:
-    from .conftest import Pixel, Quirks, Writer
+    from .conftest import Pixel, Quirks, Writer, is_same
 
     rng = np.random.default_rng(seed)
     mz = np.sort(rng.choice(np.arange(100.0, 1000.0), 6, replace=False))
@@ -383,10 +383,7 @@ def test_templates_read_what_the_parser_reads(tmp_path_factory, quirks, n, seed)
     path = Writer(Quirks(**quirks)).write(tmp_path_factory.mktemp("slide"), pixels, "slide")
     fast = run_inline(read_document(path))
     slow = run_inline(read_document(path, use_templates=False))
-    assert fast.structures == slow.structures
-    assert np.array_equal(fast.kinds, slow.kinds)
-    assert np.array_equal(fast.numbers, slow.numbers)
-    assert fast.header == slow.header
+    assert is_same(fast, slow)
     with open_imzml(path) as slide:
         for i in range(n):
             assert np.array_equal(slide.spectrum(i).intensity, pixels[i].intensity)

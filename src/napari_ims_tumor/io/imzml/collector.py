@@ -128,6 +128,11 @@ class Collector:
         if name == "binaryDataArray":
             self._arrays.append([])
             return self._arrays[-1]
+        if name == "spectrum":
+            raise SlideError(
+                "the .imzML holds a spectrum inside another spectrum: it was damaged or edited by "
+                "hand; export it again"
+            )
         # Old exporters wrap the scans in a <spectrumDescription>.
         return self._terms if name in ("scanList", "spectrumDescription") else None
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.imzml.batch import Run
 from napari_ims_tumor.io.imzml.collector import SpectrumValues, Structure
-from napari_ims_tumor.io.imzml.template import Template
 from napari_ims_tumor.io.imzml.terms import Header
 from napari_ims_tumor.msi.arrays import IntArray
 
@@ -30,8 +30,8 @@ class Document:
         The distinct structures of spectra.
     kinds
         Shape (n_spectra,): index into ``structures``.
-    numbers
-        The numbers of all spectra end to end, in file order, int64.
+    tables
+        The numbers of the spectra of each structure, shape (numbers, spectra), in file order.
     notes
         What was off, one sentence each.
     """
@@ -39,7 +39,7 @@ class Document:
     header: Header
     structures: list[Structure]
     kinds: IntArray
-    numbers: IntArray
+    tables: list[IntArray]
     notes: list[str] = field(default_factory=list)
 
 
@@ -51,35 +51,53 @@ class Columns:
         self.structures: dict[Structure, int] = {}
         self.n_spectra = 0
         self.last: SpectrumValues | None = None
-        self._kinds: list[int] = []
-        self._numbers: list[int] = []
-        self._done: list[tuple[IntArray, IntArray]] = []
+        self._kinds: list[IntArray] = []
+        self._tables: list[list[IntArray]] = []
+        # Spectra that came one by one since the last that came in a run.
+        self._single_kinds: list[int] = []
+        self._singles: list[list[list[int]]] = []
 
     def add(self, spectrum: SpectrumValues) -> None:
         """Append one spectrum."""
         where = f"{self._name}: spectrum {self.n_spectra}"
-        self._numbers.extend([whole_number(text, where) for text in spectrum.values])
-        self._kinds.append(self.structures.setdefault(spectrum.structure, len(self.structures)))
-        self.n_spectra += 1
+        kind = self.structures.setdefault(spectrum.structure, len(self.structures))
+        if kind == len(self._tables):
+            self._tables.append([])
+            self._singles.append([])
+        self.add_one(kind, [whole_number(text, where) for text in spectrum.values])
         self.last = spectrum
 
-    def add_alike(self, template: Template, text: bytes, start: int) -> int:
-        """Append the spectra that match a template; return where the next one starts."""
-        count, end = template.skip(text, start, self._numbers)
-        self._kinds.extend([template.kind] * count)
-        self.n_spectra += count
-        return end
+    def add_one(self, kind: int, numbers: list[int]) -> None:
+        """Append one spectrum of a known structure."""
+        self._single_kinds.append(kind)
+        self._singles[kind].append(numbers)
+        self.n_spectra += 1
+
+    def add_run(self, run: Run) -> None:
+        """Append many spectra of known structures."""
+        self.pack()
+        self._kinds.append(run.kinds)
+        for kind, table in run.tables.items():
+            self._tables[kind].append(table)
+        self.n_spectra += run.kinds.size
 
     def pack(self) -> None:
-        """Move what was gathered into compact arrays."""
-        self._done.append((np.array(self._kinds, np.int64), np.array(self._numbers, np.int64)))
-        self._kinds, self._numbers = [], []
+        """Move what came one by one into compact arrays."""
+        if not self._single_kinds:
+            return
+        self._kinds.append(np.array(self._single_kinds, np.int64))
+        self._single_kinds = []
+        for table, singles in zip(self._tables, self._singles, strict=True):
+            if singles:
+                table.append(np.array(singles, np.int64).T)
+                singles.clear()
 
     def document(self, header: Header) -> Document:
         """Return everything gathered."""
         self.pack()
-        kinds, numbers = (np.concatenate(column) for column in zip(*self._done, strict=True))
-        return Document(header, list(self.structures), kinds, numbers)
+        kinds = np.concatenate(self._kinds) if self._kinds else np.zeros(0, np.int64)
+        tables = [np.concatenate(tables, axis=1) for tables in self._tables]
+        return Document(header, list(self.structures), kinds, tables)
 
 
 def whole_number(text: str, where: str) -> int:

@@ -132,22 +132,9 @@ def _empty_table(n: int) -> ArrayTable:
 
 
 def _by_structure(document: Document) -> Iterator[tuple[int, IntArray, IntArray]]:
-    """Yield (structure, spectra of it, their numbers as (spectra, numbers))."""
-    counts = np.array([_n_numbers(s) for s in document.structures], np.int64)[document.kinds]
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    for kind, structure in enumerate(document.structures):
-        rows = np.flatnonzero(document.kinds == kind)
-        width = _n_numbers(structure)
-        if rows.size == document.kinds.size:
-            yield kind, rows, document.numbers.reshape(rows.size, width)
-        else:
-            yield kind, rows, document.numbers[starts[rows, None] + np.arange(width)]
-
-
-def _n_numbers(structure: tuple[object, ...]) -> int:
-    terms, scans, arrays = structure
-    parts = [terms, *scans, *arrays]  # type: ignore[misc]
-    return sum(getattr(slot, "ordinal", -1) >= 0 for part in parts for slot in part)
+    """Yield (structure, spectra of it, their numbers as (numbers, spectra))."""
+    for kind, table in enumerate(document.tables):
+        yield kind, np.flatnonzero(document.kinds == kind), table
 
 
 def _fill(index: SpectrumIndex, shape: SpectrumShape, rows: IntArray, values: IntArray) -> None:
@@ -181,9 +168,10 @@ def _fill_table(
 def _numbers(source: Source, values: IntArray) -> IntArray:
     """Numbers of a source, shape (spectra,), :data:`MISSING` where there are none."""
     if isinstance(source, Column):
-        return values[:, source.ordinal]
+        own: IntArray = values[source.ordinal]
+        return own
     number = MISSING if source is None else whole_number(source.text, "a parameter group")
-    return np.full(values.shape[0], number, np.int64)
+    return np.full(values.shape[1], number, np.int64)
 
 
 def _required(source: Source, values: IntArray, rows: IntArray, what: str) -> IntArray:

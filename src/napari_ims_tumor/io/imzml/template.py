@@ -1,20 +1,24 @@
-"""Reads spectra that are written alike with one regular expression instead of an XML parser.
+"""Learns how a file writes its spectra, and reads further ones without an XML parser.
 
 A template is learned from a spectrum that the XML parser has just read: its text with the values
 left open. Text that matches is well-formed, has the same elements, accessions and groups, and so
 means the same; only its numbers differ, and those are captured. What does not match goes to the
-parser. The result is the parser's, some ten times sooner.
+parser. The result is the parser's, many times sooner.
+
+A template reads in two ways. Its stencil reads many spectra at once, written as plainly as can be.
+Its pattern reads one spectrum, and is more generous: numbers may have signs, blanks and ".0".
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from operator import itemgetter
-from typing import Final, Literal, NamedTuple
+from typing import Final, Literal, NamedTuple, TypeAlias
 
+from napari_ims_tumor.io.imzml.stencil import NUMBER, Stencil, make_stencil
 from napari_ims_tumor.io.imzml.vocabulary import NUMBERS
 
 _TAG: Final = re.compile(
@@ -38,17 +42,23 @@ _OPEN_ATTRIBUTES: Final = {
     b"cvParam": frozenset({b"value"}),
     b"userParam": frozenset({b"value"}),
 }
-_MARKUP: Final = re.compile(rb"<[!?]")
-
+_QUOTES: Final = {"double": ord('"'), "single": ord("'")}
+MARKUP: Final = re.compile(rb"<[!?]")
+"""Begins a comment, a CDATA section, a processing instruction or a declaration."""
 
 _PLAIN: Final = re.compile(r"[ \t]*([-+]?[0-9]{1,18})(?:\.0*)?[ \t]*")
 
 
+_Pick: TypeAlias = Callable[[tuple[bytes, ...]], tuple[bytes, ...]]
+
+
 class _Piece(NamedTuple):
-    """A stretch of fixed text, or the pattern of a value."""
+    """A stretch of fixed text, or the pattern of a value, its quote and its length here."""
 
     what: Literal["fixed", "open", "number"]
     text: bytes
+    quote: int = 0
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,37 +73,41 @@ class Template:
         several times faster than a pattern that spells it out.
     fixed
         What the fixed stretches must be.
-    fixed_groups, number_groups
-        Which groups of the pattern hold them.
+    pick_fixed, pick_numbers
+        Take those groups of the pattern that hold them.
     kind
         Index of the structure that such a spectrum has.
+    end
+        The closing tag.
+    stencil
+        Reads many spectra at once; ``None`` where their values are too long for that.
     """
 
     pattern: re.Pattern[bytes]
     fixed: tuple[bytes, ...]
-    fixed_groups: tuple[int, ...]
-    number_groups: tuple[int, ...]
+    pick_fixed: _Pick
+    pick_numbers: _Pick
     kind: int
+    end: bytes
+    stencil: Stencil | None
 
-    def skip(self, text: bytes, start: int, numbers: list[int]) -> tuple[int, int]:
-        """Read as many spectra as match from ``start`` on, appending to ``numbers``.
+    def read_one(
+        self, text: bytes | bytearray, start: int, size: int
+    ) -> tuple[list[int], int] | None:
+        """Read the spectrum at ``start`` in the first ``size`` bytes of a text.
 
         Returns
         -------
-        tuple of int
-            How many were read, and where the next one starts.
+        tuple or None
+            Its numbers, and where the next one starts; ``None`` where it does not match.
         """
-        match, fixed = self.pattern.match, self.fixed
-        pick_fixed, pick_numbers = itemgetter(*self.fixed_groups), itemgetter(*self.number_groups)
-        count = 0
-        while (found := match(text, start)) is not None:
-            groups = found.groups()
-            if pick_fixed(groups) != fixed:
-                break
-            numbers.extend(map(int, pick_numbers(groups)))
-            start = found.end()
-            count += 1
-        return count, start
+        found = self.pattern.match(text, start, size)
+        if found is None:
+            return None
+        groups = found.groups()
+        if self.pick_fixed(groups) != self.fixed:
+            return None
+        return list(map(int, self.pick_numbers(groups))), found.end()
 
 
 def learn(text: bytes, kind: int, values: list[str]) -> Template | None:
@@ -113,39 +127,55 @@ def learn(text: bytes, kind: int, values: list[str]) -> Template | None:
     Template or None
         ``None`` where the text is unusual (comments, entities) or would not be read the same way.
     """
-    if _MARKUP.search(text) or b"&" in text:
+    if MARKUP.search(text) or b"&" in text:
         return None
-    template = _build(list(_pieces(text.strip(b" \t\r\n"))), kind)
-    if len(template.number_groups) < 2 or len(template.fixed) < 2:
+    written = text.lstrip(b" \t\r\n")
+    pieces = list(_joined(_pieces(written)))
+    if sum(piece.what == "number" for piece in pieces) < 2:
         return None
-    numbers: list[int] = []
-    read = template.skip(text, 0, numbers)
+    template = _build(pieces, kind, text[: len(text) - len(written)])
     plain = [_PLAIN.fullmatch(value) for value in values]
     as_parsed = [int(found[1]) for found in plain if found is not None]
-    if read != (1, len(text)) or None in plain or numbers != as_parsed:
+    if None in plain or template.read_one(text, 0, len(text)) != (as_parsed, len(text)):
         return None
     return template
 
 
-def _build(pieces: list[_Piece], kind: int) -> Template:
-    """Join neighboring fixed pieces and number the groups."""
-    patterns, fixed, fixed_groups, number_groups = [], [], [], []
-    group = 0
+def _joined(pieces: Iterator[_Piece]) -> Iterator[_Piece]:
+    """Join neighboring stretches of fixed text: then those and values take turns."""
     for what, run in groupby(pieces, key=lambda piece: piece.what):
-        parts = [piece.text for piece in run]
         if what == "fixed":
-            fixed.append(b"".join(parts))
-            fixed_groups.append(group)
-            patterns.append(b"(.{%d})" % len(fixed[-1]))
-            group += 1
+            yield _Piece("fixed", b"".join(piece.text for piece in run))
+        else:
+            yield from run
+
+
+def _build(pieces: list[_Piece], kind: int, before: bytes) -> Template:
+    """Make the pattern and the stencil; ``before`` is the white space before the spectrum."""
+    grouped = [piece.what for piece in pieces if piece.what != "open"]
+    patterns = [b"(.{%d})" % len(t) if w == "fixed" else t for w, t, *_ in pieces]
+    return Template(
+        pattern=re.compile(rb"[ \t\r\n]*+" + b"".join(patterns), re.DOTALL),
+        fixed=tuple(piece.text for piece in pieces if piece.what == "fixed"),
+        pick_fixed=itemgetter(*(i for i, what in enumerate(grouped) if what == "fixed")),
+        pick_numbers=itemgetter(*(i for i, what in enumerate(grouped) if what == "number")),
+        kind=kind,
+        end=pieces[-1].text[pieces[-1].text.rindex(b"<") :],
+        stencil=make_stencil(_steps(pieces, before)),
+    )
+
+
+def _steps(pieces: list[_Piece], before: bytes) -> list[tuple[bytes, int | None, int]]:
+    """Pair each stretch of fixed text with the value after it."""
+    steps = []
+    for i, piece in enumerate(pieces):
+        if piece.what != "fixed":
             continue
-        for part in parts:
-            patterns.append(part)
-            if what == "number":
-                number_groups.append(group)
-                group += 1
-    pattern = re.compile(rb"[ \t\r\n]*+" + b"".join(patterns), re.DOTALL)
-    return Template(pattern, tuple(fixed), tuple(fixed_groups), tuple(number_groups), kind)
+        text = before + piece.text if i == 0 else piece.text
+        value = pieces[i + 1] if i + 1 < len(pieces) else None
+        quote = None if value is None else NUMBER if value.what == "number" else value.quote
+        steps.append((text, quote, 0 if value is None else value.size))
+    return steps
 
 
 def _pieces(text: bytes) -> Iterator[_Piece]:
@@ -172,7 +202,11 @@ def _attributes(name: bytes, text: bytes) -> Iterator[_Piece]:
         quoted = "double" if one["double"] is not None else "single"
         yield _Piece("fixed", text[done : one.start(quoted)])
         number = is_number and one["name"] == b"value"
-        yield _Piece("number", _NUMBER) if number else _Piece("open", _ANYTHING[quoted])
+        size = one.end(quoted) - one.start(quoted)
+        if number:
+            yield _Piece("number", _NUMBER)
+        else:
+            yield _Piece("open", _ANYTHING[quoted], _QUOTES[quoted], size)
         done = one.end(quoted)
     yield _Piece("fixed", text[done:])
 
