@@ -13,8 +13,10 @@ from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.job import Job, Progress, run_inline
 from napari_ims_tumor.msi.arrays import FloatArray
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.ion_measure import IonMeasure, measured_images
 from napari_ims_tumor.msi.mass_axis import MassWindow
-from napari_ims_tumor.msi.normalization import Normalization, scale_factors
+from napari_ims_tumor.msi.normalization import Normalizer
+from napari_ims_tumor.msi.reduction import Reduction
 
 if TYPE_CHECKING:
     from napari_ims_tumor.io.simulated_files import SimulatedFiles
@@ -23,9 +25,12 @@ PathLike: TypeAlias = str | os.PathLike[str]
 
 
 def ion_images(
-    slide: MsiDataset, windows: Sequence[MassWindow], normalize: Normalization = "none"
+    slide: MsiDataset,
+    windows: Sequence[MassWindow],
+    normalize: Normalizer = "none",
+    reduce: Reduction = "sum",
 ) -> FloatArray:
-    """Sum the intensity inside m/z windows.
+    """Make the ion images of m/z windows.
 
     Parameters
     ----------
@@ -34,19 +39,17 @@ def ion_images(
     windows
         Bounds are inclusive.
     normalize
-        ``"tic"``, ``"rms"`` or ``"median"`` multiply each spectrum by the slide's mean reference
-        over its own (see :mod:`napari_ims_tumor.msi.normalization`).
+        ``"tic"``, ``"rms"``, ``"median"`` or the window of a reference peak multiply each spectrum
+        by the slide's mean reference over its own (see :mod:`napari_ims_tumor.msi.normalization`).
+    reduce
+        ``"sum"``, ``"max"`` or ``"mean"`` of the points inside a window.
 
     Returns
     -------
     ndarray
         (windows, *image_shape); NaN where nothing was measured, 0 where no peak lies inside.
     """
-    images = slide.ion_images(windows)
-    if normalize == "none":
-        return images
-    scaled: FloatArray = images * slide.pixels.as_image(scale_factors(slide, normalize))
-    return scaled
+    return measured_images(slide, windows, IonMeasure(reduce, normalize))
 
 
 def read_labels(

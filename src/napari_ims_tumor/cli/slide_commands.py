@@ -42,7 +42,7 @@ def add_to(commands: Commands) -> None:
     check.add_argument("--json", action="store_true", help=AS_JSON)
     check.set_defaults(run=_check)
 
-    image = commands.add_parser("ion-image", help="write the summed intensity of an m/z window")
+    image = commands.add_parser("ion-image", help="write the intensity inside an m/z window")
     image.add_argument("slide", type=Path, help=SLIDE)
     image.add_argument(
         "--mz", type=float, required=True, action="append", help="center of the window; repeatable"
@@ -51,10 +51,17 @@ def add_to(commands: Commands) -> None:
         "--tolerance", default="0.1Da", help="half-width: 0.3Da, 5mDa or 20ppm; default 0.1Da"
     )
     image.add_argument(
+        "--reduce",
+        choices=["sum", "max", "mean"],
+        default="sum",
+        help="what is made of the points inside; default sum",
+    )
+    image.add_argument(
         "--normalize",
-        choices=["none", "tic", "rms", "median"],
+        metavar="BY",
         default="none",
-        help="by what each spectrum is scaled; default none, raw sums",
+        help="by what each spectrum is scaled: none (default), tic, rms, median, or a peak, "
+        "reference:MZ or reference:MZ:TOLERANCE",
     )
     image.add_argument("-o", "--output", type=Path, required=True, help=".npy or .ome.tif")
     image.set_defaults(run=_ion_image)
@@ -137,20 +144,24 @@ def _ion_image(given: argparse.Namespace) -> int:
     from napari_ims_tumor.api import ion_images
     from napari_ims_tumor.io.image_file import write_image, write_planes
     from napari_ims_tumor.io.imzml import open_imzml_job
+    from napari_ims_tumor.msi.ion_measure import IonMeasure
     from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
+    from napari_ims_tumor.msi.normalization import read_normalizer
 
     tolerance = MassTolerance.parse(given.tolerance)
+    measure = IonMeasure(given.reduce, read_normalizer(given.normalize, tolerance))
     refuse_image_path(given.output)
     windows = [MassWindow(mz, tolerance) for mz in given.mz]
     names = [str(window) for window in windows]
     with drive(open_imzml_job(given.slide)) as slide:
-        for window in windows:
+        reference = [measure.normalize] if isinstance(measure.normalize, MassWindow) else []
+        for window in (*windows, *reference):
             _warn_of_nothing(slide, window)
-        images = ion_images(slide, windows, given.normalize)
+        images = ion_images(slide, windows, measure.normalize, measure.reduce)
         about = {
             "slide": slide.name,
             "windows": [[window.low, window.high] for window in windows],
-            "normalization": given.normalize,
+            **measure.about(),
         }
         if len(names) == 1:
             write_image(given.output, images[0], names[0], slide.pixels, about)

@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, frozen
+from napari_ims_tumor.msi.normalization import scale_factors
 
 SCALE_FLOOR: Final = 0.3
 """Least scale, as a share of the typical scale: a peak seen once must not become a giant."""
@@ -39,9 +40,9 @@ def root_of_shares(values: FloatArray) -> Float32Array:
     """
     clean = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     np.maximum(clean, 0, out=clean)
-    total = clean.sum(axis=1, dtype=np.float64, keepdims=True)
-    factor = np.divide(clean.shape[1], total, out=np.zeros_like(total), where=total > 0)
-    clean *= factor
+    total = clean.sum(axis=1, dtype=np.float64)
+    # Each spectrum for itself: what a model sees of it is the same alone and among thousands.
+    clean *= scale_factors(total, "tic", target=clean.shape[1])[:, None]
     return np.sqrt(clean, out=clean)
 
 

@@ -1,28 +1,96 @@
-"""Bring spectra to a common scale, for ion images that can be compared.
+"""Bring spectra to a common scale: one rule for what is seen, fitted, predicted and exported.
 
 A factor multiplies a spectrum. Its reference is the spectrum's total ion current, the root mean
-square or the median of its intensities; the factor is the slide's mean reference over the
-spectrum's own, so a normalized slide keeps its order of magnitude. A spectrum whose reference is
-zero or not finite gets the factor 0, never NaN.
+square or the median of its intensities, or the summed intensity of a reference peak; the factor is
+the slide's mean reference over the spectrum's own, so a normalized slide keeps its order of
+magnitude. A spectrum whose reference is zero or not finite gets the factor 0, never NaN.
 """
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from threading import Lock
+from typing import Any, Final, Literal, TypeAlias, get_args
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from napari_ims_tumor.errors import QueryError
-from napari_ims_tumor.msi.arrays import Float64Array, FloatArray
+from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, frozen
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.msi.spectrum import SharedAxisBlock, SpectrumBlock
 
 Normalization = Literal["none", "tic", "rms", "median"]
 NORMALIZATIONS: Final[tuple[Normalization, ...]] = get_args(Normalization)
+Normalizer: TypeAlias = Normalization | MassWindow
+"""By what spectra are scaled; a window is that of a reference peak."""
+
+_REFERENCE: Final = "reference"
+_EXAMPLE: Final = "reference:885.55 or reference:885.55:0.1Da"
+_MOST_KNOWN: Final = 8
+"""Normalizers of a slide whose factors are kept."""
+_known: WeakKeyDictionary[Any, dict[Normalizer, Float64Array]] = WeakKeyDictionary()
+_lock = Lock()
+
+
+def read_normalizer(text: str, tolerance: MassTolerance) -> Normalizer:
+    """Read ``"none"``, ``"tic"``, ``"rms"``, ``"median"`` or a reference peak.
+
+    Parameters
+    ----------
+    text
+        A peak is ``"reference:885.55"``, or with a tolerance of its own,
+        ``"reference:885.55:0.1Da"``.
+    tolerance
+        Of a reference peak that is given without one.
+    """
+    kind, *rest = text.strip().split(":")
+    if kind in NORMALIZATIONS and not rest:
+        return kind
+    if kind != _REFERENCE or not 1 <= len(rest) <= 2:
+        known = ", ".join(NORMALIZATIONS)
+        raise QueryError(f"normalization {text!r}: use {known} or reference:MZ, such as {_EXAMPLE}")
+    try:
+        center = float(rest[0])
+    except ValueError:
+        raise QueryError(
+            f"normalization {text!r}: {rest[0]!r} is not a number; write it like {_EXAMPLE}"
+        ) from None
+    return MassWindow(center, MassTolerance.parse(rest[1]) if rest[1:] else tolerance)
+
+
+def normalizer_text(kind: Normalizer) -> str:
+    """Write a normalizer as :func:`read_normalizer` reads it."""
+    if isinstance(kind, str):
+        return kind
+    tolerance = kind.tolerance
+    return f"{_REFERENCE}:{kind.center!r}:{tolerance.value!r}{tolerance.unit}"
+
+
+def factors_of(dataset: MsiDataset, kind: Normalizer) -> Float64Array:
+    """Like :func:`scale_factors` of a slide; those asked for last cost nothing a second time.
+
+    Returns
+    -------
+    ndarray
+        Shape (n_spectra,), float64, read-only.
+    """
+    with _lock:
+        found = _known.get(dataset, {}).get(kind)
+    if found is not None:
+        return found
+    # Made outside the lock: another slide's reading must not wait for this one's.
+    made: Float64Array = frozen(scale_factors(dataset, kind), np.float64)
+    with _lock:
+        kept = _known.setdefault(dataset, {})
+        kept[kind] = made
+        while len(kept) > _MOST_KNOWN:
+            del kept[next(iter(kept))]
+    return made
 
 
 def scale_factors(
-    source: MsiDataset | FloatArray, kind: Normalization, target: float | None = None
+    source: MsiDataset | FloatArray, kind: Normalizer, target: float | None = None
 ) -> Float64Array:
     """One factor per spectrum that brings its reference to ``target``.
 
@@ -31,7 +99,7 @@ def scale_factors(
     source
         A dataset, or the references themselves (the TIC vector), shape (n_spectra,).
     kind
-        ``"none"`` gives 1 everywhere.
+        ``"none"`` gives 1 everywhere; a window, the summed intensity inside it as the reference.
     target
         The reference every spectrum shall have; by default the mean reference of the spectra
         whose reference is above zero.
@@ -41,40 +109,25 @@ def scale_factors(
     ndarray
         Shape (n_spectra,), float64, finite, at least 0; 0 where a spectrum has no usable reference.
     """
-    if kind not in NORMALIZATIONS:
-        raise QueryError(f"normalization {kind!r}: use {', '.join(NORMALIZATIONS)}")
+    if isinstance(kind, str) and kind not in NORMALIZATIONS:
+        raise QueryError(f"normalization {kind!r}: use {', '.join(NORMALIZATIONS)} or a window")
     if kind == "none":
         return np.ones(source.size if isinstance(source, np.ndarray) else source.n_spectra)
     values = source if isinstance(source, np.ndarray) else references(source, kind)
     return _factors(np.asarray(values, np.float64), target)
 
 
-def references(dataset: MsiDataset, kind: Normalization) -> Float64Array:
-    """What each spectrum is divided by: its TIC, RMS or median, shape (n_spectra,)."""
+def references(dataset: MsiDataset, kind: Normalizer) -> Float64Array:
+    """What each spectrum is divided by: TIC, RMS, median or reference peak, shape (n_spectra,)."""
+    if isinstance(kind, MassWindow):
+        vector: Float64Array = dataset.pixels.as_vector(dataset.ion_images([kind])[0])
+        return vector
     if kind == "tic":
         return dataset.total_ion_current()
     found = np.zeros(dataset.n_spectra, np.float64)
     for block in dataset.blocks():
         found[block.indices] = [_reference(values, kind) for values in _rows(block)]
     return found
-
-
-def row_references(values: FloatArray, kind: Normalization) -> Float64Array:
-    """The references of a (n, bins) matrix, row by row, shape (n,)."""
-    return np.array([_reference(row, kind) for row in values], np.float64)
-
-
-def normalized_rows(values: FloatArray, kind: Normalization, target: float = 1.0) -> FloatArray:
-    """Normalize a (n, bins) matrix row by row, each to the reference ``target``.
-
-    Unlike :func:`scale_factors` of a dataset, the result of a row does not depend on the other
-    rows: what a model sees of a spectrum is the same alone and among thousands.
-    """
-    if kind == "none":
-        return values
-    factors = _factors(row_references(values, kind), target)
-    scaled: FloatArray = (values * factors[:, None]).astype(values.dtype)
-    return scaled
 
 
 def _factors(reference: Float64Array, target: float | None) -> Float64Array:

@@ -13,11 +13,14 @@ from napari_ims_tumor.job import Job, JobStopped, Progress, run_inline
 Report = TypeVar("Report")
 Result = TypeVar("Result")
 
-Lane = Literal["open", "survey", "ion", "fit", "predict", "file", "autosave", "device", "warm-up"]
+Lane = Literal[
+    "open", "survey", "ion", "pin", "measure", "spectra", "fit", "predict", "file", "autosave",
+    "device", "warm-up",
+]  # fmt: skip
 """One job runs per lane; a job that comes to a busy lane stops the old one and takes its place."""
 
-PATIENT_LANES: Final[frozenset[Lane]] = frozenset({"file"})
-"""Lanes whose jobs wait for each other and are never dropped: somebody counts on each file."""
+PATIENT_LANES: Final[frozenset[Lane]] = frozenset({"file", "pin"})
+"""Lanes whose jobs wait for each other and are never dropped: somebody counts on each of them."""
 
 _log = logging.getLogger(__name__)
 

@@ -23,10 +23,12 @@ from napari_ims_tumor.io.session_file import (
 )
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.msi.overview import survey
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 from napari_ims_tumor.msi.synthetic.origin import SlideOrigin
 from napari_ims_tumor.msi.synthetic.slide import simulate_slide
+from napari_ims_tumor.session.ions import images_of
 from napari_ims_tumor.session.slide_state import IonImage, SlideState
 from napari_ims_tumor.session.snapshot import NEWS
 
@@ -64,6 +66,8 @@ class Reopened:
     ----------
     ions
         The ion images that were shown, at most one per slide.
+    pins, combined
+        Per slide, the ion images that were pinned, and those that were red, green and blue.
     notices
         What was found to be different, one sentence each.
     """
@@ -72,6 +76,8 @@ class Reopened:
     stored: StoredSession
     slides: tuple[SlideState, ...]
     ions: tuple[IonImage, ...]
+    pins: tuple[tuple[IonImage, ...], ...]
+    combined: tuple[tuple[IonImage, ...], ...]
     model: FittedModel | None
     fit_log: tuple[EpochReport, ...]
     notices: tuple[str, ...]
@@ -128,13 +134,18 @@ def swap_in(session: Session, made: Reopened) -> None:
         if stored.fitted_revision is not None
     }
     session.classifier.reopen(made.model, revisions, made.fit_log)
+    session.ions.take_measure(made.stored.measure)
     for slide in made.slides:
         session.take_in(slide)
         session.annotation_changed.emit(slide)
         if slide.prediction is not None:
             session.predicted.emit(slide)
     for ion in made.ions:
-        session.show_made_ion(ion)
+        session.ions.show_made(ion)
+    for pins, combined in zip(made.pins, made.combined, strict=True):
+        for pin in pins:
+            session.ions.pin_made(pin)
+        session.ions.combine_made(combined)
     if made.stored.active >= 0:
         session.activate(made.slides[made.stored.active])
     if made.stored.picked is not None:
@@ -176,16 +187,21 @@ def _build(
 ) -> Job[Progress, Reopened]:
     slides: list[SlideState] = []
     ions: list[IonImage] = []
+    kept: list[tuple[tuple[IonImage, ...], tuple[IonImage, ...]]] = []
     notices: list[str] = []
     for one, dataset in zip(stored.slides, datasets, strict=True):
         slide = yield from _slide(one, dataset, path)
         slides.append(slide)
         change = yield from _change(one.address, dataset)
         notices += [change] if change else []
+        yield Progress("Ion images")
         if one.ion is not None:
-            yield Progress(f"Ion image {one.ion}")
-            ions.append(IonImage(slide, one.ion, dataset.ion_images([one.ion])[0]))
-    return Reopened(path, stored, tuple(slides), tuple(ions), model, log, tuple(notices))
+            ions += images_of(slide, (IonQuery(one.ion, stored.measure),))
+        kept.append((images_of(slide, one.pins), images_of(slide, one.combined)))
+    pins, combined = tuple(pair[0] for pair in kept), tuple(pair[1] for pair in kept)
+    return Reopened(
+        path, stored, tuple(slides), tuple(ions), pins, combined, model, log, tuple(notices)
+    )
 
 
 def _change(address: SlideAddress, dataset: MsiDataset) -> Job[Progress, str | None]:

@@ -17,7 +17,7 @@ from psygnal import Signal, SignalInstance
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.errors import ImsTumorError, LabelsError
 from napari_ims_tumor.io.imzml import open_imzml_job
-from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.job import Job
 from napari_ims_tumor.msi.arrays import LabelArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassWindow
@@ -26,6 +26,7 @@ from napari_ims_tumor.session.autosave import Autosave, RecoveredStrokes
 from napari_ims_tumor.session.classifier import Classifier
 from napari_ims_tumor.session.exports import SessionExports
 from napari_ims_tumor.session.files import SessionFiles
+from napari_ims_tumor.session.ions import SessionIons
 from napari_ims_tumor.session.jobs import JobListener, JobRunner, Lane, Report, Result
 from napari_ims_tumor.session.labels_reading import LabelsQuestion
 from napari_ims_tumor.session.slide_state import IonImage, PickedSpectrum, SlideState
@@ -56,6 +57,12 @@ class Session:
     nothing_picked = Signal(str)
     """Why a click showed no spectrum."""
     ion_shown = Signal(IonImage)
+    ion_pinned = Signal(IonImage)
+    ion_unpinned = Signal(SlideState)
+    ions_combined = Signal(tuple)
+    """Three ion images, to be seen as red, green and blue."""
+    measure_changed = Signal(object)
+    """By which ``IonMeasure`` ion images are made from now on."""
     annotation_changed = Signal(SlideState)
     labels_asked = Signal(LabelsQuestion)
     """Labels in a file need an answer of the user's."""
@@ -77,7 +84,8 @@ class Session:
 
     signals: ClassVar[tuple[str, ...]] = (
         "slide_opened", "slide_closed", "slide_surveyed", "active_changed", "spectrum_picked",
-        "nothing_picked", "ion_shown", "annotation_changed", "labels_asked", "strokes_found",
+        "nothing_picked", "ion_shown", "ion_pinned", "ion_unpinned", "ions_combined",
+        "measure_changed", "annotation_changed", "labels_asked", "strokes_found",
         "fit_reported", "fitted", "predicted", "job_reported", "job_started", "job_ended",
         "session_saved", "session_opened", "noticed", "failed",
     )  # fmt: skip
@@ -86,11 +94,11 @@ class Session:
         self.runner = runner
         self.slides: tuple[SlideState, ...] = ()
         self._active: UUID | None = None
-        self._ions: dict[UUID, MassWindow] = {}
         self.picked: tuple[int, int, int] | None = None
         self.classifier = Classifier(self)
         self.files = SessionFiles(self, autosave or Autosave())
         self.exports = SessionExports(self)
+        self.ions = SessionIons(self)
 
     # ---- slides -----------------------------------------------------------------------------
 
@@ -132,6 +140,7 @@ class Session:
         if slide.key != self._active:
             self._activate(slide.key)
             self.active_changed.emit(self.active)
+            self.ions.renew()
 
     def close_slide(self, slide: SlideState) -> None:
         """Let a slide go; its unsaved strokes stay in the autosave folder."""
@@ -140,7 +149,7 @@ class Session:
             return
         self.files.let_go(current)
         self.slides = tuple(s for s in self.slides if s.key != slide.key)
-        self._ions.pop(slide.key, None)
+        self.ions.forget(slide)
         if self._active == slide.key:
             self._activate(self.slides[-1].key if self.slides else None)
             self.active_changed.emit(self.active)
@@ -180,25 +189,11 @@ class Session:
 
     def show_ion(self, window: MassWindow) -> None:
         """Make the ion image of one m/z window of the active slide."""
-        slide = self.active
-        if slide is None:
-            return
-
-        def image() -> Job[Progress, IonImage]:
-            yield Progress(f"Ion image {window}")
-            return IonImage(slide, window, slide.dataset.ion_images([window])[0])
-
-        self.run("ion", image(), self.show_made_ion)
-
-    def show_made_ion(self, shown: IonImage) -> None:
-        """Show an ion image that was made already; nothing if its slide is closed."""
-        if self.current(shown.slide) is not None:
-            self._ions[shown.slide.key] = shown.window
-            self.ion_shown.emit(shown)
+        self.ions.show(window)
 
     def ion_of(self, slide: SlideState) -> MassWindow | None:
         """Which m/z window's ion image is shown of a slide."""
-        return self._ions.get(slide.key)
+        return self.ions.shown(slide)
 
     # ---- paint ------------------------------------------------------------------------------
 

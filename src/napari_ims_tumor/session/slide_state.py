@@ -10,6 +10,7 @@ from uuid import UUID, uuid4
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.msi.arrays import FloatArray
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.ion_measure import PLAIN, IonMeasure, IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.spectrum import Spectrum
 
@@ -77,9 +78,15 @@ class IonImage:
     Attributes
     ----------
     image
-        Shape of the slide's images, raw summed intensity, NaN where nothing was measured.
+        Shape of the slide's images, by the measure; NaN where nothing was measured.
     """
 
     slide: SlideState
     window: MassWindow
     image: FloatArray
+    measure: IonMeasure = PLAIN
+
+    @property
+    def query(self) -> IonQuery:
+        """Which image it is."""
+        return IonQuery(self.window, self.measure)

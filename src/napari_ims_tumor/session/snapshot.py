@@ -18,6 +18,7 @@ from napari_ims_tumor.io.session_file import (
     write_session,
 )
 from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.msi.ion_measure import IonMeasure, IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 from napari_ims_tumor.session.slide_state import SlideState
@@ -34,8 +35,12 @@ class Snapshot:
 
     Attributes
     ----------
+    measure
+        By which ion images are made.
     ions
         The shown m/z window of each slide.
+    pins, combined
+        The ion images of each slide that are pinned, and those that are red, green and blue.
     view
         How it is looked at, JSON-able.
     """
@@ -43,7 +48,10 @@ class Snapshot:
     slides: tuple[SlideState, ...]
     active: SlideState | None
     picked: tuple[int, int, int] | None
+    measure: IonMeasure
     ions: tuple[MassWindow | None, ...]
+    pins: tuple[tuple[IonQuery, ...], ...]
+    combined: tuple[tuple[IonQuery, ...], ...]
     model: FittedModel | None
     fitted_revisions: tuple[int | None, ...]
     fit_log: tuple[EpochReport, ...]
@@ -57,7 +65,10 @@ class Snapshot:
             slides=session.slides,
             active=session.active,
             picked=session.picked,
+            measure=session.ions.measure,
             ions=tuple(session.ion_of(slide) for slide in session.slides),
+            pins=tuple(session.ions.pins(slide) for slide in session.slides),
+            combined=tuple(session.ions.combined(slide) for slide in session.slides),
             model=session.classifier.model,
             fitted_revisions=tuple(fitted_to.get(slide.key) for slide in session.slides),
             fit_log=session.classifier.log,
@@ -74,11 +85,16 @@ def save_session_job(snapshot: Snapshot, path: Path) -> Job[Progress, Snapshot]:
     """Write a session file."""
     yield Progress("Saving the session")
     slides: list[StoredSlide] = []
-    for slide, ion, fitted in zip(
-        snapshot.slides, snapshot.ions, snapshot.fitted_revisions, strict=True
-    ):
-        address = yield from _address(slide, path)
-        made = StoredSlide(address, slide.annotation, _prediction(slide), ion, fitted)
+    for number, slide in enumerate(snapshot.slides):
+        made = StoredSlide(
+            address=(yield from _address(slide, path)),
+            annotation=slide.annotation,
+            prediction=_prediction(slide),
+            ion=snapshot.ions[number],
+            pins=snapshot.pins[number],
+            combined=snapshot.combined[number],
+            fitted_revision=snapshot.fitted_revisions[number],
+        )
         slides.append(made)
     keys = [slide.key for slide in snapshot.slides]
     stored = StoredSession(
@@ -88,6 +104,7 @@ def save_session_job(snapshot: Snapshot, path: Path) -> Job[Progress, Snapshot]:
         model=_model(snapshot.model),
         fit_log=tuple(_entry(report) for report in snapshot.fit_log),
         view=snapshot.view,
+        measure=snapshot.measure,
     )
     write_session(path, stored)
     return snapshot

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.annotation.label_classes import ClassScheme, LabelClass
+from napari_ims_tumor.io.session_file import ion_text
 from napari_ims_tumor.io.session_file.archive import DAMAGED, Archive, Shape
 from napari_ims_tumor.io.session_file.stored import (
     SlideAddress,
@@ -17,7 +18,6 @@ from napari_ims_tumor.io.session_file.stored import (
     StoredSession,
     StoredSlide,
 )
-from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 
 FORMAT: Final = "napari-ims-tumor session"
 _ROLES: Final = ("healthy", "tumor", "other")
@@ -35,6 +35,7 @@ def to_archive(session: StoredSession, version: int) -> Archive:
         "picked": None if session.picked is None else list(session.picked),
         "fit_log": [dict(entry) for entry in session.fit_log],
         "view": dict(session.view),
+        "measure": ion_text.measure_text(session.measure),
     }
     arrays: dict[str, NDArray[Any]] = {}
     for number, slide in enumerate(session.slides):
@@ -74,6 +75,7 @@ def from_archive(about: Mapping[str, Any], arrays: Arrays, model: bytes | None) 
         model=model,
         fit_log=tuple(dict(entry) for entry in _listed(about["fit_log"])),
         view=dict(about["view"]),
+        measure=ion_text.measure(about.get("measure")),
     )
 
 
@@ -85,7 +87,9 @@ def _slide_text(slide: StoredSlide) -> dict[str, Any]:
         "labels_revision": slide.annotation.revision,
         "classes": [asdict(label) for label in slide.annotation.scheme.classes],
         "fitted_revision": slide.fitted_revision,
-        "ion": None if ion is None else [ion.center, ion.tolerance.value, ion.tolerance.unit],
+        "ion": None if ion is None else ion_text.window_text(ion),
+        "pins": [ion_text.query_text(query) for query in slide.pins],
+        "combined": [ion_text.query_text(query) for query in slide.combined],
         "prediction": None if made is None else _prediction_text(made),
     }
 
@@ -121,7 +125,9 @@ def _slide(number: int, text: Mapping[str, Any], arrays: Arrays) -> StoredSlide:
         address=_address(text["address"]),
         annotation=Annotation(labels, scheme, _whole(text["labels_revision"])),
         prediction=_prediction(number, text["prediction"], arrays),
-        ion=_window(text["ion"]),
+        ion=None if text["ion"] is None else ion_text.window(text["ion"]),
+        pins=ion_text.queries(text.get("pins")),
+        combined=ion_text.queries(text.get("combined")),
         fitted_revision=None if fitted is None else _whole(fitted),
     )
 
@@ -160,13 +166,6 @@ def _address(text: Mapping[str, Any]) -> SlideAddress:
         nbytes=(_whole(first), _whole(second)),
         recipe=None if recipe is None else dict(recipe),
     )
-
-
-def _window(text: Any) -> MassWindow | None:
-    if text is None:
-        return None
-    center, half, unit = text
-    return MassWindow(float(center), MassTolerance(float(half), unit))
 
 
 def _member(number: int, what: str) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.msi.arrays import Float32Array, frozen
+from napari_ims_tumor.msi.ion_measure import PLAIN, IonMeasure, IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
 
 
@@ -84,6 +85,8 @@ class StoredSlide:
     ----------
     ion
         The m/z window whose ion image is shown.
+    pins, combined
+        The ion images that are pinned, and the three that are red, green and blue.
     fitted_revision
         Revision of the labels that the session's model was fitted to.
     """
@@ -93,6 +96,8 @@ class StoredSlide:
     prediction: StoredPrediction | None = None
     ion: MassWindow | None = None
     fitted_revision: int | None = None
+    pins: tuple[IonQuery, ...] = ()
+    combined: tuple[IonQuery, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,6 +116,8 @@ class StoredSession:
         What the last fit reported, JSON-able.
     view
         How it was looked at, JSON-able; only whoever shows it knows what is inside.
+    measure
+        By which ion images are made.
     """
 
     slides: tuple[StoredSlide, ...] = ()
@@ -119,3 +126,4 @@ class StoredSession:
     model: bytes | None = None
     fit_log: tuple[Mapping[str, Any], ...] = ()
     view: Mapping[str, Any] = field(default_factory=dict)
+    measure: IonMeasure = PLAIN
