@@ -8,6 +8,7 @@ import pytest
 
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.msi.overview import channel_windows
+from napari_ims_tumor.msi.peak_table import NO_PEAKS
 from napari_ims_tumor.viewer import lazy_stack
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 
@@ -31,7 +32,7 @@ def counting(dataset):
 
 @pytest.fixture
 def stack(counting, dataset):
-    return LazyIonStack(counting, channel_windows(dataset, dataset.mean_spectrum()))
+    return LazyIonStack(counting, channel_windows(dataset, NO_PEAKS))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""What is shown of a slide the moment it opens: its TIC, its mean spectrum, its strongest peaks."""
+"""What is shown of a slide the moment it opens: its TIC, its spectra, its strongest peaks."""
 
 from __future__ import annotations
 
@@ -10,11 +10,13 @@ from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.msi.arrays import FloatArray, frozen
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
-from napari_ims_tumor.msi.peaks import Peak, pick_peaks, strongest_tissue_peaks
+from napari_ims_tumor.msi.mean_spectrum import MeanAndMax
+from napari_ims_tumor.msi.peak_table import PeakTable, pick_table
+from napari_ims_tumor.msi.peaks import Peak
 from napari_ims_tumor.msi.spectrum import Spectrum
+from napari_ims_tumor.msi.tissue_ions import strongest_tissue_peaks
 
 N_COLORED_PEAKS = 3
-MAX_CHANNELS = 2000
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,8 +27,10 @@ class SlideOverview:
     ----------
     tic
         Total ion current, shape of the slide's images, NaN where nothing was measured.
-    mean
-        Mean spectrum over all pixels.
+    mean, max
+        Mean and maximum spectrum over all pixels.
+    peaks
+        The peaks picked of the mean.
     channels
         The m/z windows of the lazy stack: every bin of a continuous slide, the picked peaks of a
         processed one.
@@ -38,6 +42,8 @@ class SlideOverview:
 
     tic: FloatArray
     mean: Spectrum
+    max: Spectrum
+    peaks: PeakTable
     channels: tuple[MassWindow, ...]
     strongest: tuple[Peak, ...]
     strongest_images: FloatArray
@@ -64,14 +70,16 @@ def survey(dataset: MsiDataset) -> Job[Progress, SlideOverview]:
     yield Progress("Summing intensities", 0, steps)
     tic = dataset.pixels.as_image(dataset.total_ion_current())
     yield Progress("Averaging spectra", 1, steps)
-    mean = dataset.mean_spectrum()
+    mean, highest = dataset.mean_spectrum(), dataset.max_spectrum()
     yield Progress("Finding the strongest peaks", 2, steps)
-    strongest = strongest_tissue_peaks(dataset, N_COLORED_PEAKS)
+    peaks = pick_table(MeanAndMax(mean, highest), "mean")
+    strongest = strongest_tissue_peaks(dataset, N_COLORED_PEAKS, mean)
     images = dataset.ion_images([peak.window for peak in strongest])
-    return SlideOverview(tic, mean, channel_windows(dataset, mean), strongest, images)
+    channels = channel_windows(dataset, peaks)
+    return SlideOverview(tic, mean, highest, peaks, channels, strongest, images)
 
 
-def channel_windows(dataset: MsiDataset, mean: Spectrum) -> tuple[MassWindow, ...]:
+def channel_windows(dataset: MsiDataset, peaks: PeakTable) -> tuple[MassWindow, ...]:
     """List the m/z windows that a slider steps through.
 
     A continuous slide steps through its own bins, so that no number is rounded; a processed one has
@@ -81,5 +89,4 @@ def channel_windows(dataset: MsiDataset, mean: Spectrum) -> tuple[MassWindow, ..
     if axis is not None:
         exact = MassTolerance(0.0)
         return tuple(MassWindow(float(mz), exact) for mz in axis.mz)
-    peaks = pick_peaks(mean, MAX_CHANNELS)
-    return tuple(peak.window for peak in sorted(peaks, key=lambda peak: peak.mz))
+    return tuple(peaks.window(i) for i in range(len(peaks)))

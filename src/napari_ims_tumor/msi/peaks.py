@@ -1,7 +1,8 @@
-"""Peaks of a spectrum, and the ions that show a tissue best."""
+"""Peaks of a spectrum: of profiles on any axis, of centroids, of lists of peaks."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,17 +10,24 @@ import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
-from napari_ims_tumor.msi.dataset import MsiDataset
-from napari_ims_tumor.msi.ion_image import ion_vectors
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
-from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.noise import floor_of
 from napari_ims_tumor.msi.spectrum import Spectrum
 
-_CANDIDATES: Final = 40
 _CLUSTER_PPM: Final = 5.0
 """Grid on which centroids of many spectra are gathered into peaks."""
 _WIDEST: Final = 0.3
 """Largest half-width of a centroid's window, Da: keeps unit-resolution peaks apart."""
+_LEAST_SIGNAL: Final = 5.0
+"""A peak rises by this many standard deviations of the noise above its surroundings."""
+_LEAST_SHARE: Final = 0.05
+"""And by this share of its own height above the floor: a rough top is one peak and not several."""
+_DARK: Final = 1e-6
+"""Rises of less than this share of the highest point are none, even where there is no noise."""
+_SAMPLES: Final = 100
+"""Even steps between this many values are no chance."""
+_FINE: Final = 6.0
+"""Peaks at least this many samples wide are smoothed a little before their tops are looked for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +42,32 @@ class Peak:
         Height for profiles, summed intensity for centroids.
     window
         The m/z window that holds the peak.
+    signal_to_noise
+        Height above the floor over the noise there; NaN where no noise can be told.
     """
 
     mz: float
     intensity: float
     window: MassWindow
+    signal_to_noise: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Found:
+    """Peaks as columns, each of shape (n,)."""
+
+    mz: Float64Array
+    intensity: Float64Array
+    half: Float64Array
+    signal_to_noise: Float64Array
+
+    def as_peaks(self, chosen: IntArray) -> tuple[Peak, ...]:
+        columns = (self.mz, self.intensity, self.half, self.signal_to_noise)
+        rows = zip(*(column[chosen].tolist() for column in columns), strict=True)
+        return tuple(
+            Peak(mz, value, MassWindow(mz, MassTolerance(half)), ratio)
+            for mz, value, half, ratio in rows
+        )
 
 
 def pick_peaks(spectrum: Spectrum, max_peaks: int) -> tuple[Peak, ...]:
@@ -47,7 +76,7 @@ def pick_peaks(spectrum: Spectrum, max_peaks: int) -> tuple[Peak, ...]:
     Parameters
     ----------
     spectrum
-        Usually the mean spectrum of a slide.
+        Usually the mean or the maximum spectrum of a slide.
     max_peaks
         How many at most.
 
@@ -60,37 +89,85 @@ def pick_peaks(spectrum: Spectrum, max_peaks: int) -> tuple[Peak, ...]:
     intensity = intensity.astype(np.float64)
     if len(spectrum) == 0 or max_peaks < 1 or not (intensity > 0).any():
         return ()
-    if spectrum.mode == "profile" and len(spectrum) > 2:
-        peaks = _profile_peaks(spectrum.mz, intensity)
+    if len(spectrum) > 2 and (spectrum.mode == "profile" or _is_sampled(spectrum.mz)):
+        found = _of_profile(spectrum.mz, intensity)
     elif _is_peak_list(spectrum.mz):
-        peaks = _listed_peaks(spectrum.mz, intensity)
+        found = _of_list(spectrum.mz, intensity)
     else:
-        peaks = _clustered_peaks(spectrum.mz, intensity)
-    strongest = sorted(peaks, key=lambda peak: (-peak.intensity, peak.mz))
-    return tuple(strongest[:max_peaks])
+        found = _of_scattered(spectrum.mz, intensity)
+    strongest = np.lexsort((found.mz, -found.intensity))
+    return found.as_peaks(strongest[:max_peaks])
 
 
-def _local_maxima(values: Float64Array) -> IntArray:
+# ---- profiles -----------------------------------------------------------------------------------
+
+
+def _of_profile(mz: Float64Array, intensity: Float64Array) -> _Found:
+    # Loads for a second: not while the dock opens, but when the first peak is looked for.
+    from scipy.signal import peak_widths
+
+    curve = _smoothed(_framed(intensity))
+    tops, ratio = _tops(curve)
+    _, _, left, right = peak_widths(curve, tops, rel_height=0.5)
+    # The frame lies one sample before the first m/z.
+    places = np.arange(mz.size)
+    width = np.interp(right - 1, places, mz) - np.interp(left - 1, places, mz)
+    at = _highest_near(intensity, tops - 1)
+    half = np.clip(width, 2 * np.abs(np.gradient(mz)[at]), 0.5 + 1e-3 * mz[at])
+    return _Found(mz[at], intensity[at], half, ratio)
+
+
+def _framed(values: Float64Array) -> Float64Array:
+    """Put a zero at each end, so that a peak at the border has a top."""
+    return np.concatenate([[0.0], values, [0.0]])
+
+
+def _tops(curve: Float64Array) -> tuple[IntArray, Float64Array]:
+    """Find the tops of a curve that stand out of its noise, and by how much."""
     from scipy.signal import find_peaks
 
-    return find_peaks(values)[0].astype(np.int64, copy=False)
+    floor = floor_of(curve)
+    above = np.maximum(curve - floor.level, 0)
+    least = np.maximum(_LEAST_SIGNAL * floor.noise, _LEAST_SHARE * above)
+    tops, _ = find_peaks(curve, prominence=np.maximum(least, _DARK * float(curve.max())))
+    tops = tops.astype(np.int64, copy=False)
+    return tops, _ratio(above[tops], floor.noise[tops])
 
 
-def _profile_peaks(mz: Float64Array, intensity: Float64Array) -> list[Peak]:
-    # Loads for a second: not while the dock opens, but when the first peak is looked for.
-    from scipy.signal import find_peaks, peak_widths
+def _ratio(signal: Float64Array, noise: Float64Array) -> Float64Array:
+    ratio = np.full(signal.size, np.nan)
+    np.divide(signal, noise, out=ratio, where=noise > 0)
+    return ratio
 
-    padded = np.concatenate([[0.0], intensity, [0.0]])
-    noise = float(np.median(np.abs(np.diff(intensity))))
-    tops, _ = find_peaks(padded, prominence=max(3 * noise, 1e-3 * float(intensity.max())))
+
+def _smoothed(curve: Float64Array) -> Float64Array:
+    """Smooth a curve by a quarter of its peaks' width, where that is many samples."""
+    from scipy.signal import peak_widths
+
+    tops, _ = _tops(curve)
     if tops.size == 0:
-        return []
-    widths = peak_widths(padded, tops, rel_height=0.5)[0]
-    tops = tops - 1
-    steps = np.gradient(mz)
-    half = np.maximum(widths, 2.0) * np.abs(steps[tops])
-    half = np.minimum(half, 0.5 + 1e-3 * mz[tops])
-    return _as_peaks(mz[tops], intensity[tops], half)
+        return curve
+    highest = np.sort(tops[np.argsort(-curve[tops])[:100]])
+    width = float(np.median(peak_widths(curve, highest, rel_height=0.5)[0]))
+    if width < _FINE:
+        return curve
+    return np.asarray(gaussian_filter1d(curve, width / 4, mode="nearest"), np.float64)
+
+
+def _highest_near(intensity: Float64Array, tops: IntArray) -> IntArray:
+    """Find the highest sample next to each top: a smoothed curve has its top beside it."""
+    around = np.clip(tops[:, None] + np.array([0, -1, 1]), 0, intensity.size - 1)
+    best = np.argmax(intensity[around], axis=1)
+    return np.asarray(around[np.arange(tops.size), best], np.int64)
+
+
+def _is_sampled(mz: Float64Array) -> bool:
+    """Whether the values lie at even steps, as samples and bins do and picked peaks do not."""
+    steps = np.diff(mz)
+    return steps.size >= _SAMPLES and bool(np.ptp(steps) <= 1e-3 * float(np.median(steps)))
+
+
+# ---- centroids ----------------------------------------------------------------------------------
 
 
 def _is_peak_list(mz: Float64Array) -> bool:
@@ -100,122 +177,39 @@ def _is_peak_list(mz: Float64Array) -> bool:
     return float(np.median(np.diff(mz) / np.maximum(mz[1:], 1e-9))) > 50e-6
 
 
-def _listed_peaks(mz: Float64Array, intensity: Float64Array) -> list[Peak]:
+def _of_list(mz: Float64Array, intensity: Float64Array) -> _Found:
+    """Take every value for a peak: somebody picked them."""
     gaps = np.concatenate([[np.inf], np.diff(mz), [np.inf]])
     half = np.minimum(0.45 * np.minimum(gaps[:-1], gaps[1:]), _WIDEST)
-    found = np.flatnonzero(intensity > 0)
-    return _as_peaks(mz[found], intensity[found], half[found])
+    at = np.flatnonzero(intensity > 0)
+    return _Found(mz[at], intensity[at], half[at], np.full(at.size, np.nan))
 
 
-def _clustered_peaks(mz: Float64Array, intensity: Float64Array) -> list[Peak]:
+def _of_scattered(mz: Float64Array, intensity: Float64Array) -> _Found:
     """Gather centroids that scatter around a mass: tops of a smoothed histogram, 5 ppm a bin."""
     place = np.log(np.maximum(mz, 1.0)) * (1e6 / _CLUSTER_PPM)
     bins = (place - place[0]).astype(np.int64)
-    width = int(bins[-1]) + 1
-    sums = np.bincount(bins, intensity, width)
-    padded = np.concatenate([[0.0], gaussian_filter1d(sums, 1.5, mode="constant"), [0.0]])
-    tops = _local_maxima(padded) - 1
-    borders = np.concatenate([[0], (tops[1:] + tops[:-1] + 1) // 2, [width]])
+    sums = np.bincount(bins, np.maximum(intensity, 0)).astype(np.float64)
+    tops, ratio = _tops(gaussian_filter1d(_framed(sums), 1.5, mode="constant"))
+    tops = tops - 1
+    borders = np.concatenate([[0], (tops[1:] + tops[:-1] + 1) // 2, [sums.size]])[: tops.size + 1]
     low, high = np.maximum(tops - 4, borders[:-1]), np.minimum(tops + 5, borders[1:])
     first, last = np.searchsorted(bins, low), np.searchsorted(bins, high)
-    peaks = [_gathered(mz[a:b], intensity[a:b]) for a, b in zip(first, last, strict=True)]
-    return [peak for peak in peaks if peak is not None]
+    return _gathered(mz, intensity, np.stack([first, last]), ratio)
 
 
-def _gathered(mz: Float64Array, intensity: Float64Array) -> Peak | None:
-    total = float(intensity.sum())
-    if mz.size == 0 or total <= 0:
-        return None
+def _gathered(
+    mz: Float64Array, intensity: Float64Array, ends: IntArray, ratio: Float64Array
+) -> _Found:
+    """Add up the centroids of each peak; the m/z is that of their middle."""
     weights = np.maximum(intensity, 0)
-    center = float(np.average(mz, weights=weights))
-    reach = max(center - float(mz[0]), float(mz[-1]) - center, center * _CLUSTER_PPM * 1e-6)
-    return Peak(center, total, MassWindow(center, MassTolerance(reach)))
-
-
-def _as_peaks(mz: Float64Array, intensity: Float64Array, half: Float64Array) -> list[Peak]:
-    return [
-        Peak(m, value, MassWindow(m, MassTolerance(width)))
-        for m, value, width in zip(mz.tolist(), intensity.tolist(), half.tolist(), strict=True)
-    ]
-
-
-def strongest_tissue_peaks(
-    dataset: MsiDataset, n: int = 3, mean: Spectrum | None = None
-) -> tuple[Peak, ...]:
-    """Find strong ions whose images show structure: not noise, not the same picture twice.
-
-    Parameters
-    ----------
-    dataset
-        The slide.
-    n
-        How many.
-    mean
-        The slide's mean spectrum, if it is at hand.
-
-    Returns
-    -------
-    tuple of Peak
-        Best first; fewer than ``n`` where the slide has fewer peaks.
-    """
-    peaks = pick_peaks(dataset.mean_spectrum() if mean is None else mean, _CANDIDATES)
-    if len(peaks) <= 1:
-        return peaks[:n]
-    values = np.sqrt(np.maximum(ion_vectors(dataset, [peak.window for peak in peaks]), 0))
-    score = np.array([_score(dataset.pixels, row) for row in values])
-    return tuple(peaks[i] for i in _different(values, np.argsort(-score, kind="stable"), n))
-
-
-def _score(pixels: PixelGrid, values: Float64Array) -> float:
-    """Height of the bright pixels times the likeness of neighbors (0 noise, 1 smooth regions).
-
-    An ion that is bright along the border of the image comes from the matrix or the glass around a
-    tissue, and counts a quarter.
-    """
-    image = pixels.as_image(values)
-    like = _likeness(image)
-    rim = _rim(image)
-    if rim.any() and not rim.all():
-        inside = image[np.isfinite(image) & ~rim]
-        if inside.size and image[rim].mean() > 1.3 * inside.mean():
-            like /= 4
-    return (max(like, 0.0) + 1e-3) * float(np.percentile(values, 95))
-
-
-def _likeness(image: Float64Array) -> float:
-    pairs = [(image[..., 1:], image[..., :-1]), (image[..., 1:, :], image[..., :-1, :])]
-    one = np.concatenate([a.ravel() for a, _ in pairs])
-    other = np.concatenate([b.ravel() for _, b in pairs])
-    both = np.isfinite(one) & np.isfinite(other)
-    one, other = one[both], other[both]
-    if one.size < 3 or one.std() == 0 or other.std() == 0:
-        return 0.0
-    return float(np.corrcoef(one, other)[0, 1])
-
-
-def _rim(image: Float64Array) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """Measured pixels at the border of the image."""
-    rim = np.zeros(image.shape, bool)
-    rim[..., [0, -1], :] = True
-    rim[..., :, [0, -1]] = True
-    return rim & np.isfinite(image)
-
-
-def _different(values: Float64Array, ranked: IntArray, n: int) -> list[int]:
-    """Take ions in rank order, passing over pictures like one already taken (isotopes)."""
-    chosen: list[int] = []
-    for limit in (0.9, 1.1):
-        for i in ranked.tolist():
-            if len(chosen) < n and i not in chosen and _unlike(values, i, chosen, limit):
-                chosen.append(i)
-    return chosen
-
-
-def _unlike(values: Float64Array, i: int, chosen: list[int], limit: float) -> bool:
-    for j in chosen:
-        spread = values[i].std() * values[j].std()
-        if spread > 0:
-            product = (values[i] - values[i].mean()) * (values[j] - values[j].mean())
-            if float(product.mean() / spread) > limit:
-                return False
-    return True
+    total, weight, moment = (
+        np.diff(np.concatenate([[0.0], np.cumsum(values)])[ends], axis=0)[0]
+        for values in (intensity, weights, weights * mz)
+    )
+    keep = (ends[1] > ends[0]) & (total > 0) & (weight > 0)
+    first, last = ends[:, keep]
+    center = moment[keep] / weight[keep]
+    reach = np.maximum(center - mz[first], mz[last - 1] - center)
+    half = np.maximum(reach, center * _CLUSTER_PPM * 1e-6)
+    return _Found(center, total[keep], half, ratio[keep])

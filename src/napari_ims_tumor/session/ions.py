@@ -9,7 +9,10 @@ from uuid import UUID
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.msi.ion_measure import PLAIN, IonMeasure, IonQuery, measured_images
 from napari_ims_tumor.msi.mass_axis import MassWindow
+from napari_ims_tumor.msi.mean_spectrum import MeanAndMax
 from napari_ims_tumor.msi.normalization import factors_of
+from napari_ims_tumor.msi.peak_table import NO_PEAKS, PeakTable, PickedFrom, pick_table
+from napari_ims_tumor.session.jobs import one_step
 from napari_ims_tumor.session.slide_state import IonImage, SlideState
 
 if TYPE_CHECKING:
@@ -27,11 +30,15 @@ class SessionIons:
     ----------
     measure
         By which new ion images are made, of every slide.
+    picked_from
+        The spectrum whose peaks are listed and stepped through.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
         self.measure = PLAIN
+        self.picked_from: PickedFrom = "mean"
+        self._of_max: dict[UUID, PeakTable] = {}
         self._shown: dict[UUID, IonQuery] = {}
         self._pins: dict[UUID, tuple[IonQuery, ...]] = {}
         self._combined: dict[UUID, tuple[IonQuery, ...]] = {}
@@ -76,6 +83,38 @@ class SessionIons:
         query = None if slide is None else self._shown.get(slide.key)
         if query is not None and query.measure != self.measure:
             self.show(query.window)
+
+    # ---- peaks ------------------------------------------------------------------------------
+
+    def peaks(self, slide: SlideState) -> PeakTable:
+        """Picked peaks of a slide; none before its first reading."""
+        overview = slide.overview
+        if overview is None:
+            return NO_PEAKS
+        return (
+            overview.peaks if self.picked_from == "mean" else self._of_max.get(slide.key, NO_PEAKS)
+        )
+
+    def pick_from(self, spectrum: PickedFrom) -> None:
+        """List the peaks of the mean or of the maximum spectrum."""
+        self.picked_from = spectrum
+        self.look_for_peaks()
+
+    def look_for_peaks(self) -> None:
+        """Pick the active slide's peaks, if that was not done yet."""
+        slide = self._session.active
+        known = slide is None or slide.overview is None or slide.key in self._of_max
+        if slide is None or slide.overview is None or known or self.picked_from == "mean":
+            self._session.peaks_found.emit()
+            return
+        pair, key = MeanAndMax(slide.overview.mean, slide.overview.max), slide.key
+
+        def found(table: PeakTable) -> None:
+            self._of_max[key] = table
+            self._session.peaks_found.emit()
+
+        work = one_step("Picking peaks", lambda: pick_table(pair, "max"))
+        self._session.run("spectra", work, found)
 
     # ---- those that are kept ----------------------------------------------------------------
 
@@ -150,7 +189,7 @@ class SessionIons:
 
     def forget(self, slide: SlideState) -> None:
         """Forget a slide that was closed."""
-        for known in (self._shown, self._pins, self._combined):
+        for known in (self._shown, self._pins, self._combined, self._of_max):
             known.pop(slide.key, None)
 
 

@@ -61,6 +61,8 @@ class Session:
     ion_unpinned = Signal(SlideState)
     ions_combined = Signal(tuple)
     """Three ion images, to be seen as red, green and blue."""
+    peaks_found = Signal()
+    """The active slide's peaks are known, or others are listed."""
     measure_changed = Signal(object)
     """By which ``IonMeasure`` ion images are made from now on."""
     annotation_changed = Signal(SlideState)
@@ -85,7 +87,7 @@ class Session:
     signals: ClassVar[tuple[str, ...]] = (
         "slide_opened", "slide_closed", "slide_surveyed", "active_changed", "spectrum_picked",
         "nothing_picked", "ion_shown", "ion_pinned", "ion_unpinned", "ions_combined",
-        "measure_changed", "annotation_changed", "labels_asked", "strokes_found",
+        "measure_changed", "peaks_found", "annotation_changed", "labels_asked", "strokes_found",
         "fit_reported", "fitted", "predicted", "job_reported", "job_started", "job_ended",
         "session_saved", "session_opened", "noticed", "failed",
     )  # fmt: skip

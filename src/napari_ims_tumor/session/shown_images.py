@@ -13,12 +13,15 @@ from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.io.image_file import write_image, write_planes
 from napari_ims_tumor.msi.arrays import FloatArray
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.ion_measure import PLAIN, IonMeasure
 from napari_ims_tumor.msi.mass_axis import MassWindow
 
 if TYPE_CHECKING:
     from napari_ims_tumor.io.picture_file import ColorScale, Panel, Picture
 
-INTENSITY: Final = "summed intensity (units of the file)"
+INTENSITY: Final = PLAIN.units
+_CHANNEL_COLORS: Final = {"red": "#d00000", "green": "#00a000", "blue": "#0000d0"}
+"""Of the legend, on white paper."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,10 @@ class ShownImage:
         The m/z window of an ion image.
     legend
         Name → color, for an image of classes.
+    measure
+        By which an ion image was made.
+    channel
+        ``"red"``, ``"green"`` or ``"blue"`` for one of three that are seen as one.
     """
 
     name: str
@@ -44,6 +51,8 @@ class ShownImage:
     scale: ColorScale
     window: MassWindow | None = None
     legend: Mapping[str, str] = field(default_factory=dict)
+    measure: IonMeasure = PLAIN
+    channel: str = ""
 
 
 def write_shown(
@@ -83,7 +92,10 @@ def write_shown(
 
 def about_images(dataset: MsiDataset, images: Sequence[ShownImage]) -> dict[str, object]:
     """Say what images are, where they are from and in which units."""
-    about: dict[str, object] = {"slide": dataset.name, "normalization": "none"}
+    measures = list(dict.fromkeys(image.measure for image in images))
+    # Of several measures each image's units tell which is its.
+    facts = measures[0].about() if len(measures) == 1 else {"normalization": "see units"}
+    about: dict[str, object] = {"slide": dataset.name, **facts}
     about["units"] = [image.scale.label for image in images]
     windows = [image.window for image in images if image.window is not None]
     if len(windows) == len(images):
@@ -98,11 +110,17 @@ def picture_of(
     from napari_ims_tumor.io.picture_file import Picture
 
     pixels = dataset.pixels
+    single = [image for image in images if not image.channel]
     panels = [
         _panel(image, plane, tissue, pixels.n_planes > 1)
-        for image in images
+        for image in single
         for plane in range(pixels.n_planes)
     ]
+    colored = [image for image in images if image.channel]
+    if colored:
+        panels += [
+            _colored_panel(colored, plane, pixels.n_planes) for plane in range(pixels.n_planes)
+        ]
     about = about_images(dataset, images)
     return Picture(dataset.name, tuple(panels), pixels.pixel_size_um, about)
 
@@ -121,6 +139,17 @@ def _panel(image: ShownImage, plane: int, tissue: ShownImage | None, is_stack: b
         note=note,
         extends=extends,
     )
+
+
+def _colored_panel(images: Sequence[ShownImage], plane: int, n_planes: int) -> Panel:
+    """Draw red, green and blue as one picture, whose colors add up."""
+    from napari_ims_tumor.io.picture_file import Panel
+
+    painted = [image.scale.paint(_section(image.values, plane)) for image in images]
+    summed = np.clip(np.sum(painted, axis=0), 0, 1)
+    legend = {f"{one.name}": _CHANNEL_COLORS.get(one.channel, "#222222") for one in images}
+    title = "red, green, blue" + (f", plane {plane}" if n_planes > 1 else "")
+    return Panel(title=title, layers=(summed,), legend=legend)
 
 
 def _section(image: FloatArray, plane: int) -> FloatArray:

@@ -16,6 +16,7 @@ from napari_ims_tumor.session.slide_state import IonImage, SlideState
 from napari_ims_tumor.viewer.annotating import Annotating
 from napari_ims_tumor.viewer.bound import forget, remember
 from napari_ims_tumor.viewer.canvas_overlays import center_on
+from napari_ims_tumor.viewer.ion_layers import IonLayers
 from napari_ims_tumor.viewer.keys import KeyBindings
 from napari_ims_tumor.viewer.labels_link import Debounce, at_once
 from napari_ims_tumor.viewer.mass_readout import readout_of
@@ -57,6 +58,7 @@ class Binding:
         self.slides = SlideLayers(viewer, session)
         self.annotating = Annotating(viewer, session, debounced)
         self.overlays = Overlays(viewer, session)
+        self.ions = IonLayers(viewer, session)
         self._unwanted: dict[Layer, Callable[[], object]] = {}
         self._clicked = click_callback(self.pick)
         self._keys = KeyBindings(
@@ -65,6 +67,8 @@ class Binding:
                 "T": lambda: self.take_brush(TUMOR),
                 "H": lambda: self.take_brush(HEALTHY),
                 "E": self.take_eraser,
+                ".": lambda: self.ions.step_peak(forward=True),
+                ",": lambda: self.ions.step_peak(forward=False),
             },
         )
         self.view = ViewState(self)
@@ -160,6 +164,9 @@ class Binding:
             (session.active_changed, self.slides.activate),
             (session.annotation_changed, self._annotation_changed),
             (session.ion_shown, self._ion_shown),
+            (session.ion_pinned, self._ion_pinned),
+            (session.ions_combined, self._ions_combined),
+            (session.measure_changed, self.ions.measure_by),
             (session.predicted, self._predicted),
             (session.session_saved, self._session_saved),
             (layers.events.inserted, self._layer_added),
@@ -200,7 +207,15 @@ class Binding:
 
     def _ion_shown(self, shown: IonImage) -> None:
         with self.slides.busy():
-            self.overlays.show_ion(shown)
+            self.ions.show(shown)
+
+    def _ion_pinned(self, pinned: IonImage) -> None:
+        with self.slides.busy():
+            self.ions.pin(pinned)
+
+    def _ions_combined(self, three: tuple[IonImage, ...]) -> None:
+        with self.slides.busy():
+            self.ions.combine(three)
 
     def _predicted(self, slide: SlideState) -> None:
         with self.slides.busy():
@@ -229,6 +244,8 @@ class Binding:
 
     def _layer_removed(self, event: Any) -> None:
         self.annotating.lost(event.value)
+        if not self.slides.is_busy:
+            self.ions.lost(event.value)
         self.slides.lost(event.value)
 
     def _layer_selected(self, event: Any) -> None:

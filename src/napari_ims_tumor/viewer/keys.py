@@ -1,4 +1,4 @@
-"""Single keys for painting: T tumor, H healthy, E erase."""
+"""Single keys: T tumor, H healthy, E erase; full stop and comma for the peaks beside."""
 
 from __future__ import annotations
 

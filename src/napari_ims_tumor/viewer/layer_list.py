@@ -27,9 +27,10 @@ if TYPE_CHECKING:
     from napari.components import ViewerModel
 
 PLACEMENT: Final = ("scale", "translate", "rotate", "shear", "affine")
-IMAGE_ROLES: Final[tuple[Role, ...]] = ("tic", "peak", "ion")
+IMAGE_ROLES: Final[tuple[Role, ...]] = ("tic", "peak", "pin", "ion", "rgb")
+ION_ROLES: Final[tuple[Role, ...]] = ("stack", "peak", "pin", "ion", "rgb")
 COLORED_ROLES: Final[tuple[Role, ...]] = (
-    "stack", "peak", "ion", "tumor", "class", "uncertainty", "disagreement",
+    *ION_ROLES, "tumor", "class", "uncertainty", "disagreement",
 )  # fmt: skip
 
 
@@ -107,17 +108,18 @@ def show_only(viewer: ViewerModel, dataset: MsiDataset, hidden: dict[Layer, bool
             _set_visible(layer, False)
 
 
-def show_alone(viewer: ViewerModel, layer: Layer) -> None:
-    """Show a layer of colors and hide the slide's others.
+def show_alone(viewer: ViewerModel, *layers: Layer) -> None:
+    """Show layers of colors of one slide, mostly one, and hide the slide's others.
 
     Two half-transparent color scales over each other give colors that mean nothing in either: what
     was asked for last is read alone, over the gray of the tissue. The user may still mix them.
     """
-    tag = tag_of(layer)
+    tag = tag_of(layers[0])
     if tag is not None:
         for other in layers_of(viewer.layers, tag.dataset, *COLORED_ROLES):
-            _set_visible(other, other is layer)
-    _set_visible(layer, True)
+            _set_visible(other, other in layers)
+    for layer in layers:
+        _set_visible(layer, True)
 
 
 def remove_slide(viewer: ViewerModel, dataset: MsiDataset) -> None:
@@ -135,8 +137,9 @@ def update_layer(viewer: ViewerModel, made: LayerTuple) -> Layer:
     What the user set by hand (visibility, opacity, colormap) stays.
     """
     data, kwargs, _ = made
-    tag = kwargs["metadata"]["ims_tumor"]
-    layer = first_of(viewer.layers, tag.dataset, tag.role)
+    tag: SlideTag = kwargs["metadata"]["ims_tumor"]
+    same = layers_of(viewer.layers, tag.dataset, tag.role)
+    layer = next((la for la in same if (of := tag_of(la)) and of.channel == tag.channel), None)
     if layer is None:
         return insert_layer(viewer, made)
     layer.data = data

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -12,8 +12,10 @@ from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, ClassScheme
 from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.msi.arrays import FloatArray, LabelArray
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.overview import SlideOverview
+from napari_ims_tumor.session.ions import CHANNELS
 from napari_ims_tumor.viewer.colors import (
     ION_COLORMAP,
     TIC_COLORMAP,
@@ -23,7 +25,7 @@ from napari_ims_tumor.viewer.colors import (
     tumor_colormap,
     uncertainty_colormap,
 )
-from napari_ims_tumor.viewer.contrast import contrast_limits
+from napari_ims_tumor.viewer.contrast import channel_limits, contrast_limits
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.slide_frame import SlideFrame
 from napari_ims_tumor.viewer.slide_tag import Role, SlideTag
@@ -94,13 +96,44 @@ def peak_layers(dataset: MsiDataset, overview: SlideOverview) -> list[LayerTuple
 
 def ion_layer(shown: IonImage) -> LayerTuple:
     """Show the ion image that was asked for."""
-    tag = SlideTag(shown.slide.dataset, "ion", window=shown.window)
-    return _image(shown.image, tag, ion_name(shown), {"colormap": ION_COLORMAP})
+    return _image(shown.image, _ion_tag(shown, "ion"), ion_name(shown), {"colormap": ION_COLORMAP})
+
+
+def pin_layer(pinned: IonImage) -> LayerTuple:
+    """Keep an ion image as a layer of its own."""
+    kwargs = {"colormap": ION_COLORMAP}
+    return _image(pinned.image, _ion_tag(pinned, "pin"), f"pinned {ion_name(pinned)}", kwargs)
+
+
+def rgb_layers(three: Sequence[IonImage]) -> list[LayerTuple]:
+    """Show three ion images as red, green and blue that add up, from the bottom up."""
+    made = []
+    for shown, channel in zip(three, CHANNELS, strict=True):
+        kwargs = {
+            "colormap": channel,
+            # The lowest covers the tissue below: colors add up over black and not over gray.
+            "blending": "opaque" if channel == CHANNELS[0] else "additive",
+            "contrast_limits": channel_limits(shown.image),
+        }
+        name = f"{channel} {ion_name(shown)}"
+        made.append(_image(shown.image, _ion_tag(shown, "rgb", channel), name, kwargs))
+    return made
 
 
 def ion_name(shown: IonImage) -> str:
-    """Name an ion image by its m/z window and its slide."""
-    return f"{window_text(shown.window)} · {shown.slide.name}"
+    """Name an ion image by its m/z window, its measure and its slide."""
+    return f"{query_text(shown.query)} · {shown.slide.name}"
+
+
+def query_text(query: IonQuery) -> str:
+    """Write which ion image short enough for a layer list."""
+    note = query.measure.note
+    return f"{window_text(query.window)}, {note}" if note else window_text(query.window)
+
+
+def _ion_tag(shown: IonImage, role: Role, channel: str = "") -> SlideTag:
+    dataset = shown.slide.dataset
+    return SlideTag(dataset, role, None, shown.window, shown.measure, channel)
 
 
 def window_text(window: MassWindow) -> str:

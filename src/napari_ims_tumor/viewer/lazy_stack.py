@@ -13,6 +13,7 @@ import numpy as np
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.ion_measure import PLAIN, IonMeasure, measured_images
 from napari_ims_tumor.msi.mass_axis import MassWindow
 
 CACHE_BYTES: Final = 128 * 2**20
@@ -52,7 +53,9 @@ class LazyIonStack:
         on_refused: Callable[[str], object] = ignore,
     ) -> None:
         self.dataset = dataset
+        self.measure = PLAIN
         self.channels = tuple(channels)
+        self._centers = np.array([window.center for window in self.channels])
         self.shape = (len(self.channels), *dataset.pixels.image_shape)
         self.ndim = len(self.shape)
         self.size = int(np.prod(self.shape, dtype=np.int64))
@@ -94,6 +97,16 @@ class LazyIonStack:
         self._has_refused = False
         return self._read((channel % len(self),))[0]
 
+    def nearest(self, mz: float) -> int:
+        """Return the channel whose window's center is closest to an m/z."""
+        return int(np.abs(self._centers - mz).argmin())
+
+    def measure_by(self, measure: IonMeasure) -> None:
+        """Make images by another measure from now on."""
+        with self._lock:
+            self.measure = measure
+            self._cache.clear()
+
     @property
     def _image_bytes(self) -> int:
         return int(np.prod(self.shape[1:])) * self.dtype.itemsize
@@ -106,21 +119,25 @@ class LazyIonStack:
     def _read(self, wanted: tuple[int, ...]) -> list[Float32Array]:
         """Take images from the cache and make the others in one call."""
         with self._lock:
+            measure = self.measure
             known = {i: self._cache[i] for i in wanted if i in self._cache}
             for i in known:
                 self._cache.move_to_end(i)
         missing = tuple(dict.fromkeys(i for i in wanted if i not in known))
         if missing:
             # Made outside the lock: a slow file must not hold up images that are there already.
-            made = self.dataset.ion_images([self.channels[i] for i in missing])
+            windows = [self.channels[i] for i in missing]
+            made = measured_images(self.dataset, windows, measure)
             fresh = {i: _read_only(image) for i, image in zip(missing, made, strict=True)}
-            self._keep(fresh)
+            self._keep(fresh, measure)
             known |= fresh
         return [known[i] for i in wanted]
 
-    def _keep(self, fresh: dict[int, Float32Array]) -> None:
+    def _keep(self, fresh: dict[int, Float32Array], measure: IonMeasure) -> None:
         room = max(1, CACHE_BYTES // max(1, self._image_bytes))
         with self._lock:
+            if measure != self.measure:
+                return
             self._cache.update(fresh)
             while len(self._cache) > room:
                 self._cache.popitem(last=False)

@@ -7,23 +7,27 @@ the dock, so that a slide opened without the dock is read just as well.
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.viewer.canvas_overlays import text_overlay
-from napari_ims_tumor.viewer.contrast import contrast_limits, contrast_range
+from napari_ims_tumor.viewer.contrast import limits_and_range
 from napari_ims_tumor.viewer.layer_list import show_alone
-from napari_ims_tumor.viewer.layers import window_text
+from napari_ims_tumor.viewer.layers import query_text
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
-from napari_ims_tumor.viewer.slide_tag import tag_of
+from napari_ims_tumor.viewer.slide_tag import Role, layers_of, tag_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
     from napari.layers import Image, Layer
+
+SINGLE_ROLES: Final[tuple[Role, ...]] = ("peak", "pin", "ion", "rgb")
+"""Layers of one ion image each."""
 
 _readouts: WeakKeyDictionary[ViewerModel, MassReadout] = WeakKeyDictionary()
 
@@ -43,19 +47,22 @@ class MassReadout:
     ----------
     dataset
         The slide whose stack is read; ``None`` reads that of the selected layer, or the topmost.
+    clip
+        Whether hot spots are drawn as bright as the rest.
     """
 
     def __init__(self, viewer: ViewerModel) -> None:
         # The readout lives as long as its viewer and must not be what keeps the viewer alive.
         self._viewer = ref(viewer)
         self.dataset: MsiDataset | None = None
+        self.clip = True
         self._shown: tuple[LazyIonStack, int] | None = None
         self._limits: tuple[float, float] | None = None
         viewer.dims.events.current_step.connect(self.refresh)
         viewer.layers.events.inserted.connect(self._layer_added)
         viewer.layers.events.removed.connect(self.refresh)
         for layer in viewer.layers:
-            layer.events.visible.connect(self._write)
+            layer.events.visible.connect(self._seen)
         viewer.layers.selection.events.active.connect(self.refresh)
         self.refresh()
 
@@ -76,38 +83,82 @@ class MassReadout:
         was, self._shown = self._shown, here
         if was is not None and was[0] is layer.data:
             self._reveal(viewer, layer)
-        self._fit_contrast(layer, here[1])
+        self._fit_contrast(layer)
+        self._write()
+
+    def renew(self) -> None:
+        """Bring text and contrast in line with another measure, or another way to draw."""
+        viewer = self._viewer()
+        layer = None if viewer is None else self._layer(viewer)
+        if layer is not None:
+            self._limits = None
+            self._fit_contrast(layer)
         self._write()
 
     def window(self) -> MassWindow | None:
         """Return the m/z window the slider stands at; ``None`` without a stack."""
         return None if self._shown is None else self._shown[0].channels[self._shown[1]]
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether the stack is what is seen."""
+        viewer = self._viewer()
+        layer = None if viewer is None else self._layer(viewer)
+        return layer is not None and bool(layer.visible)
+
+    def is_at(self, mz: float) -> bool:
+        """Whether the stack is seen at the channel nearest to an m/z."""
+        shown = self._shown
+        return self.is_seen and shown is not None and shown[0].nearest(mz) == shown[1]
+
     def go_to(self, mz: float) -> None:
         """Move the slider to the channel nearest to an m/z and show the stack."""
         viewer = self._viewer()
         layer = None if viewer is None else self._layer(viewer)
-        if viewer is None or layer is None or not math.isfinite(mz):
-            return
-        centers = np.array([window.center for window in layer.data.channels])
-        channel = int(np.abs(centers - mz).argmin())
+        if viewer is not None and layer is not None and math.isfinite(mz):
+            self._move(viewer, layer, layer.data.nearest(mz))
+            self._reveal(viewer, layer)
+
+    def follow(self, mz: float) -> None:
+        """Move the slider to the channel nearest to an m/z that is shown otherwise."""
+        viewer = self._viewer()
+        layer = None if viewer is None else self._layer(viewer)
+        if viewer is not None and layer is not None and math.isfinite(mz):
+            channel = layer.data.nearest(mz)
+            # Known beforehand: a slider that somebody moved would show the stack.
+            self._shown = (layer.data, channel)
+            self._move(viewer, layer, channel)
+            self._write()
+
+    def _move(self, viewer: ViewerModel, layer: Image, channel: int) -> None:
         position = layer.data_to_world((channel, *(0,) * (layer.ndim - 1)))[0]
         viewer.dims.set_point(viewer.dims.ndim - layer.ndim, float(position))
-        self._reveal(viewer, layer)
 
     def _layer_added(self, event: Any) -> None:
-        event.value.events.visible.connect(self._write)
+        event.value.events.visible.connect(self._seen)
         self.refresh()
 
+    def _seen(self, event: Any) -> None:
+        """Take note that a layer was shown or hidden; a stack that appears needs its contrast."""
+        viewer = self._viewer()
+        layer = None if viewer is None else self._layer(viewer)
+        if layer is not None and event.source is layer:
+            self._fit_contrast(layer)
+        self._write()
+
     def _write(self, _: object = None) -> None:
-        """Write the window over the canvas, and whether it is what is seen."""
+        """Write over the canvas which ion images are seen, or where the hidden slider stands."""
         viewer = self._viewer()
         layer = None if viewer is None else self._layer(viewer)
         if viewer is None or layer is None or self._shown is None:
             return
-        overlay = text_overlay(viewer)
         text = _text(*self._shown)
-        overlay.text = text if layer.visible else f"slider at {text}, hidden"
+        if not layer.visible:
+            ions = layers_of(viewer.layers, layer.data.dataset, *SINGLE_ROLES)
+            lines = [line for ion in ions if ion.visible and (line := _line(ion))]
+            text = "\n".join(lines) or f"slider at {text}, hidden"
+        overlay = text_overlay(viewer)
+        overlay.text = text
         overlay.position, overlay.visible = "top_left", True
 
     def _layer(self, viewer: ViewerModel) -> Image | None:
@@ -123,14 +174,16 @@ class MassReadout:
         """Show the stack: whoever moves its slider wants to see it."""
         show_alone(viewer, layer)
 
-    def _fit_contrast(self, layer: Image, channel: int) -> None:
+    def _fit_contrast(self, layer: Image) -> None:
         """Fit the contrast to the image on show, until the user sets it by hand."""
-        if self._limits is not None and not np.allclose(self._limits, layer.contrast_limits):
+        if not layer.visible or self._shown is None or self._is_set_by_hand(layer):
             return
-        image = layer.data.image(channel)
-        self._limits = contrast_limits(image)
-        layer.contrast_limits_range = contrast_range(image)
+        self._limits, whole = limits_and_range(layer.data.image(self._shown[1]), self.clip)
+        layer.contrast_limits_range = whole
         layer.contrast_limits = self._limits
+
+    def _is_set_by_hand(self, layer: Image) -> bool:
+        return self._limits is not None and not np.allclose(self._limits, layer.contrast_limits)
 
 
 def channel_at(viewer: ViewerModel, layer: Layer) -> int:
@@ -145,5 +198,13 @@ def _is_stack(layer: Layer) -> bool:
 
 
 def _text(stack: LazyIonStack, channel: int) -> str:
-    window = window_text(stack.channels[channel])
-    return f"{window}   ({channel + 1:,} of {len(stack):,})"
+    shown = query_text(IonQuery(stack.channels[channel], stack.measure))
+    return f"{shown}   ({channel + 1:,} of {len(stack):,})"
+
+
+def _line(layer: Layer) -> str:
+    """Say which ion image a layer shows, and as which color among three."""
+    tag = tag_of(layer)
+    if tag is None or tag.query is None:
+        return ""
+    return f"{tag.channel}  {query_text(tag.query)}" if tag.channel else query_text(tag.query)

@@ -1,4 +1,4 @@
-"""What the session makes for looking at, put over the tissue: ion images and predictions."""
+"""Predictions, put over the tissue."""
 
 from __future__ import annotations
 
@@ -7,15 +7,13 @@ from typing import TYPE_CHECKING, Final
 
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.session.session import Session
-from napari_ims_tumor.session.slide_state import IonImage, SlideState
-from napari_ims_tumor.viewer.contrast import contrast_limits, contrast_range
+from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.viewer.layer_list import show_alone, update_layer
 from napari_ims_tumor.viewer.layers import (
     OVERLAY_WORDS,
     LayerTuple,
     class_layer,
     disagreement_layer,
-    ion_layer,
     overlay_name,
     tumor_layer,
     uncertainty_layer,
@@ -36,7 +34,7 @@ ON_DEMAND: Final[Mapping[Role, Callable[[SlideState], LayerTuple]]] = {
 
 
 class Overlays:
-    """Keeps the ion layer and the prediction layers of every slide up to date.
+    """Keeps the prediction layers of every slide up to date.
 
     Attributes
     ----------
@@ -49,13 +47,6 @@ class Overlays:
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self._viewer, self._session = viewer, session
         self.threshold, self.abstain = 0.5, 0.0
-
-    def show_ion(self, shown: IonImage) -> None:
-        """Show an ion image in the slide's one ion layer."""
-        layer = update_layer(self._viewer, ion_layer(shown))
-        layer.contrast_limits_range = contrast_range(shown.image)
-        layer.contrast_limits = contrast_limits(shown.image)
-        show_alone(self._viewer, layer)
 
     def show_prediction(self, slide: SlideState) -> None:
         """Show the newest prediction of a slide; a model without a tumor class is refused.

@@ -13,15 +13,17 @@ from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.io.picture_file import ColorScale
 from napari_ims_tumor.msi.arrays import FloatArray
+from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.session.exports import View
-from napari_ims_tumor.session.shown_images import INTENSITY, ShownImage
+from napari_ims_tumor.session.shown_images import ShownImage
 from napari_ims_tumor.viewer.colors import rgb
 from napari_ims_tumor.viewer.contrast import contrast_limits
+from napari_ims_tumor.viewer.layer_list import ION_ROLES
 from napari_ims_tumor.viewer.layers import (
     OVERLAY_WORDS,
     predicted_classes,
+    query_text,
     tumor_probability,
-    window_text,
 )
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.mass_readout import channel_at
@@ -48,7 +50,7 @@ _UNITS: Final[Mapping[Role, str]] = {
 
 def shown_ions(viewer: ViewerModel, dataset: MsiDataset) -> tuple[ShownImage, ...]:
     """Read the visible ion images of a slide, from the bottom up."""
-    layers = layers_of(viewer.layers, dataset, "stack", "peak", "ion")
+    layers = layers_of(viewer.layers, dataset, *ION_ROLES)
     return tuple(
         _of_stack(viewer, layer) if isinstance(layer.data, LazyIonStack) else shown_image(layer)
         for layer in layers
@@ -140,7 +142,9 @@ def image_in(data: Any, meta: Mapping[str, Any]) -> ShownImage:
         )
     if tag.role == "class":
         return _of_classes(values, meta)
-    return ShownImage(_name(tag), values, _scale(tag, meta), tag.window)
+    return ShownImage(
+        _name(tag), values, _scale(tag, meta), tag.window, measure=tag.measure, channel=tag.channel
+    )
 
 
 def _of_stack(viewer: ViewerModel, layer: Any) -> ShownImage:
@@ -148,8 +152,10 @@ def _of_stack(viewer: ViewerModel, layer: Any) -> ShownImage:
     window = layer.data.channels[channel]
     colors = _colors(layer.colormap, layer.opacity, layer.gamma)
     low, high = layer.contrast_limits
-    scale = ColorScale(colors, float(low), float(high), INTENSITY)
-    return ShownImage(window_text(window), layer.data.image(channel), scale, window)
+    measure = layer.data.measure
+    scale = ColorScale(colors, float(low), float(high), measure.units)
+    name = query_text(IonQuery(window, measure))
+    return ShownImage(name, layer.data.image(channel), scale, window, measure=measure)
 
 
 def _of_classes(values: FloatArray, meta: Mapping[str, Any]) -> ShownImage:
@@ -166,7 +172,7 @@ def _scale(tag: SlideTag, meta: Mapping[str, Any]) -> ColorScale:
     colormap = meta["colormap"]
     known = Colormap(**colormap) if isinstance(colormap, Mapping) else colormap
     low, high = meta["contrast_limits"]
-    label = _UNITS.get(tag.role, INTENSITY)
+    label = _UNITS.get(tag.role, tag.measure.units)
     colors = _colors(known, meta.get("opacity", 1.0), meta.get("gamma", 1.0))
     return ColorScale(colors, float(low), float(high), label)
 
@@ -178,4 +184,4 @@ def _colors(colormap: Colormap, opacity: float, gamma: float) -> FloatArray:
 
 
 def _name(tag: SlideTag) -> str:
-    return _WORDS.get(tag.role, tag.role) if tag.window is None else window_text(tag.window)
+    return _WORDS.get(tag.role, tag.role) if tag.query is None else query_text(tag.query)

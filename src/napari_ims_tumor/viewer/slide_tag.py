@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal, get_args
 
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.ion_measure import PLAIN, IonMeasure, IonQuery
 
 if TYPE_CHECKING:
     from napari.layers import Layer
@@ -15,8 +16,9 @@ if TYPE_CHECKING:
     from napari_ims_tumor.msi.overview import SlideOverview
 
 Role = Literal[
-    "tic", "stack", "peak", "ion", "tumor", "class", "uncertainty", "disagreement", "labels"
-]
+    "tic", "stack", "peak", "pin", "ion", "rgb", "tumor", "class", "uncertainty", "disagreement",
+    "labels",
+]  # fmt: skip
 """What a layer shows; in the order of the layer list, from the bottom up."""
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
@@ -36,12 +38,23 @@ class SlideTag:
         The slide's overview, where the layer was made together with it.
     window
         The m/z window of the ion image that the layer shows.
+    measure
+        By which that image was made.
+    channel
+        ``"red"``, ``"green"`` or ``"blue"`` for a part of an image of three ions.
     """
 
     dataset: MsiDataset
     role: Role
     overview: SlideOverview | None = None
     window: MassWindow | None = None
+    measure: IonMeasure = PLAIN
+    channel: str = ""
+
+    @property
+    def query(self) -> IonQuery | None:
+        """Which ion image the layer shows; ``None`` for another layer."""
+        return None if self.window is None else IonQuery(self.window, self.measure)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> SlideTag:
         """Stay the same tag: duplicating a layer must not duplicate the slide behind it."""

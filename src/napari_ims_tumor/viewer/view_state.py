@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from napari_ims_tumor.session.ions import CHANNELS
 from napari_ims_tumor.viewer.canvas_overlays import axes_of, camera_of, grid_of, scale_bar
 from napari_ims_tumor.viewer.layer_state import (
     MODE,
@@ -15,7 +16,7 @@ from napari_ims_tumor.viewer.layer_state import (
     set_if_other,
     tolerant,
 )
-from napari_ims_tumor.viewer.slide_tag import tag_of
+from napari_ims_tumor.viewer.slide_tag import SlideTag, tag_of
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -62,6 +63,7 @@ class ViewState:
             "axes": bool(axes_of(viewer).visible),
             "theme": str(viewer.theme),
             "threshold": [overlays.threshold, overlays.abstain],
+            "clip": self._binding.ions.clip,
         }
 
     def restore(self, state: Mapping[str, Any]) -> None:
@@ -70,6 +72,8 @@ class ViewState:
             with tolerant():
                 threshold, abstain = (float(value) for value in state["threshold"])
                 self._binding.set_threshold(threshold, abstain)
+            if isinstance(state.get("clip"), bool):
+                self._binding.ions.clip_hot_spots(state["clip"])
             with tolerant():
                 self._restore_layers(state["layers"], state["selected"], state["dims"])
             self._restore_canvas(state)
@@ -89,10 +93,20 @@ class ViewState:
             tag = tag_of(layer)
             if tag is None or id(tag.dataset) not in numbers:
                 continue
-            of = numbers[id(tag.dataset)], tag.role
-            found[(*of, count[of])] = layer
-            count[of] += 1
+            number, role = numbers[id(tag.dataset)], tag.role
+            which = self._which(number, tag)
+            found[number, role, count[number, role] if which is None else which] = layer
+            count[number, role] += 1
         return found
+
+    def _which(self, number: int, tag: SlideTag) -> int | None:
+        """Which of its role a layer is, where the session knows; else its place tells."""
+        ions, slide = self._binding.session.ions, self._binding.session.slides[number]
+        if tag.role == "rgb":
+            return CHANNELS.index(tag.channel)
+        if tag.role == "pin" and tag.query in ions.pins(slide):
+            return ions.pins(slide).index(tag.query)
+        return None
 
     def _layer_text(self, key: Key, layer: Layer) -> dict[str, Any]:
         return {
