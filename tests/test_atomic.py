@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from napari_ims_tumor.atomic import atomic_write
+from napari_ims_tumor.atomic import atomic_folder, atomic_write
 from napari_ims_tumor.errors import ImsTumorError
 
 
@@ -96,3 +96,33 @@ def test_the_file_has_ordinary_permissions(tmp_path):
         temporary.write_text("x")
     assert Path(tmp_path / "ours").stat().st_mode == plain.stat().st_mode
     assert os.access(tmp_path / "ours", os.R_OK)
+
+
+def test_a_folder_takes_the_place_of_an_older_one(tmp_path):
+    target = tmp_path / "a.zarr"
+    target.mkdir()
+    (target / "old").write_text("old")
+    with atomic_folder(target) as temporary:
+        assert temporary.parent == tmp_path
+        (temporary / "new").write_text("new")
+        assert [f.name for f in target.iterdir()] == ["old"]
+    assert [f.name for f in target.iterdir()] == ["new"]
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def write_half_a_folder(target: Path, error: BaseException) -> None:
+    with atomic_folder(target) as temporary:
+        (temporary / "half").write_text("half")
+        raise error
+
+
+@pytest.mark.parametrize("error", [ValueError("x"), KeyboardInterrupt(), OSError(28, "No space")])
+def test_a_failure_keeps_the_old_folder_and_leaves_no_litter(tmp_path, error):
+    target = tmp_path / "a.zarr"
+    target.mkdir()
+    (target / "old").write_text("old")
+    expected = ImsTumorError if isinstance(error, OSError) else type(error)
+    with pytest.raises(expected):
+        write_half_a_folder(target, error)
+    assert (target / "old").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import secrets
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -44,6 +45,46 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def atomic_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Lend an empty folder beside ``path``; what was written there takes its name at the end.
+
+    Parameters
+    ----------
+    path
+        The folder to replace, where there is one already.
+
+    Yields
+    ------
+    Path
+        A folder in the same place with the same ending.
+
+    Raises
+    ------
+    ImsTumorError
+        The place is missing or read-only, or the disk is full. The old folder is untouched.
+    """
+    target = Path(path).resolve()
+    mark = secrets.token_hex(4)
+    temporary = target.with_name(f".{mark}-{target.name[-40:]}")
+    old = target.with_name(f".{mark}-old-{target.name[-40:]}")
+    try:
+        temporary.mkdir()
+        yield temporary
+        # A folder cannot be renamed over one that is not empty.
+        if target.exists():
+            target.rename(old)
+        temporary.rename(target)
+        _flush_folder(target.parent)
+    except OSError as error:
+        if old.exists() and not target.exists():
+            old.rename(target)
+        raise ImsTumorError(_why(target, error)) from error
+    finally:
+        for leftover in (temporary, old):
+            shutil.rmtree(leftover, ignore_errors=True)
 
 
 def _flush_to_disk(path: Path) -> None:

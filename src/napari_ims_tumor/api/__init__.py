@@ -4,6 +4,7 @@
 (:mod:`napari_ims_tumor.job`) are for whoever wants progress and a stop.
 """
 
+from napari_ims_tumor.api.exporting import export, export_job, plan_export
 from napari_ims_tumor.api.models import (
     evaluate,
     fit,
@@ -25,11 +26,14 @@ from napari_ims_tumor.io.imzml import open_imzml
 
 __all__ = [
     "evaluate",
+    "export",
+    "export_job",
     "fit",
     "fit_cohort",
     "fit_config",
     "ion_images",
     "open_imzml",
+    "plan_export",
     "predict",
     "read_labels",
     "read_model",

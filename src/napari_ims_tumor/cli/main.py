@@ -13,6 +13,7 @@ from typing import NoReturn
 from napari_ims_tumor.cli import (
     cache_command,
     cohort_commands,
+    export_command,
     label_commands,
     model_commands,
     simulate_command,
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     slide_commands.add_to(commands)
     label_commands.add_to(commands)
+    export_command.add_to(commands)
     model_commands.add_to(commands)
     cohort_commands.add_to(commands)
     simulate_command.add_to(commands)

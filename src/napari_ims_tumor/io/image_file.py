@@ -90,7 +90,7 @@ def write_planes(
             f"images of shape {values.shape} do not fit {len(names)} names on a slide of "
             f"{pixels.image_shape}"
         )
-    _write(Path(path), values, _facts(values.shape, names, pixels, about or {}))
+    _write(Path(path), values, plane_facts(values.shape, names, pixels, about or {}))
 
 
 def write_image(
@@ -117,7 +117,7 @@ def write_image(
             f"an image of shape {values.shape} does not fit a slide of {pixels.image_shape}"
         )
     file = Path(path)
-    facts = _facts((1, *values.shape), (name,), pixels, about or {})
+    facts = plane_facts((1, *values.shape), (name,), pixels, about or {})
     _write(file, values if file.suffix.lower() == ".npy" else values[None], facts)
 
 
@@ -155,9 +155,10 @@ def read_planes(path: str | os.PathLike[str]) -> Planes:
         ) from error
 
 
-def _facts(
+def plane_facts(
     shape: tuple[int, ...], names: Sequence[str], pixels: PixelGrid, about: Mapping[str, Any]
 ) -> dict[str, Any]:
+    """Collect what a file says of its planes, JSON-able."""
     return {
         "format": FORMAT,
         "version": VERSION,
@@ -210,28 +211,33 @@ def refuse_foreign_note(image: Path) -> None:
 
 def _write_ome(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> None:
     """Write one channel per plane; sections of a stack become z."""
-    text = json.dumps(facts, sort_keys=True, ensure_ascii=True)
-    metadata: dict[str, Any] = {
-        "axes": "CYX" if values.ndim == 3 else "CZYX",
-        "Name": _as_xml(str(facts["about"].get("slide") or path.name.partition(".")[0])),
-        "Channel": {
-            "Name": [_as_xml(name) for name in facts["names"]],
-            "Color": _ome_colors(facts["names"]),
-        },
-        "Description": text,
-        "Creator": "napari-ims-tumor",
-        # A random identity would make the same picture other bytes each time.
-        "UUID": str(_identity(values, text)),
-    }
-    if facts["pixel_size_um"] is not None:
-        height, width = facts["pixel_size_um"]
-        metadata |= {"PhysicalSizeY": height, "PhysicalSizeYUnit": "µm"}
-        metadata |= {"PhysicalSizeX": width, "PhysicalSizeXUnit": "µm"}
+    metadata = ome_metadata(path, facts)
+    # A random identity would make the same picture other bytes each time.
+    metadata["UUID"] = str(_identity(values, metadata["Description"]))
     with atomic_write(path) as temporary:
         tifffile.imwrite(
             temporary, values, ome=True, photometric="minisblack", compression="zlib",
             metadata=metadata,
         )  # fmt: skip
+
+
+def ome_metadata(path: Path, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """Turn the facts of planes into the words of OME, all but the file's identity."""
+    metadata: dict[str, Any] = {
+        "axes": "CYX" if len(facts["shape"]) == 3 else "CZYX",
+        "Name": _as_xml(str(facts["about"].get("slide") or path.name.partition(".")[0])),
+        "Channel": {
+            "Name": [_as_xml(name) for name in facts["names"]],
+            "Color": _ome_colors(facts["names"]),
+        },
+        "Description": json.dumps(facts, sort_keys=True, ensure_ascii=True),
+        "Creator": "napari-ims-tumor",
+    }
+    if facts["pixel_size_um"] is not None:
+        height, width = facts["pixel_size_um"]
+        metadata |= {"PhysicalSizeY": height, "PhysicalSizeYUnit": "µm"}
+        metadata |= {"PhysicalSizeX": width, "PhysicalSizeXUnit": "µm"}
+    return metadata
 
 
 def _as_xml(text: str) -> str:

@@ -1,39 +1,47 @@
-"""Write a slide as imzML through pyimzML, adding what its writer leaves out.
+"""Write a slide as imzML, block by block, in the types it came in; the same slide, the same bytes.
 
-pyimzML's writer states no pixel size, names the run after the full path of the file (unescaped),
-draws a random UUID and stops at an empty spectrum. Here the pixel size goes into the scan
-settings, the run has the slide's name, the UUID follows from the content, so that the same slide
-gives the same bytes, and empty spectra stay in the file.
+Each spectrum's m/z lie right before its intensities (or once at the start, on one axis for all), so
+that a reader gets both at once. The text is written along with the data; only the checksum is
+filled in at the end.
 """
 
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
-import re
 import tempfile
 import uuid
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Literal, Protocol
+from typing import Any, BinaryIO, Literal, Protocol
 
 import numpy as np
-from pyimzml.ImzMLWriter import ImzMLWriter
+from numpy.typing import NDArray
 
 from napari_ims_tumor.errors import ImsTumorError, SlideError
+from napari_ims_tumor.io.imzml.grid import Positions, made_positions
+from napari_ims_tumor.io.imzml_heritage import Heritage
+from napari_ims_tumor.io.imzml_text import (
+    CONVERSION,
+    END,
+    Head,
+    Step,
+    checksum_place,
+    head_text,
+    spectrum_text,
+    type_terms,
+)
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress, run_inline
-from napari_ims_tumor.msi.arrays import Float64Array, FloatArray
+from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
-from napari_ims_tumor.msi.spectrum import Layout, Mode, SharedAxisBlock, SpectrumBlock
+from napari_ims_tumor.msi.spectrum import Layout, Mode, RaggedBlock, SharedAxisBlock, SpectrumBlock
 
 Polarity = Literal["positive", "negative"]
+Types = tuple[np.dtype[Any], np.dtype[Any]]
 
-_SIZE_PARAM = (
-    '      <cvParam cvRef="IMS" accession="{accession}" name="{name}" value="{value:g}" '
-    'unitCvRef="UO" unitAccession="UO:0000017" unitName="micrometer"/>\n'
-)
-_END_OF_SCAN_SETTINGS = "    </scanSettings>"
+USUAL_TYPES: Types = (np.dtype("<f8"), np.dtype("<f4"))
 
 
 class SpectraInOrder(Protocol):
@@ -61,6 +69,35 @@ class SpectraInOrder(Protocol):
 
     def blocks(self) -> Iterator[SpectrumBlock]:
         """All spectra in blocks of bounded memory, in order."""
+
+
+@dataclass(frozen=True, eq=False)
+class ImzmlFacts:
+    """What a file says beside its spectra.
+
+    Attributes
+    ----------
+    polarities
+        Of the spectra.
+    identity
+        The UUID of both files. Without one it follows from the content, for which all spectra are
+        read once before they are written.
+    types
+        Of m/z and intensities on disk; values that do not fit are refused.
+    positions
+        x, y and z of every spectrum; by default as the grid has them.
+    steps
+        What was done to the data.
+    heritage
+        What is passed on of another slide's head.
+    """
+
+    polarities: tuple[str, ...] = ("positive",)
+    identity: uuid.UUID | None = None
+    types: Types = USUAL_TYPES
+    positions: Positions | None = None
+    steps: tuple[Step, ...] = (CONVERSION,)
+    heritage: Heritage = field(default_factory=Heritage)
 
 
 def write_imzml(
@@ -110,13 +147,24 @@ def write_imzml_job(
     JobStopped
         It was asked to stop.
     """
-    target = _with_suffix(Path(path))
+    facts = ImzmlFacts((polarity,), identity)
+    return write_facts_job(path, dataset, facts, phase)
+
+
+def write_facts_job(
+    path: str | os.PathLike[str],
+    dataset: SpectraInOrder,
+    facts: ImzmlFacts,
+    phase: str = "Writing spectra",
+) -> Job[Progress, Path]:
+    """Write a dataset with all that shall be said of it; otherwise like :func:`write_imzml_job`."""
+    target = with_imzml_suffix(Path(path))
     if dataset.n_spectra == 0:
         raise SlideError(f"{dataset.name} holds no spectrum: there is nothing to write")
     try:
         with tempfile.TemporaryDirectory(dir=target.parent, prefix=".imzml-") as folder:
             written = Path(folder) / "slide.imzML"
-            for done in _write_pair(written, dataset, polarity, identity):
+            for done in _write_pair(written, dataset, facts):
                 if (yield Progress(phase, done, dataset.n_spectra)) is STOP:
                     raise JobStopped(f"stopped: {target.name} was not kept")
             # The data first: an .imzML never stands beside data that is not its own for long.
@@ -130,44 +178,124 @@ def write_imzml_job(
     return target
 
 
-def _with_suffix(path: Path) -> Path:
+def with_imzml_suffix(path: Path) -> Path:
+    """Return a path that ends in .imzML."""
     return path if path.suffix.lower() == ".imzml" else path.with_name(path.name + ".imzML")
 
 
-def _write_pair(
-    path: Path, dataset: SpectraInOrder, polarity: Polarity, identity: uuid.UUID | None
-) -> Iterator[int]:
+def _write_pair(path: Path, dataset: SpectraInOrder, facts: ImzmlFacts) -> Iterator[int]:
     """Write the files block by block, and say each time how many spectra there are."""
-    writer = ImzMLWriter(
-        str(path), mode=dataset.layout, spec_type=dataset.mode, polarity=polarity
-    )  # fmt: skip
-    _start_over(writer, dataset, identity or _uuid_of(dataset))
-    with writer:
+    identity = facts.identity or _uuid_of(dataset)
+    positions = facts.positions or made_positions(dataset.pixels)
+    head = head_text(_head(dataset, facts, identity, positions)).encode()
+    with path.with_suffix(".ibd").open("wb") as ibd, path.open("wb") as text:
+        text.write(head)
+        data = _Data(ibd, identity.bytes, facts.types, dataset.name)
+        template = spectrum_text(positions.z is not None)
         for block in dataset.blocks():
-            for i, (mz, intensity) in zip(block.indices.tolist(), _spectra(block), strict=True):
-                _add(writer, mz, intensity, _position(dataset.pixels, i))
+            numbers = np.concatenate([_places(positions, block.indices), data.add(block)], axis=1)
+            text.write((template * len(numbers) % tuple(numbers.ravel().tolist())).encode())
             yield int(block.indices[-1]) + 1
-    header = path.read_text(encoding="utf-8")
-    path.write_text(_with_pixel_size(header, dataset.pixels), encoding="latin-1")
+        text.write(END.encode())
+        text.seek(checksum_place(head))
+        text.write(data.sha1.hexdigest().encode())
+        for file in (ibd, text):
+            file.flush()
+            os.fsync(file.fileno())
 
 
-def _spectra(block: SpectrumBlock) -> Iterator[tuple[Float64Array, FloatArray]]:
-    """Return m/z and intensity of each spectrum of a block."""
-    for k in range(block.indices.size):
+def _head(
+    dataset: SpectraInOrder, facts: ImzmlFacts, identity: uuid.UUID, positions: Positions
+) -> Head:
+    for dtype in facts.types:
+        type_terms(dtype)
+    return Head(
+        name=dataset.name,
+        layout=dataset.layout,
+        mode=dataset.mode,
+        polarities=facts.polarities,
+        identity=identity,
+        types=facts.types,
+        n_spectra=dataset.n_spectra,
+        counts=(max(int(positions.x.max()), 1), max(int(positions.y.max()), 1)),
+        pixel_size_um=dataset.pixels.pixel_size_um,
+        steps=facts.steps,
+        heritage=facts.heritage,
+    )
+
+
+def _places(positions: Positions, indices: IntArray) -> IntArray:
+    """What stands of a spectrum before its arrays: number, index, its length 0, x, y and z."""
+    columns = [indices + 1, indices, np.zeros(indices.size), positions.x[indices]]
+    columns.append(positions.y[indices])
+    if positions.z is not None:
+        columns.append(positions.z[indices])
+    return np.stack(columns, axis=1).astype(np.int64)
+
+
+class _Data:
+    """The .ibd file while it grows."""
+
+    def __init__(self, file: BinaryIO, beginning: bytes, types: Types, name: str) -> None:
+        self.sha1 = hashlib.sha1(usedforsecurity=False)
+        self._file = file
+        self._types = types
+        self._name = name
+        self._end = 0
+        self._axis: tuple[int, int] | None = None
+        self._append(beginning)
+
+    def add(self, block: SpectrumBlock) -> IntArray:
+        """Append spectra; offset, length and bytes of m/z and intensities, shape (k, 6)."""
         if isinstance(block, SharedAxisBlock):
-            yield block.mz, block.intensity[k]
-        else:
-            part = slice(block.bounds[k], block.bounds[k + 1])
-            yield block.mz[part], block.intensity[part]
+            return self._add_dense(block)
+        return self._add_ragged(block)
 
+    def _add_dense(self, block: SharedAxisBlock) -> IntArray:
+        if self._axis is None:
+            self._axis = (self._end, block.mz.size)
+            self._append(self._fitted(block.mz, 0).data)
+        start, (at, n) = self._end, self._axis
+        matrix = self._fitted(block.intensity, 1)
+        self._append(matrix.data)
+        mz_size, size = (dtype.itemsize for dtype in self._types)
+        rows = np.empty((block.indices.size, 6), np.int64)
+        rows[:] = (at, n, n * mz_size, 0, n, n * size)
+        rows[:, 3] = start + np.arange(block.indices.size) * n * size
+        return rows
 
-def _start_over(writer: Any, dataset: SpectraInOrder, identity: uuid.UUID) -> None:
-    """Give the file a UUID and a run name that depend on nothing but the slide."""
-    writer.uuid = identity
-    writer.run_id = re.sub(r"[^A-Za-z0-9_.-]", "_", dataset.name)
-    writer.ibd.seek(0)
-    writer.ibd.write(writer.uuid.bytes)
-    writer.sha1 = hashlib.sha1(writer.uuid.bytes, usedforsecurity=False)
+    def _add_ragged(self, block: RaggedBlock) -> IntArray:
+        mz, intensity = self._fitted(block.mz, 0), self._fitted(block.intensity, 1)
+        mz_size, size = (dtype.itemsize for dtype in self._types)
+        lengths = np.diff(block.bounds)
+        ends = self._end + block.bounds[1:] * (mz_size + size)
+        starts = ends - lengths * (mz_size + size)
+        columns = (starts, lengths, lengths * mz_size, starts + lengths * mz_size, lengths)
+        rows = np.stack([*columns, lengths * size], axis=1).astype(np.int64)
+        a, b = mz.view(np.uint8).data, intensity.view(np.uint8).data
+        cuts = block.bounds.tolist()
+        parts: list[memoryview] = []
+        for first, last in itertools.pairwise(cuts):
+            parts.append(a[first * mz_size : last * mz_size])
+            parts.append(b[first * size : last * size])
+        self._append(b"".join(parts))
+        return rows
+
+    def _append(self, data: bytes | memoryview) -> None:
+        self._file.write(data)
+        self.sha1.update(data)
+        self._end += data.nbytes if isinstance(data, memoryview) else len(data)
+
+    def _fitted(self, values: NDArray[Any], which: Literal[0, 1]) -> NDArray[Any]:
+        """Bring values into the type on disk, where that loses nothing; whole numbers must fit."""
+        dtype = self._types[which].newbyteorder("<")
+        with np.errstate(invalid="ignore"):
+            fitted = np.ascontiguousarray(values, dtype)
+        if dtype.kind == "i" and not np.array_equal(fitted.astype(values.dtype), values):
+            raise SlideError(
+                f"{self._name} holds numbers that are no {dtype.name}: its type is stated wrongly"
+            )
+        return fitted
 
 
 def _uuid_of(dataset: SpectraInOrder) -> uuid.UUID:
@@ -176,33 +304,3 @@ def _uuid_of(dataset: SpectraInOrder) -> uuid.UUID:
         digest.update(np.ascontiguousarray(block.mz).tobytes())
         digest.update(np.ascontiguousarray(block.intensity).tobytes())
     return uuid.UUID(bytes=digest.digest()[:16], version=4)
-
-
-def _position(pixels: PixelGrid, i: int) -> tuple[int, ...]:
-    """Return the 1-based (x, y) of a spectrum, with z on slides of several sections."""
-    top, left = pixels.origin
-    place = (left + int(pixels.columns[i]) + 1, top + int(pixels.rows[i]) + 1)
-    return place if pixels.n_planes == 1 else (*place, int(pixels.planes[i]) + 1)
-
-
-def _add(writer: Any, mz: Float64Array, intensity: FloatArray, place: tuple[int, ...]) -> None:
-    if mz.size:
-        writer.addSpectrum(mz, intensity.astype(np.float32), place)
-        return
-    nothing = dict.fromkeys(("mz_len", "mz_enc_len", "int_len", "int_enc_len"), 0)
-    where = dict.fromkeys(("mz_offset", "int_offset"), writer.ibd.tell())
-    seen = dict.fromkeys(("mz_min", "mz_max", "mz_base", "int_base", "int_tic"), 0.0)
-    entry = SimpleNamespace(coords=place, userParams=[], **nothing, **where, **seen)
-    writer.spectra.append(entry)
-
-
-def _with_pixel_size(header: str, pixels: PixelGrid) -> str:
-    """Add the pixel size to the scan settings of an imzML text."""
-    if pixels.pixel_size_um is None:
-        return header
-    if header.count(_END_OF_SCAN_SETTINGS) != 1:
-        raise SlideError("this version of pyimzML writes scan settings in a way not known here")
-    height, width = pixels.pixel_size_um
-    lines = _SIZE_PARAM.format(accession="IMS:1000046", name="pixel size (x)", value=width)
-    lines += _SIZE_PARAM.format(accession="IMS:1000047", name="pixel size y", value=height)
-    return header.replace(_END_OF_SCAN_SETTINGS, lines + _END_OF_SCAN_SETTINGS)

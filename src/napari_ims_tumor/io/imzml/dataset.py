@@ -16,6 +16,7 @@ from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.dense import dense_blocks
+from napari_ims_tumor.io.imzml.grid import Positions, stated_positions
 from napari_ims_tumor.io.imzml.held import BUDGET, Held, HeldRagged, make_room, share
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
 from napari_ims_tumor.io.imzml.ragged import (
@@ -106,6 +107,11 @@ class ImzmlDataset:
     def pixels(self) -> PixelGrid:
         """Where the spectra lie."""
         return self._parts.pixels
+
+    @property
+    def positions(self) -> Positions:
+        """x, y and z of every spectrum, as the file states them."""
+        return stated_positions(self._parts.index)
 
     @property
     def n_spectra(self) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from napari_ims_tumor.errors import SlideError
@@ -12,6 +14,44 @@ from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
 MOST_PIXELS = 1 << 28
 """Images above this size are refused when the slide fills almost none of it."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Positions:
+    """Where a file says that its spectra lie, in its own numbers.
+
+    Attributes
+    ----------
+    x, y
+        Shape (n_spectra,).
+    z
+        The same, or ``None`` where no spectrum has a section.
+    """
+
+    x: IntArray
+    y: IntArray
+    z: IntArray | None = None
+
+    def of(self, indices: IntArray) -> Positions:
+        """Positions of some spectra."""
+        return Positions(
+            self.x[indices], self.y[indices], None if self.z is None else self.z[indices]
+        )
+
+
+def stated_positions(index: SpectrumIndex) -> Positions:
+    """x, y and z as they stand in the file; a spectrum without z gets the first section."""
+    absent = index.z == MISSING
+    if absent.all():
+        return Positions(index.x, index.y)
+    first = int(index.z[~absent].min())
+    return Positions(index.x, index.y, np.where(absent, first, index.z))
+
+
+def made_positions(pixels: PixelGrid) -> Positions:
+    """Count x, y and z from 1, for spectra that never had any; z where there are sections."""
+    x, y = positions(pixels, pixels.rows, pixels.columns)
+    return Positions(x, y, pixels.planes + 1 if pixels.n_planes > 1 else None)
 
 
 def pixel_grid(
