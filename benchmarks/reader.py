@@ -29,6 +29,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+
 from reading.readers import PPM, READERS, installed
 from reading.slides import DATA_SETS, make_slide, scaled
 from reading.tables import print_tables
@@ -71,7 +72,7 @@ def _process(slide: Path, name: str, phase: str, asked: argparse.Namespace) -> d
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "IMS_TUMOR_CACHE": cache}
         try:
-            done = subprocess.run(  # noqa: S603 - our own script
+            done = subprocess.run(
                 command, capture_output=True, timeout=asked.limit, env=environment, check=True
             )
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
@@ -137,7 +138,9 @@ def main() -> None:
 def _compare_all(asked: argparse.Namespace, folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     print(conditions(asked.rounds), flush=True)
-    recipes = {} if asked.slides else {name: scaled(DATA_SETS[name], asked.scale) for name in asked.data}
+    recipes = (
+        {} if asked.slides else {name: scaled(DATA_SETS[name], asked.scale) for name in asked.data}
+    )
     slides = asked.slides or [make_slide(folder, name, r) for name, r in recipes.items()]
     everything = {}
     for slide in slides:
