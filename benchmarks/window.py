@@ -69,9 +69,8 @@ def measure(slide: Path) -> None:
         ("click to drawn spectrum", clicks),
     ):
         ms = sorted(1e3 * t for t in times)
-        print(
-            f"| {title} | {statistics.median(ms):.1f} | {ms[int(len(ms) * 0.9)]:.1f} | {ms[-1]:.1f} |"
-        )
+        middle, high = statistics.median(ms), ms[int(len(ms) * 0.9)]
+        print(f"| {title} | {middle:.1f} | {high:.1f} | {ms[-1]:.1f} |")
     ratio = statistics.median(ours) / statistics.median(memory)
     print(f"\nThe plugin's step takes {ratio:.2f} times as long.")
 
@@ -135,10 +134,11 @@ def ram_times(images: np.ndarray, others: list, limits: Any, size: tuple[int, in
 
 def click_times(story: Any) -> list[float]:
     """Seconds from the press of the mouse on a pixel to the end of the plot's drawing."""
-    from napari_ims_tumor.demo.hands import settle
     from qtpy.QtCore import Qt
     from qtpy.QtTest import QTest
     from qtpy.QtWidgets import QApplication
+
+    from napari_ims_tumor.demo.hands import settle
 
     painted = watch_painting(story.dock.spectrum.plot.viewport())
     layer = story.layer("tic")

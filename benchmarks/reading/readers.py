@@ -45,15 +45,15 @@ class Reader:
         """Sum of many ion images."""
         return sum(self.image(slide, low, high) for low, high in bounds)
 
-    def spectra(self, slide: Any, indices: list[int]) -> float | None:
+    def spectra(self, slide: Any, indices: list[int]) -> float | None:  # noqa: ARG002
         """Sum of the last intensities of some spectra."""
         return None
 
-    def mean(self, slide: Any) -> float | None:
+    def mean(self, slide: Any) -> float | None:  # noqa: ARG002
         """Mean spectrum; returns the sum of it."""
         return None
 
-    def total(self, slide: Any) -> float | None:
+    def total(self, slide: Any) -> float | None:  # noqa: ARG002
         """Total ion current; returns the sum of it."""
         return None
 

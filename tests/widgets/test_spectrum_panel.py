@@ -58,8 +58,9 @@ def test_an_unmeasured_pixel_says_so_and_shows_no_curve(
 def test_the_mean_lies_below(panel: SpectrumPanel, session: Session) -> None:
     dataset = make_dataset()
     session.adopt(dataset)
-    drawn = panel.plot.mean_curve.getOriginalDataset()[1]
-    assert np.array_equal(drawn, dataset.mean_spectrum().intensity)
+    drawn = panel.plot.mean_curve.spectrum
+    assert drawn is not None
+    assert np.array_equal(drawn.intensity, dataset.mean_spectrum().intensity)
 
 
 def test_a_click_on_a_peak_shows_its_ion_image(

@@ -12,6 +12,7 @@ from qtpy.QtWidgets import QWidget
 from napari_ims_tumor.msi.arrays import FloatArray
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.msi.spectrum import Spectrum
+from napari_ims_tumor.widgets.spectrum_curve import SpectrumCurve
 from napari_ims_tumor.widgets.theme import Palette
 
 REACH_PX = 8
@@ -77,7 +78,9 @@ class SpectrumPlot(pg.PlotWidget):
         self.setLabel("bottom", "m/z")
         self.setLabel("left", "Intensity")
         self.getAxis("bottom").enableAutoSIPrefix(False)
-        self.mean_curve, self.picked_curve = self._curve(), self._curve()
+        self.mean_curve, self.picked_curve = SpectrumCurve(), SpectrumCurve()
+        for curve in (self.mean_curve, self.picked_curve):
+            self.addItem(curve)
         self.mark = pg.LinearRegionItem(swapMode="sort")
         self.mark.setZValue(-10)
         self.mark.hide()
@@ -86,13 +89,6 @@ class SpectrumPlot(pg.PlotWidget):
         for item in (self.mark, self.pointer):
             self.addItem(item, ignoreBounds=True)
         self.show_all()
-
-    def _curve(self) -> pg.PlotDataItem:
-        curve = pg.PlotDataItem()
-        curve.setDownsampling(auto=True, method="peak")
-        curve.setClipToView(True)
-        self.addItem(curve)
-        return curve
 
     def _connect(self) -> None:
         self.scene().sigMouseClicked.connect(self._clicked)
@@ -107,24 +103,23 @@ class SpectrumPlot(pg.PlotWidget):
     def show_mean(self, spectrum: Spectrum | None) -> None:
         """Draw the slide's mean spectrum and show its whole range."""
         self._mean = spectrum
-        _draw(self.mean_curve, spectrum)
+        self.mean_curve.show_spectrum(spectrum)
         self.show_all()
 
     def show_picked(self, spectrum: Spectrum | None) -> None:
         """Draw one pixel's spectrum; the m/z range in view stays."""
         first = self._picked is None and self._mean is None
         self._picked = spectrum
-        _draw(self.picked_curve, spectrum)
+        self.picked_curve.show_spectrum(spectrum)
         if first:
             self.show_all()
 
     def plotted_spectrum(self) -> tuple[FloatArray, FloatArray]:
         """Read (m/z, intensity) of the picked spectrum back out of the drawn curve."""
-        mz, intensity = self.picked_curve.getOriginalDataset()
-        if mz is None or self._picked is None:
+        drawn = self.picked_curve.spectrum
+        if drawn is None:
             return np.zeros(0), np.zeros(0)
-        middle = slice(1, None, 3) if self._picked.mode == "centroid" else slice(None)
-        return mz[middle], intensity[middle]
+        return drawn.mz, drawn.intensity
 
     def show_all(self) -> None:
         """Bring the whole m/z range into view."""
@@ -249,15 +244,3 @@ def peak_near(spectrum: Spectrum, mz: float, reach: float) -> tuple[float, float
         return None
     best = int(at[np.argmax(spectrum.intensity[at])])
     return float(spectrum.mz[best]), float(spectrum.intensity[best])
-
-
-def _draw(curve: pg.PlotDataItem, spectrum: Spectrum | None) -> None:
-    """Draw a profile as a line and centroids as stems that stand on the zero line."""
-    if spectrum is None or not len(spectrum):
-        curve.setData([], [])
-    elif spectrum.mode == "profile":
-        curve.setData(spectrum.mz, spectrum.intensity, connect="finite")
-    else:
-        height = np.zeros(3 * len(spectrum), spectrum.intensity.dtype)
-        height[1::3] = spectrum.intensity
-        curve.setData(np.repeat(spectrum.mz, 3), height, connect="finite")
