@@ -21,9 +21,14 @@ def spectrum_of(n: int, seed: int, mode: Mode) -> Spectrum:
     return Spectrum(mz, rng.normal(10, 30, n), mode)
 
 
-@given(
-    n=st.integers(1, 3000), seed=st.integers(0, 99), mode=st.sampled_from(["profile", "centroid"])
-)
+def columns_of(mz: Float64Array) -> IntArray:
+    return np.floor((mz - LOW) * (WIDTH / (HIGH - LOW))).astype(np.int64)
+
+
+MODES = st.sampled_from(["profile", "centroid"])
+
+
+@given(n=st.integers(1, 3000), seed=st.integers(0, 99), mode=MODES)
 def test_every_column_shows_its_highest_and_lowest_point(n: int, seed: int, mode: Mode) -> None:
     spectrum = spectrum_of(n, seed, mode)
     lines = lines_of(spectrum, LOW, HIGH, WIDTH)

@@ -116,7 +116,7 @@ def _columns(mz: Float64Array, low: float, high: float, width: int) -> IntArray:
     """Where each column of pixels begins among the points; every point, where there are few."""
     if mz.size <= _POINTS_PER_COLUMN * width or high <= low:
         return np.arange(mz.size)
-    column = ((mz - low) * (width / (high - low))).astype(np.int64)
+    column = np.floor((mz - low) * (width / (high - low))).astype(np.int64)
     return np.flatnonzero(np.diff(column, prepend=column[0] - 1))
 
 
