@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from mmap import mmap
 from typing import Any, Final, TypeAlias, TypeGuard
 
 import numpy as np
@@ -32,11 +33,12 @@ def frozen(values: ArrayLike, dtype: DTypeLike) -> NDArray[Any]:
 def _is_frozen(values: ArrayLike, dtype: DTypeLike) -> TypeGuard[NDArray[Any]]:
     """Whether an array is read-only and owns its memory, or lies in ``bytes``: no view can write.
 
-    A read-only view of an array does not count: the array below may still change.
+    So is one in a file that was mapped to be read (of our own: nobody writes to it again). A
+    read-only view of an array does not count: the array below may still change.
     """
     if type(values) is not np.ndarray or values.dtype != dtype:
         return False
     flags = values.flags
     if flags.writeable or not (flags.c_contiguous and flags.aligned):
         return False
-    return flags.owndata or isinstance(values.base, bytes)
+    return flags.owndata or isinstance(values.base, (bytes, mmap))

@@ -77,7 +77,7 @@ class IbdFile:
                 "you allowed to read it?"
             ) from None
         self.size = state.st_size
-        self._written = state.st_mtime_ns
+        self.written = state.st_mtime_ns
 
     def read(self, offset: int, nbytes: int) -> bytes | bytearray:
         """Return ``nbytes`` bytes from ``offset`` on, or raise a :class:`SlideError`."""
@@ -88,7 +88,7 @@ class IbdFile:
                 state = os.fstat(descriptor.number)
             except OSError as error:
                 raise self._lost(error) from None
-            if state.st_size != self.size or state.st_mtime_ns != self._written:
+            if state.st_size != self.size or state.st_mtime_ns != self.written:
                 raise self._changed()
             if len(data) == nbytes:
                 return data
@@ -151,7 +151,7 @@ class IbdFile:
             state = os.fstat(descriptor.number)
         except OSError as error:
             raise self._lost(error) from None
-        if state.st_size != self.size or state.st_mtime_ns != self._written:
+        if state.st_size != self.size or state.st_mtime_ns != self.written:
             raise self._changed()
 
     def _changed(self) -> SlideError:

@@ -11,7 +11,7 @@ import numpy as np
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml import vocabulary as cv
 from napari_ims_tumor.io.imzml.arrays import IbdFile
-from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
+from napari_ims_tumor.io.imzml.index import ArrayTable, SlideIndex, SpectrumIndex
 from napari_ims_tumor.io.imzml.single import read_mz
 from napari_ims_tumor.io.imzml.terms import Header
 from napari_ims_tumor.io.imzml.wording import spectra
@@ -58,7 +58,7 @@ def _refuse_identity_as_values(index: SpectrumIndex, ibd: IbdFile) -> None:
             )
 
 
-def find_mode(header: Header, index: SpectrumIndex, ibd: IbdFile) -> tuple[Mode, list[str]]:
+def find_mode(header: Header, index: SlideIndex, ibd: IbdFile) -> tuple[Mode, list[str]]:
     """Profile or centroid: what the spectra say, else the file, else the shape of the data."""
     own = {mode for shape in index.shapes for mode in shape.modes}
     whole = {term.accession for term in header.expanded(header.file_content)}
@@ -83,7 +83,7 @@ def _guess_mode(index: SpectrumIndex, ibd: IbdFile) -> Mode:
     return "profile" if float(near.mean()) > 0.8 else "centroid"
 
 
-def describe(header: Header, index: SpectrumIndex) -> dict[str, str]:
+def describe(header: Header, index: SlideIndex) -> dict[str, str]:
     """Facts for display, in words; what the file does not say is left out."""
     content = header.expanded(header.file_content)
     accessions = {term.accession for term in content}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_ims_tumor.errors import SlideError
-from napari_ims_tumor.io.imzml.index import MISSING, SpectrumIndex
+from napari_ims_tumor.io.imzml.index import MISSING, SlideIndex
 from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
@@ -55,7 +55,7 @@ def made_positions(pixels: PixelGrid) -> Positions:
 
 
 def pixel_grid(
-    index: SpectrumIndex, pixel_size_um: tuple[float, float] | None
+    index: SlideIndex, pixel_size_um: tuple[float, float] | None
 ) -> tuple[PixelGrid, list[str]]:
     """Lay the spectra out in the bounding box of what was measured.
 

@@ -67,22 +67,37 @@ class ArrayTable:
 
 @dataclass(slots=True)
 class SpectrumIndex:
-    """Positions and arrays of all spectra, in file order."""
+    """Where the arrays of all spectra lie, in file order."""
+
+    mz: ArrayTable
+    intensity: ArrayTable
+
+    def __len__(self) -> int:
+        return int(self.mz.offsets.size)
+
+
+@dataclass(slots=True)
+class SlideIndex(SpectrumIndex):
+    """What is needed besides while a slide is opened: positions, and what the terms say.
+
+    Attributes
+    ----------
+    x, y, z
+        Shape (n_spectra,); :data:`MISSING` where a spectrum has no z.
+    shapes
+        The distinct meanings of spectra.
+    notes
+        What was off, one sentence each.
+    """
 
     x: IntArray
     y: IntArray
     z: IntArray
-    mz: ArrayTable
-    intensity: ArrayTable
     shapes: list[SpectrumShape]
-    kinds: IntArray
     notes: list[str] = field(default_factory=list)
 
-    def __len__(self) -> int:
-        return int(self.x.size)
 
-
-def build_index(document: Document) -> SpectrumIndex:
+def build_index(document: Document) -> SlideIndex:
     """Interpret a document's columns.
 
     Raises
@@ -97,14 +112,13 @@ def build_index(document: Document) -> SpectrumIndex:
         )
     shapes = [_shape(document, kind) for kind in range(len(document.structures))]
     nowhere = np.full(n, MISSING, np.int64)
-    index = SpectrumIndex(
+    index = SlideIndex(
         x=nowhere.copy(),
         y=nowhere.copy(),
         z=nowhere.copy(),
         mz=_empty_table(n),
         intensity=_empty_table(n),
         shapes=shapes,
-        kinds=document.kinds,
     )
     for kind, rows, values in _by_structure(document):
         _fill(index, shapes[kind], rows, values)
@@ -137,7 +151,7 @@ def _by_structure(document: Document) -> Iterator[tuple[int, IntArray, IntArray]
         yield kind, np.flatnonzero(document.kinds == kind), table
 
 
-def _fill(index: SpectrumIndex, shape: SpectrumShape, rows: IntArray, values: IntArray) -> None:
+def _fill(index: SlideIndex, shape: SpectrumShape, rows: IntArray, values: IntArray) -> None:
     index.x[rows] = _required(shape.x, values, rows, "position x")
     index.y[rows] = _required(shape.y, values, rows, "position y")
     index.z[rows] = _numbers(shape.z, values)
@@ -146,7 +160,7 @@ def _fill(index: SpectrumIndex, shape: SpectrumShape, rows: IntArray, values: In
 
 
 def _fill_table(
-    index: SpectrumIndex,
+    index: SlideIndex,
     table: ArrayTable,
     shape: ArrayShape,
     where: tuple[IntArray, IntArray, str],

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.cache_folder import CacheEntry
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import find_layout
 from napari_ims_tumor.io.imzml.body import read_document
@@ -15,9 +16,10 @@ from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
 from napari_ims_tumor.io.imzml.description import checksums, describe, find_mode, uuid_note
 from napari_ims_tumor.io.imzml.grid import pixel_grid
 from napari_ims_tumor.io.imzml.held import BUDGET
-from napari_ims_tumor.io.imzml.index import build_index
+from napari_ims_tumor.io.imzml.index import SpectrumIndex, build_index
 from napari_ims_tumor.io.imzml.pair import pair_of
 from napari_ims_tumor.io.imzml.pixel_size import pixel_size_um
+from napari_ims_tumor.io.imzml.remembered import entry_of, recall, remember
 from napari_ims_tumor.io.imzml.validation import validate
 from napari_ims_tumor.job import Job, Progress, run_inline
 
@@ -57,20 +59,32 @@ def open_imzml_job(
     """Open a slide as a job that reports its progress and can be stopped."""
     imzml, ibd_path = pair_of(path)
     try:
-        document = yield from read_document(imzml)
-        return _assemble(document, IbdFile(ibd_path), imzml, memory_budget)
+        entry = entry_of(imzml, ibd_path)
+        ibd = IbdFile(ibd_path)
+        try:
+            parts = yield from _known_or_read(imzml, ibd, entry)
+            return ImzmlDataset(parts, memory_budget)
+        except BaseException:
+            ibd.close()
+            raise
     except SlideError as error:
         if str(error).startswith((imzml.name, ibd_path.name)):
             raise
         raise SlideError(f"{imzml.name}: {error}") from None
 
 
-def _assemble(document: Document, ibd: IbdFile, path: Path, memory_budget: int) -> ImzmlDataset:
-    try:
-        return ImzmlDataset(_parts(document, ibd, path), memory_budget)
-    except BaseException:
-        ibd.close()
-        raise
+def _known_or_read(
+    imzml: Path, ibd: IbdFile, entry: CacheEntry | None
+) -> Job[Progress, SlideParts]:
+    """Recall what is known of a slide, or read it and remember it."""
+    known = None if entry is None else recall(entry, ibd)
+    if known is not None:
+        return known
+    document = yield from read_document(imzml)
+    parts = _parts(document, ibd, imzml)
+    if entry is not None:
+        remember(entry, parts)
+    return parts
 
 
 def _parts(document: Document, ibd: IbdFile, path: Path) -> SlideParts:
@@ -93,7 +107,7 @@ def _parts(document: Document, ibd: IbdFile, path: Path) -> SlideParts:
     return SlideParts(
         path=path,
         ibd=ibd,
-        index=index,
+        index=SpectrumIndex(index.mz, index.intensity),
         pixels=grid,
         layout=layout,
         mode=mode,

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.errors import SlideError
-from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
+from napari_ims_tumor.io.imzml.index import ArrayTable, SlideIndex, SpectrumIndex
 from napari_ims_tumor.io.imzml.wording import spectra as many
 from napari_ims_tumor.msi.arrays import BoolArray, IntArray
 
@@ -19,7 +19,7 @@ _MOST_UNPACKED: Final = 1 << 16
 """Bytes that one byte can unpack to: zlib reaches 1,032, xz some 7,000."""
 
 
-def validate(index: SpectrumIndex, ibd: Path, size: int) -> None:
+def validate(index: SlideIndex, ibd: Path, size: int) -> None:
     """Check every array of a slide against the .ibd file, repairing wrapped offsets.
 
     Raises
@@ -80,7 +80,7 @@ def _looks_wrapped(index: SpectrumIndex, size: int) -> bool:
     return short and _first_overlap(index) is not None
 
 
-def _repair_wrapped(index: SpectrumIndex, size: int) -> None:
+def _repair_wrapped(index: SlideIndex, size: int) -> None:
     """Undo the wrap of 32-bit offsets, if arrays written one after the other explain them all."""
     tables = (index.mz, index.intensity)
     kept = [table.offsets.copy() for table in tables]
