@@ -471,7 +471,7 @@ def test_changing_is_seen_while_a_slide_is_taken_into_memory(
                 os.utime(path.with_suffix(".ibd"), ns=(0, 1 + passes))
                 with pytest.raises(SlideError, match="changed by another program"):
                     next(slide.blocks())
-                break_time = slide._parts.ibd._written
+                break_time = slide._parts.ibd.written
                 os.utime(path.with_suffix(".ibd"), ns=(0, break_time))
 
 

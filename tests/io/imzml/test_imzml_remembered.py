@@ -50,12 +50,14 @@ def seen(slide: ImzmlDataset) -> dict[str, Any]:
     names = [name for name in dir(type(slide)) if not name.startswith("_")]
     told = {name: getattr(slide, name) for name in names if not callable(getattr(slide, name))}
     pixels, axis = told.pop("pixels"), told.pop("mass_axis")
+    stated = told.pop("positions")
     low, high = slide.mass_range
     window = MassWindow((low + high) / 2, MassTolerance((high - low) / 4))
     return {
         **{name: repr(value) for name, value in told.items()},
         "repr": repr(slide),
         **{f"pixels.{name}": value for name, value in vars_of(pixels).items()},
+        "positions": [None if v is None else v.tolist() for v in (stated.x, stated.y, stated.z)],
         "axis": None if axis is None else axis.mz.tolist(),
         "spectra": [
             vars_of_spectrum(slide, i) for i in range(0, slide.n_spectra, 1 + slide.n_spectra // 40)

@@ -16,7 +16,7 @@ from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.dense import dense_blocks
-from napari_ims_tumor.io.imzml.grid import Positions, stated_positions
+from napari_ims_tumor.io.imzml.grid import Placement, Positions, stated_positions
 from napari_ims_tumor.io.imzml.held import BUDGET, Held, HeldRagged, make_room, share
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
 from napari_ims_tumor.io.imzml.ragged import (
@@ -53,6 +53,7 @@ class SlideParts:
     ibd: IbdFile
     index: SpectrumIndex
     pixels: PixelGrid
+    placement: Placement
     layout: Layout
     mode: Mode
     axis: SharedAxis | None
@@ -111,7 +112,7 @@ class ImzmlDataset:
     @property
     def positions(self) -> Positions:
         """x, y and z of every spectrum, as the file states them."""
-        return stated_positions(self._parts.index)
+        return stated_positions(self._parts.pixels, self._parts.placement)
 
     @property
     def n_spectra(self) -> int:

@@ -39,13 +39,35 @@ class Positions:
         )
 
 
-def stated_positions(index: SpectrumIndex) -> Positions:
+@dataclass(frozen=True, slots=True)
+class Placement:
+    """Where the grid of a slide lies in the file's own numbers.
+
+    Attributes
+    ----------
+    left, top
+        x of the first column and y of the first row.
+    sections
+        z of each section; empty where no spectrum states any.
+    """
+
+    left: int
+    top: int
+    sections: tuple[int, ...] = ()
+
+
+def placement_of(index: SlideIndex) -> Placement:
+    """Find the corner of what was measured."""
+    sections = np.unique(index.z[index.z != MISSING]).tolist()
+    return Placement(int(index.x.min()), int(index.y.min()), tuple(sections))
+
+
+def stated_positions(pixels: PixelGrid, placement: Placement) -> Positions:
     """x, y and z as they stand in the file; a spectrum without z gets the first section."""
-    absent = index.z == MISSING
-    if absent.all():
-        return Positions(index.x, index.y)
-    first = int(index.z[~absent].min())
-    return Positions(index.x, index.y, np.where(absent, first, index.z))
+    x, y = pixels.columns + placement.left, pixels.rows + placement.top
+    if not placement.sections:
+        return Positions(x, y)
+    return Positions(x, y, np.array(placement.sections, np.int64)[pixels.planes])
 
 
 def made_positions(pixels: PixelGrid) -> Positions:
@@ -55,7 +77,7 @@ def made_positions(pixels: PixelGrid) -> Positions:
 
 
 def pixel_grid(
-    index: SlideIndex, pixel_size_um: tuple[float, float] | None
+    index: SlideIndex, placement: Placement, pixel_size_um: tuple[float, float] | None
 ) -> tuple[PixelGrid, list[str]]:
     """Lay the spectra out in the bounding box of what was measured.
 
@@ -63,6 +85,8 @@ def pixel_grid(
     ----------
     index
         Positions of all spectra.
+    placement
+        Where their corner lies.
     pixel_size_um
         (row, column) pixel size in µm, or ``None``.
 
@@ -71,8 +95,8 @@ def pixel_grid(
     tuple
         The grid, and notes on what was off.
     """
-    planes, notes = _planes(index.z)
-    left, top = int(index.x.min()), int(index.y.min())
+    planes, notes = _planes(index.z, placement.sections)
+    left, top = placement.left, placement.top
     shape = (int(index.y.max()) - top + 1, int(index.x.max()) - left + 1)
     _refuse_scattered(shape, int(planes.max()) + 1, len(index))
     # Positions count from 1; files that start at 0 or below count from 0.
@@ -102,18 +126,18 @@ def positions(pixels: PixelGrid, row: IntArray, column: IntArray) -> tuple[IntAr
     return column + left + 1, row + top + 1
 
 
-def _planes(z: IntArray) -> tuple[IntArray, list[str]]:
+def _planes(z: IntArray, sections: tuple[int, ...]) -> tuple[IntArray, list[str]]:
     """Number the sections from 0; spectra without z lie in the first."""
     absent = z == MISSING
     if absent.all():
         return np.zeros(z.size, np.int64), []
-    first = int(z[~absent].min())
+    first = sections[0]
     notes = [
         f"{spectra(int(absent.sum()))} without a z position, the first is spectrum "
         f"{int(np.argmax(absent))}; they are shown in section z = {first}"
     ]
-    _, planes = np.unique(np.where(absent, first, z), return_inverse=True)
-    return planes.astype(np.int64), notes if absent.any() else []
+    planes = np.searchsorted(sections, np.where(absent, first, z))
+    return planes.astype(np.int64, copy=False), notes if absent.any() else []
 
 
 def _refuse_scattered(shape: tuple[int, int], n_planes: int, n_spectra: int) -> None:

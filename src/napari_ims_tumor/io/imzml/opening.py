@@ -14,7 +14,7 @@ from napari_ims_tumor.io.imzml.body import read_document
 from napari_ims_tumor.io.imzml.columns import Document
 from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
 from napari_ims_tumor.io.imzml.description import checksums, describe, find_mode, uuid_note
-from napari_ims_tumor.io.imzml.grid import pixel_grid
+from napari_ims_tumor.io.imzml.grid import pixel_grid, placement_of
 from napari_ims_tumor.io.imzml.held import BUDGET
 from napari_ims_tumor.io.imzml.index import SpectrumIndex, build_index
 from napari_ims_tumor.io.imzml.pair import pair_of
@@ -92,7 +92,8 @@ def _parts(document: Document, ibd: IbdFile, path: Path) -> SlideParts:
     index = build_index(document)
     validate(index, ibd.path, ibd.size)
     size, size_notes = pixel_size_um(header)
-    grid, grid_notes = pixel_grid(index, size)
+    placement = placement_of(index)
+    grid, grid_notes = pixel_grid(index, placement, size)
     layout, axis, layout_notes = find_layout(header, index, ibd)
     mode, mode_notes = find_mode(header, index, ibd)
     notes = [
@@ -109,6 +110,7 @@ def _parts(document: Document, ibd: IbdFile, path: Path) -> SlideParts:
         ibd=ibd,
         index=SpectrumIndex(index.mz, index.intensity),
         pixels=grid,
+        placement=placement,
         layout=layout,
         mode=mode,
         axis=axis,

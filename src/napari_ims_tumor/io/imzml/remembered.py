@@ -20,6 +20,7 @@ from napari_ims_tumor.io.cache_part import Part
 from napari_ims_tumor.io.imzml.arrays import Encoding, IbdFile
 from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.dataset import SlideParts
+from napari_ims_tumor.io.imzml.grid import Placement
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
@@ -65,6 +66,7 @@ def remember(entry: CacheEntry, parts: SlideParts) -> None:
         "shape": grid.shape,
         "pixel_size_um": grid.pixel_size_um,
         "origin": grid.origin,
+        "placement": [parts.placement.left, parts.placement.top, parts.placement.sections],
         "layout": parts.layout,
         "mode": parts.mode,
         "metadata": parts.metadata,
@@ -103,6 +105,7 @@ def _parts(kept: Part, entry: CacheEntry, ibd: IbdFile) -> SlideParts:
             origin=(facts["origin"][0], facts["origin"][1]),
             planes=arrays.get("planes", np.zeros(0, np.int64)),
         ),
+        placement=_placement(*facts["placement"]),
         layout=facts["layout"],
         mode=facts["mode"],
         axis=SharedAxis(MassAxis(arrays["axis"]), arrays.get("order"))
@@ -112,6 +115,10 @@ def _parts(kept: Part, entry: CacheEntry, ibd: IbdFile) -> SlideParts:
         checksums=tuple((kind, digits) for kind, digits in facts["checksums"]),
         warnings=tuple(facts["warnings"]),
     )
+
+
+def _placement(left: int, top: int, sections: list[int]) -> Placement:
+    return Placement(left, top, tuple(sections))
 
 
 def _kept_table(name: str, table: ArrayTable, arrays: Arrays) -> list[tuple[str, str]]:
