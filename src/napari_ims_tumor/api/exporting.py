@@ -46,7 +46,8 @@ def export(slide: PathLike | MsiDataset, path: PathLike, **options: Any) -> Expo
 
         Where the file has channels: ``mz``, ``peaks`` or ``bins``, ``tolerance`` (``"20ppm"``),
         ``normalize`` and ``reduce``. Of tables: ``by`` (``"slide"``, ``"class"``, ``"group"``,
-        ``"region"``) and ``table`` (``"long"``, ``"wide"``).
+        ``"region"``) and ``table`` (``"long"``, ``"wide"``). Of zarr: ``array``
+        (``"image"``, ``"pixels"``).
 
     Returns
     -------
@@ -102,7 +103,8 @@ def export_request(**options: Any) -> ExportRequest:
     """Build an ``ExportRequest`` of the options of :func:`export`; ``None`` keeps a default."""
     from napari_ims_tumor.io.slide_export.choosing import PixelChoice
     from napari_ims_tumor.io.slide_export.request import ExportRequest
-    from napari_ims_tumor.msi.channels import ChannelChoice
+    from napari_ims_tumor.msi.channels import USUAL_TOLERANCE, ChannelChoice
+    from napari_ims_tumor.msi.normalization import read_normalizer
     from napari_ims_tumor.msi.subset import MassRange
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -113,6 +115,8 @@ def export_request(**options: Any) -> ExportRequest:
     if "mz_range" in others:
         low, high = others["mz_range"]
         others["mz_range"] = MassRange(float(low), float(high))
+    if isinstance(others.get("normalize"), str):
+        others["normalize"] = read_normalizer(others["normalize"], USUAL_TOLERANCE)
     if "centroid" in others:
         others["centroid"] = _method(others["centroid"])
     return ExportRequest(

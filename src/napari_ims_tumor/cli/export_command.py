@@ -13,7 +13,7 @@ from napari_ims_tumor.errors import QueryError
 Commands = Any
 ABOUT: Final = (
     "Write part of a slide. The ending of the output says as what: .imzML (a slide), .ome.tif "
-    "(ion images), .csv (mean spectra)."
+    "(ion images), .csv (mean spectra), .zarr, .h5ad (AnnData), .spatialdata.zarr."
 )
 
 
@@ -66,11 +66,17 @@ def _add_channels_to(group: argparse._ArgumentGroup) -> None:
     add("--peaks", type=at_least_one, metavar="N", help="the N strongest of the mean spectrum")
     add("--bins", metavar="WIDTH", help="bins over the whole range, 0.5Da or 50ppm wide")
     add("--tolerance", help="half-width of the windows, 0.3Da or 20ppm; default 0.1Da for --mz")
-    add("--normalize", choices=("none", "tic", "rms", "median"), help="default none, raw sums")
+    add(
+        "--normalize",
+        metavar="BY",
+        help="none (default), tic, rms, median, or a peak, reference:MZ or reference:MZ:TOLERANCE",
+    )
     add("--reduce", choices=("sum", "max", "mean"), help="of the points in a window; default sum")
     add("--by", choices=("slide", "class", "group", "region"),
         help="of .csv: what is averaged over; default as the pixels are chosen")  # fmt: skip
     add("--table", choices=("long", "wide"), help="of .csv; default long")
+    add("--array", choices=("image", "pixels"),
+        help="of .zarr: channels × rows × columns (default) or pixels × channels")  # fmt: skip
 
 
 def _export(given: argparse.Namespace) -> int:
@@ -106,7 +112,7 @@ def _options(given: argparse.Namespace) -> dict[str, Any]:
 
     same = (
         "labels", "classes", "mask", "groups", "numbers", "regions", "mz", "peaks", "bins",
-        "tolerance", "normalize", "reduce", "by", "table",
+        "tolerance", "normalize", "reduce", "by", "table", "array",
     )  # fmt: skip
     options = {name: getattr(given, name) for name in same}
     for name in ("rows", "columns", "planes"):

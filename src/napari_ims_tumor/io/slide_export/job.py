@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from napari_ims_tumor.errors import ImsTumorError
+from napari_ims_tumor.io.slide_export.extras import refuse_missing
 from napari_ims_tumor.io.slide_export.plan import ExportPlan, plan_export, refuse_what_cannot_be
 from napari_ims_tumor.io.slide_export.request import (
     ExportRequest,
@@ -15,9 +16,12 @@ from napari_ims_tumor.io.slide_export.request import (
     kind_of,
     refuse_idle_options,
 )
+from napari_ims_tumor.io.slide_export.to_anndata import export_anndata
 from napari_ims_tumor.io.slide_export.to_imzml import export_imzml
 from napari_ims_tumor.io.slide_export.to_planes import export_planes
+from napari_ims_tumor.io.slide_export.to_spatialdata import export_spatialdata
 from napari_ims_tumor.io.slide_export.to_table import export_table
+from napari_ims_tumor.io.slide_export.to_zarr import export_zarr
 from napari_ims_tumor.io.slide_export.view import ExportView, make_view
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.msi.dataset import MsiDataset
@@ -99,6 +103,9 @@ _WRITERS: Final[dict[Kind, Callable[[ExportView, Path], Job[Progress, tuple[Path
     "imzml": export_imzml,
     "tiff": export_planes,
     "csv": export_table,
+    "zarr": export_zarr,
+    "h5ad": export_anndata,
+    "spatialdata": export_spatialdata,
 }
 
 
@@ -107,6 +114,7 @@ def _prepared(
 ) -> Job[Progress, tuple[ExportView, ExportPlan]]:
     kind = kind_of(path)
     refuse_idle_options(request, kind)
+    refuse_missing(kind)
     yield Progress("Looking at the slide")
     view = make_view(slide, request)
     plan = plan_export(view, path, kind)

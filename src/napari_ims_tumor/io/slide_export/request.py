@@ -11,7 +11,8 @@ from napari_ims_tumor.errors import ImsTumorError, QueryError
 from napari_ims_tumor.io.slide_export.choosing import PixelChoice
 from napari_ims_tumor.msi.centroiding import CentroidMethod
 from napari_ims_tumor.msi.channels import ChannelChoice
-from napari_ims_tumor.msi.normalization import NORMALIZATIONS, Normalization
+from napari_ims_tumor.msi.mass_axis import MassWindow
+from napari_ims_tumor.msi.normalization import NORMALIZATIONS, Normalizer
 from napari_ims_tumor.msi.reduction import REDUCTIONS, Reduction
 from napari_ims_tumor.msi.subset import WHOLE_RANGE, MassRange
 
@@ -21,6 +22,9 @@ TableForm = Literal["long", "wide"]
 ArrayForm = Literal["image", "pixels"]
 
 ENDINGS: Final[Mapping[str, Kind]] = {
+    ".spatialdata.zarr": "spatialdata",
+    ".zarr": "zarr",
+    ".h5ad": "h5ad",
     ".imzml": "imzml",
     ".ome.tif": "tiff",
     ".ome.tiff": "tiff",
@@ -45,7 +49,8 @@ class ExportRequest:
     channels
         Which ions, where the output has channels.
     normalize
-        What channels are scaled by: factors of the whole slide, as on screen.
+        What channels are scaled by: factors of the whole slide, as on screen. A window is that of a
+        reference peak.
     reduce
         What becomes of the points in a window.
     by
@@ -60,7 +65,7 @@ class ExportRequest:
     mz_range: MassRange = WHOLE_RANGE
     centroid: CentroidMethod | None = None
     channels: ChannelChoice = field(default_factory=ChannelChoice)
-    normalize: Normalization = "none"
+    normalize: Normalizer = "none"
     reduce: Reduction = "sum"
     by: By | None = None
     table: TableForm | None = None
@@ -68,7 +73,7 @@ class ExportRequest:
 
     def __post_init__(self) -> None:
         for what, value, known in (
-            ("normalization", self.normalize, NORMALIZATIONS),
+            ("normalization", self.normalize, _normalizers(self.normalize)),
             ("reduction", self.reduce, REDUCTIONS),
             ("by", self.by, (None, *get_args(By))),
             ("table", self.table, (None, *get_args(TableForm))),
@@ -88,6 +93,11 @@ class ExportRequest:
         return "group" if self.pixels.groups is not None else "slide"
 
 
+def _normalizers(given: Normalizer) -> tuple[Normalizer, ...]:
+    """What is known; the window of a reference peak is one of its own."""
+    return (given,) if isinstance(given, MassWindow) else NORMALIZATIONS
+
+
 def kind_of(path: Path) -> Kind:
     """Tell the kind of a file by its ending."""
     name = path.name.lower()
@@ -95,7 +105,8 @@ def kind_of(path: Path) -> Kind:
         if name.endswith(ending) and name != ending:
             return kind
     raise ImsTumorError(
-        f"{path.name}: a slide is exported as .imzML, .ome.tif or .csv, by the ending of the name"
+        f"{path.name}: a slide is exported as .imzML, .ome.tif, .csv, .zarr, .h5ad or "
+        ".spatialdata.zarr, by the ending of the name"
     )
 
 

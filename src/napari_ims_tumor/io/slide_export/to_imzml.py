@@ -38,7 +38,7 @@ def export_imzml(view: ExportView, path: Path) -> Job[Progress, tuple[Path, ...]
         polarities=_polarities(view),
         identity=_identity(view),
         types=types_on_disk(view),
-        positions=_positions(view),
+        positions=positions_of(view),
         steps=_steps(view),
         heritage=_heritage(view),
     )
@@ -85,7 +85,8 @@ def _polarities(view: ExportView) -> tuple[str, ...]:
     return tuple(word for word in ("positive", "negative") if word in said)
 
 
-def _positions(view: ExportView) -> Positions:
+def positions_of(view: ExportView) -> Positions:
+    """x, y and z of the chosen spectra, as in the slide's own file."""
     slide = view.slide
     found = slide.positions if isinstance(slide, ImzmlDataset) else made_positions(slide.pixels)
     return found.of(view.chosen.indices)

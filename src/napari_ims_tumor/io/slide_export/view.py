@@ -14,7 +14,7 @@ from napari_ims_tumor.io.slide_export.request import ExportRequest
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 from napari_ims_tumor.msi.centroiding import Centroided
 from napari_ims_tumor.msi.dataset import MsiDataset
-from napari_ims_tumor.msi.normalization import scale_factors
+from napari_ims_tumor.msi.normalization import factors_of, normalizer_text
 from napari_ims_tumor.msi.spectrum import SharedAxisBlock
 from napari_ims_tumor.msi.subset import Subset
 
@@ -67,7 +67,7 @@ class ExportView:
         """What the values of each chosen spectrum are multiplied by; ``None`` for nothing."""
         if self.request.normalize == "none":
             return None
-        return scale_factors(self.slide, self.request.normalize)[self.chosen.indices]
+        return factors_of(self.slide, self.request.normalize)[self.chosen.indices]
 
     @cached_property
     def labels(self) -> IntArray | None:
@@ -93,7 +93,7 @@ class ExportView:
             found["m/z range"] = str(request.mz_range)
         if request.centroid is not None:
             found["centroids"] = str(request.centroid)
-        found["normalization"] = request.normalize
+        found["normalization"] = normalizer_text(request.normalize)
         if request.reduce != "sum":
             found["reduction"] = request.reduce
         return found
