@@ -65,6 +65,8 @@ def test_every_index_gives_what_the_whole_array_gives(stack, whole, key):
 
 def test_it_looks_like_an_array(stack, whole):
     assert (stack.shape, stack.ndim, stack.size, len(stack)) == ((5, 8, 12), 3, 480, 5)
+    assert (stack.chunks, stack.nbytes) == ((1, 8, 12), 1920)
+    np.testing.assert_array_equal(stack.astype(np.int64), np.nan_to_num(whole).astype(np.int64))
     np.testing.assert_array_equal(np.asarray(stack), whole)
     assert np.asarray(stack, dtype=np.float64).dtype == np.float64
 
@@ -83,6 +85,12 @@ def test_the_cache_forgets_the_oldest_image(stack, counting, monkeypatch):
     assert counting.asked == [[600.0], [601.5], [700.0], [601.5]]
 
 
+def test_a_part_is_made_in_pieces(stack, counting, whole, monkeypatch):
+    monkeypatch.setattr(lazy_stack, "_PIECE_BYTES", 2 * 8 * 12 * 4)
+    np.testing.assert_array_equal(stack[:, 2, :], whole[:, 2, :])
+    assert [len(asked) for asked in counting.asked] == [2, 2, 1]
+
+
 def test_images_of_the_cache_cannot_be_changed(stack):
     with pytest.raises(ValueError, match="read-only"):
         stack[0][1, 1] = 5
@@ -92,7 +100,7 @@ def test_images_of_the_cache_cannot_be_changed(stack):
 def test_a_request_over_the_budget_is_refused_without_making_it(counting, stack, monkeypatch, key):
     said: list[str] = []
     guarded = LazyIonStack(counting, stack.channels, said.append)
-    monkeypatch.setattr(lazy_stack, "BUDGET_BYTES", 4 * 8 * 12 * 4)
+    monkeypatch.setattr(lazy_stack, "WHOLE_BYTES", 4 * 8 * 12 * 4)
     answer = guarded[key]
     assert answer.shape[0] == 1
     assert np.isnan(answer).all()
@@ -106,9 +114,10 @@ def test_a_request_over_the_budget_is_refused_without_making_it(counting, stack,
 
 
 def test_a_copy_of_the_whole_over_the_budget_raises(stack, monkeypatch):
-    monkeypatch.setattr(lazy_stack, "BUDGET_BYTES", 100)
-    with pytest.raises(QueryError, match="one at a time"):
-        np.asarray(stack)
+    monkeypatch.setattr(lazy_stack, "WHOLE_BYTES", 100)
+    for make in (np.asarray, np.max, lambda s: s.astype(int), lambda s: np.take(s, [0], axis=0)):
+        with pytest.raises(QueryError, match="one at a time"):
+            make(stack)
 
 
 def test_indices_outside_are_an_error(stack):

@@ -189,6 +189,9 @@ class Binding:
             self._slide_known(slide)
             self._predicted(slide)
         self.slides.activate(self.session.active)
+        for layer in list(self.viewer.layers):
+            if isinstance(layer, Labels) and tag_of(layer) is None:
+                self.annotating.meet(layer)
 
     # ---- from the session -------------------------------------------------------------------
 

@@ -16,8 +16,12 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.ion_measure import PLAIN, IonMeasure, measured_images
 from napari_ims_tumor.msi.mass_axis import MassWindow
 
-CACHE_BYTES: Final = 128 * 2**20
-BUDGET_BYTES: Final = 256 * 2**20
+CACHE_BYTES: Final = 64 * 2**20
+"""Images looked at are kept up to here."""
+WHOLE_BYTES: Final = 64 * 2**20
+"""Largest part that is made at once: what the eye never sees at once needs no more."""
+_PIECE_BYTES: Final = 8 * 2**20
+"""Images are made in pieces of this size, so that a part is held once and not several times."""
 
 
 def ignore(_: str) -> None:
@@ -28,11 +32,11 @@ class LazyIonStack:
     """Ion images of a slide, shape (channels, *image_shape), float32, read when looked at.
 
     It is indexed like an array along the channel axis and along the image. Images looked at are
-    kept up to :data:`CACHE_BYTES`. What would need more than :data:`BUDGET_BYTES` of images at once
+    kept up to :data:`CACHE_BYTES`. What would need more than :data:`WHOLE_BYTES` of images at once
     (napari's 3-D button, rolled axes) is not made: a thin slab of NaN comes back instead, because
     an exception inside napari's slicing would leave the viewer half updated, and ``on_refused`` is
-    told why, once until the next request that is served. ``numpy.asarray`` of the whole stack
-    (*Save*) raises instead: nobody may take the slab for the data.
+    told why, once until the next request that is served. What makes an array of the whole stack
+    (*Save*, projections, conversions) raises instead: nobody may take the slab for the data.
 
     Parameters
     ----------
@@ -60,6 +64,7 @@ class LazyIonStack:
         self.ndim = len(self.shape)
         self.size = int(np.prod(self.shape, dtype=np.int64))
         self.nbytes = self.size * self.dtype.itemsize
+        self.chunks = (1, *self.shape[1:])
         self._on_refused = on_refused
         self._has_refused = False
         self._cache: OrderedDict[int, Float32Array] = OrderedDict()
@@ -73,18 +78,40 @@ class LazyIonStack:
         return self
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray[Any, Any]:
-        """Make the whole stack, if it fits the memory budget."""
-        if self.nbytes > BUDGET_BYTES:
+        """Make the whole stack, if it is small."""
+        if self.is_large:
             raise QueryError(self._refusal(len(self)))
         return np.asarray(self[:], dtype=dtype)
+
+    def astype(self, dtype: Any, **_: Any) -> np.ndarray[Any, Any]:
+        """Make the whole stack in another type, if it is small; integers have 0 for NaN."""
+        values = self.__array__()
+        if np.issubdtype(np.dtype(dtype), np.integer):
+            values = np.nan_to_num(values, nan=0)
+        return values.astype(dtype)
+
+    @property
+    def is_large(self) -> bool:
+        """Whether all images are too much to be made at once."""
+        return self.nbytes > WHOLE_BYTES
+
+    @property
+    def sizes(self) -> str:
+        """What all images would take, and what is allowed."""
+        return self._sizes(len(self))
+
+    def refuse_whole(self) -> None:
+        """Say that not all images are made at once: once, until the next request that is served."""
+        self._refuse(len(self))
 
     def __getitem__(self, key: Any) -> Any:
         """Return a part of the stack: integers, slices and index arrays along the channels."""
         first, *rest = _full_key(key, self.ndim)
         if not isinstance(first, slice) and np.ndim(first) == 0:
+            self._has_refused = False
             return self.image(operator.index(first))[tuple(rest)]
         wanted = np.arange(len(self))[first]
-        if wanted.size * self._image_bytes > BUDGET_BYTES:
+        if wanted.size * self._image_bytes > WHOLE_BYTES:
             self._refuse(wanted.size)
             return np.full((1, *self.shape[1:]), np.nan, np.float32)[(slice(None), *rest)]
         self._has_refused = False
@@ -94,7 +121,6 @@ class LazyIonStack:
         """Return the ion image of one channel, shape of the slide's images; read-only."""
         if not -len(self) <= channel < len(self):
             raise IndexError(f"channel {channel} of {len(self)}")
-        self._has_refused = False
         return self._read((channel % len(self),))[0]
 
     def nearest(self, mz: float) -> int:
@@ -112,9 +138,13 @@ class LazyIonStack:
         return int(np.prod(self.shape[1:])) * self.dtype.itemsize
 
     def _images(self, wanted: IntArray) -> Float32Array:
-        if wanted.size == 0:
-            return np.zeros((0, *self.shape[1:]), np.float32)
-        return np.stack(self._read(tuple(int(i) for i in wanted)))
+        made = np.empty((wanted.size, *self.shape[1:]), np.float32)
+        at_once = max(1, _PIECE_BYTES // max(1, self._image_bytes))
+        for start in range(0, wanted.size, at_once):
+            piece = tuple(int(i) for i in wanted[start : start + at_once])
+            for place, image in enumerate(self._read(piece), start):
+                made[place] = image
+        return made
 
     def _read(self, wanted: tuple[int, ...]) -> list[Float32Array]:
         """Take images from the cache and make the others in one call."""
@@ -148,12 +178,15 @@ class LazyIonStack:
             self._on_refused(self._refusal(n_images))
 
     def _refusal(self, n_images: int) -> str:
-        needed, allowed = n_images * self._image_bytes, BUDGET_BYTES
         return (
             f"This would make {n_images:,} ion images of {self.dataset.name} at once "
-            f"({needed / 2**20:,.0f} MB; the limit is {allowed / 2**20:,.0f} MB). Look at them one "
-            "at a time in 2-D, or save the ion images you need."
+            f"({self._sizes(n_images)}). Look at them one at a time in 2-D, or click the peaks "
+            "that you want to keep: each becomes a layer of its own."
         )
+
+    def _sizes(self, n_images: int) -> str:
+        needed, allowed = n_images * self._image_bytes / 1e6, WHOLE_BYTES / 1e6
+        return f"{needed:,.0f} MB; at most {allowed:,.0f} MB are made at once"
 
 
 def _full_key(key: Any, ndim: int) -> tuple[Any, ...]:

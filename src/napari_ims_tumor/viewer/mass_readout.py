@@ -21,6 +21,7 @@ from napari_ims_tumor.viewer.layer_list import show_alone
 from napari_ims_tumor.viewer.layers import query_text
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.slide_tag import Role, layers_of, tag_of
+from napari_ims_tumor.viewer.stack_guard import guard
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -37,6 +38,7 @@ def readout_of(viewer: ViewerModel) -> MassReadout:
     readout = _readouts.get(viewer)
     if readout is None:
         readout = _readouts[viewer] = MassReadout(viewer)
+        guard(viewer)
     return readout
 
 
