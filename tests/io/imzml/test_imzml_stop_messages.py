@@ -271,6 +271,11 @@ ENCODINGS = {
         f"{AGAIN}",
         in_spectrum(0, "<binaryDataArrayList [^>]*>", rf"\g<0>{INTENSITY_ARRAY}"),
     ),
+    "9 a number stated twice": Stop(
+        "slide.imzML: spectrum 2 states its external offset twice, as 9 and as 148 (1 spectrum in "
+        "all): the file is damaged or was written by faulty software. Export it again.",
+        in_spectrum(2, "<cvParam[^>]*IMS:1000102", param("IMS:1000102", "", 9) + r"\g<0>"),
+    ),
     "9 no length": Stop(
         "slide.imzML: spectrum 6: the intensity array has no usable length (1 spectrum in all): "
         f"the file is incomplete. {AGAIN}",
@@ -328,9 +333,14 @@ XML = {
         "Export or copy it again.",
         {"edit": lambda text: "\n" + text},
     ),
+    "10 a spectrum in a spectrum": Stop(
+        "slide.imzML, line 189: a spectrum begins before the one before it has ended: the file was "
+        "damaged or edited by hand. Export or copy it again.",
+        in_spectrum(7, "<scanList", '<spectrum id="x"></spectrum><scanList'),
+    ),
     "10 other XML": Stop(
-        "slide.imzML: the file is XML, but not imzML: its first element is <svg> instead of "
-        "<mzML>. Choose the .imzML file that the instrument software exported.",
+        "slide.imzML, line 1: the file is XML, but not imzML: its first element is <svg> instead "
+        "of <mzML>. Choose the .imzML file that the instrument software exported.",
         damage=holding(b"<svg></svg>"),
     ),
     "10 no XML at all": Stop(
@@ -376,6 +386,20 @@ POSITIONS = {
         "slide.imzML: spectrum 9 has no position y (1 spectrum in all): the file is "
         f"incomplete. {AGAIN}",
         in_spectrum(9, "IMS:1000051", "IMS:1999999"),
+    ),
+    "15 half a position at another place": Stop(
+        "slide.imzML: spectrum 8 has no position x (1 spectrum in all): the file is incomplete. "
+        f"{AGAIN}",
+        in_spectrum(
+            8,
+            r'(?s)"MS:1000285"(.*?)"IMS:1000050"',
+            r'"IMS:1000050"\1"MS:1000285"',
+        ),
+    ),
+    "15 one position far from all others": Stop(
+        "slide.imzML: the 2 positions are scattered over 1 rows and 20000001 columns in 1 planes: "
+        f"one of them is wrong, or they are distances instead of pixel numbers. {AGAIN}",
+        pixels=[Pixel(x, 1, np.ones(1), np.ones(1)) for x in (1, 20_000_001)],
     ),
     "15 a position in words": Stop(
         "slide.imzML: spectrum 9 has 'one' where a whole number belongs; the file was damaged or "

@@ -56,6 +56,15 @@ NO_SIZE = (
 CONTINUOUS = {"layout": "continuous"}
 
 ODDITIES = {
+    "4 two spectra with the same intensities": Oddity(
+        (
+            "slide.imzML: 1 spectrum with the same intensity array as another spectrum, the first "
+            "is spectrum 1: is its offset stated wrongly? If its image looks wrong, export it "
+            "again.",
+        ),
+        replaced('offset" value="56"', 'offset" value="32"'),
+        [Pixel(x, 1, np.array([1.0, 2.0]), np.array([3.0, 4.0])) for x in (1, 2)],
+    ),
     "5 another UUID": Oddity(
         (
             "slide.imzML: the UUID in the .ibd file is another one than the .imzML file states: do "

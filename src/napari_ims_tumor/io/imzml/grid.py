@@ -12,8 +12,8 @@ from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
-MOST_PIXELS = 1 << 28
-"""Images above this size are refused when the slide fills almost none of it."""
+MOST_PIXELS = ((1 << 24, 10_000), (1 << 28, 100))
+"""Images of more pixels than the first are refused where fewer than one in the second is filled."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -142,7 +142,7 @@ def _planes(z: IntArray, sections: tuple[int, ...]) -> tuple[IntArray, list[str]
 
 def _refuse_scattered(shape: tuple[int, int], n_planes: int, n_spectra: int) -> None:
     pixels = shape[0] * shape[1] * n_planes
-    if pixels > MOST_PIXELS and pixels > 100 * n_spectra:
+    if any(pixels > most and pixels > share * n_spectra for most, share in MOST_PIXELS):
         raise SlideError(
             f"the {n_spectra:,} positions are scattered over {shape[0]} rows and {shape[1]} "
             f"columns in {n_planes} planes: one of them is wrong, or they are distances instead of "

@@ -152,6 +152,7 @@ def _by_structure(document: Document) -> Iterator[tuple[int, IntArray, IntArray]
 
 
 def _fill(index: SlideIndex, shape: SpectrumShape, rows: IntArray, values: IntArray) -> None:
+    _refuse_contradictions(shape, rows, values)
     index.x[rows] = _required(shape.x, values, rows, "position x")
     index.y[rows] = _required(shape.y, values, rows, "position y")
     index.z[rows] = _numbers(shape.z, values)
@@ -186,6 +187,19 @@ def _numbers(source: Source, values: IntArray) -> IntArray:
         return own
     number = MISSING if source is None else whole_number(source.text, "a parameter group")
     return np.full(values.shape[1], number, np.int64)
+
+
+def _refuse_contradictions(shape: SpectrumShape, rows: IntArray, values: IntArray) -> None:
+    for repeat in shape.repeats:
+        first, other = _numbers(repeat.first, values), _numbers(repeat.other, values)
+        wrong = np.flatnonzero(first != other)
+        if wrong.size:
+            j = int(wrong[0])
+            raise SlideError(
+                f"spectrum {int(rows[j])} states its {repeat.name} twice, as {int(first[j])} and "
+                f"as {int(other[j])} ({spectra(wrong.size)} in all): the file is damaged or was "
+                "written by faulty software. Export it again."
+            )
 
 
 def _required(source: Source, values: IntArray, rows: IntArray, what: str) -> IntArray:

@@ -57,9 +57,16 @@ class SafeParser:
             self._parser.Parse(data, final)
         except expat.ExpatError as error:
             self._explain(error, data)
+        except SlideError as error:
+            raise SlideError(self._with_line(str(error))) from None
         except (LookupError, ValueError):
             # Python's codecs, which expat asks: an unknown name, or several bytes per character.
             self._read_as_latin()
+
+    def _with_line(self, message: str) -> str:
+        if message.startswith(self._name):
+            return message
+        return f"{self._name}, line {self._parser.CurrentLineNumber}: {message}"
 
     def _refuse_doctype(self, *_: Any) -> None:
         raise SlideError(

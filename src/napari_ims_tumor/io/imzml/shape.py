@@ -11,7 +11,7 @@ import numpy as np
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml import vocabulary as cv
 from napari_ims_tumor.io.imzml.collector import Part, Slot, Structure
-from napari_ims_tumor.io.imzml.terms import Groups, Term, expand
+from napari_ims_tumor.io.imzml.terms import Groups, expand
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,15 @@ class ArrayShape:
 
 
 @dataclass(frozen=True, slots=True)
+class Repeat:
+    """A number that is stated twice in one place; both must be the same."""
+
+    name: str
+    first: Source
+    other: Source
+
+
+@dataclass(frozen=True, slots=True)
 class SpectrumShape:
     """What a structure means."""
 
@@ -67,20 +76,32 @@ class SpectrumShape:
     modes: frozenset[str]
     polarities: frozenset[str]
     notes: tuple[str, ...] = ()
+    repeats: tuple[Repeat, ...] = ()
 
 
 @dataclass(slots=True)
 class _Terms:
     """The terms of one part, groups put in their places."""
 
-    sources: dict[str, Source] = field(default_factory=dict)
+    sources: dict[str, list[Source]] = field(default_factory=dict)
     names: list[tuple[str, str]] = field(default_factory=list)
 
     def has(self, accession: str) -> bool:
         return any(known == accession for known, _ in self.names)
 
     def source(self, accession: str) -> Source:
-        return self.sources.get(accession)
+        return self.sources.get(accession, [None])[0]
+
+    def add(self, accession: str, source: Source) -> None:
+        self.sources.setdefault(accession, []).append(source)
+
+    @property
+    def repeats(self) -> list[Repeat]:
+        return [
+            Repeat(cv.NAMES[accession], found[0], other)
+            for accession, found in self.sources.items()
+            for other in found[1:]
+        ]
 
 
 def interpret(structure: Structure, groups: Groups) -> SpectrumShape:
@@ -94,18 +115,19 @@ def interpret(structure: Structure, groups: Groups) -> SpectrumShape:
     own = _resolve(structure.terms, groups)
     scans = [_resolve(scan, groups) for scan in structure.scans]
     arrays = [_resolve(array, groups) for array in structure.arrays]
-    # The first scan that states a position counts; later ones belong to summed spectra.
-    places = [*scans, own]
+    place = _place([*scans, own])
     everything = [own, *scans, *arrays]
+    mz, intensity = (_find(arrays, kind) for kind in (cv.MZ_ARRAY, cv.INTENSITY_ARRAY))
     return SpectrumShape(
-        x=_first(places, cv.POSITION_X),
-        y=_first(places, cv.POSITION_Y),
-        z=_first(places, cv.POSITION_Z),
-        mz=_array(arrays, cv.MZ_ARRAY),
-        intensity=_array(arrays, cv.INTENSITY_ARRAY),
+        x=place.source(cv.POSITION_X),
+        y=place.source(cv.POSITION_Y),
+        z=place.source(cv.POSITION_Z),
+        mz=_array(mz, cv.NAMES[cv.MZ_ARRAY]),
+        intensity=_array(intensity, cv.NAMES[cv.INTENSITY_ARRAY]),
         modes=_present(everything, (cv.CENTROID, cv.PROFILE)),
         polarities=_present(everything, (cv.POSITIVE, cv.NEGATIVE)),
         notes=_name_notes(everything),
+        repeats=tuple(r for part in (place, mz, intensity) for r in part.repeats),
     )
 
 
@@ -115,29 +137,29 @@ def _resolve(part: Part, groups: Groups) -> _Terms:
         if isinstance(entry, Slot):
             terms.names.append((entry.accession, entry.name))
             if entry.ordinal >= 0:
-                terms.sources.setdefault(entry.accession, Column(entry.ordinal))
+                terms.add(entry.accession, Column(entry.ordinal))
             continue
         for term in expand([entry], groups):
             terms.names.append((term.accession, term.name))
             if term.accession in cv.NUMBERS:
-                _add_constant(terms, term)
+                terms.add(term.accession, Constant(term.value))
     return terms
 
 
-def _add_constant(terms: _Terms, term: Term) -> None:
-    """A number written at the spectrum itself wins over one from a group."""
-    terms.sources.setdefault(term.accession, Constant(term.value))
+def _place(parts: Sequence[_Terms]) -> _Terms:
+    """The first part that states a position: later scans belong to summed spectra.
 
-
-def _first(places: Sequence[_Terms], accession: str) -> Source:
-    return next((found for place in places if (found := place.source(accession))), None)
+    All of it comes from one part: an x here and a y there would be two positions mixed.
+    """
+    stated = (part for part in parts if part.has(cv.POSITION_X) or part.has(cv.POSITION_Y))
+    return next(stated, parts[-1])
 
 
 def _present(parts: Sequence[_Terms], accessions: tuple[str, ...]) -> frozenset[str]:
     return frozenset(a for a in accessions if any(part.has(a) for part in parts))
 
 
-def _array(arrays: Sequence[_Terms], accession: str) -> ArrayShape:
+def _find(arrays: Sequence[_Terms], accession: str) -> _Terms:
     """Find the array of a kind; others (ion mobility, …) are passed over."""
     found = [array for array in arrays if array.has(accession)]
     what = cv.NAMES[accession]
@@ -151,7 +173,10 @@ def _array(arrays: Sequence[_Terms], accession: str) -> ArrayShape:
             f"it has {len(found)} arrays that are called {what} ({accession}), so which one is "
             "meant is not certain: the file was written by faulty software. Export it again."
         )
-    array = found[0]
+    return found[0]
+
+
+def _array(array: _Terms, what: str) -> ArrayShape:
     _refuse_foreign_compression(array, what)
     return ArrayShape(
         offset=array.source(cv.OFFSET),

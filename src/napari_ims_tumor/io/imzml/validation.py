@@ -32,6 +32,7 @@ def validate(index: SlideIndex, ibd: Path, size: int) -> None:
     if _looks_wrapped(index, size):
         _repair_wrapped(index, size)
     _refuse_outside(index, ibd, size)
+    _note_shared_intensities(index)
     overlapping = _first_overlap(index)
     if overlapping is not None:
         raise SlideError(
@@ -127,6 +128,22 @@ def _is_fresh(table: ArrayTable) -> BoolArray:
     rows = np.flatnonzero(table.nbytes > 0)
     fresh[rows] = np.diff(table.offsets[rows], prepend=_NOWHERE) != 0
     return fresh
+
+
+def _note_shared_intensities(index: SpectrumIndex) -> None:
+    """Spectra may share an m/z array; that two have one and the same intensities is odd."""
+    rows = np.flatnonzero(index.intensity.nbytes > 0)
+    starts = index.intensity.offsets[rows]
+    if (np.diff(starts) > 0).all():
+        return
+    order = np.argsort(starts, kind="stable")
+    again = rows[order[1:][np.diff(starts[order]) == 0]]
+    if again.size:
+        index.notes.append(
+            f"{many(again.size)} with the same intensity array as another spectrum, the first is "
+            f"spectrum {int(again.min())}: is its offset stated wrongly? If its image looks wrong, "
+            "export it again."
+        )
 
 
 def _refuse_outside(index: SpectrumIndex, ibd: Path, size: int) -> None:
