@@ -21,6 +21,10 @@ TYPES = {
     "MS:1000523": "<f8", "IMS:1000141": "<i4", "IMS:1000142": "<i8", "IMS:1100000": "<i1",
     "IMS:1100001": "<i2",
 }  # fmt: skip
+NAMES = {
+    "32-bit integer": "MS:1000519", "32-bit float": "MS:1000521", "64-bit integer": "MS:1000522",
+    "64-bit float": "MS:1000523", "8-bit integer": "IMS:1100000", "16-bit integer": "IMS:1100001",
+}  # fmt: skip
 COMPRESSIONS = {"MS:1000574": "zlib", "MS:1000576": "none"}
 UM = {"": 1.0, "UO:0000017": 1.0, "UO:0000018": 1e-3, "UO:0000016": 1e3, "UO:0000008": 1e6}
 WHOLE = re.compile(r"[ \t\r\n]*([-+]?[0-9]+)(?:\.0*)?[ \t\r\n]*", re.ASCII)
@@ -47,8 +51,16 @@ class Meaning:
     pixel_size_um: tuple[float, float] | None = None
 
 
-def meaning_of(pair: Pair, encoding: str = "") -> Meaning:
-    """Read a slide, its text in the encoding that it states or another; may raise `NotLegal`."""
+def meaning_of(pair: Pair, encoding: str = "", by_name: bool = False) -> Meaning:
+    """Read a slide; may raise :class:`NotLegal`.
+
+    Parameters
+    ----------
+    encoding
+        Of its text, where not the one that is stated.
+    by_name
+        Whether a type that no accession states may be stated by its name.
+    """
     parser = etree.XMLParser(resolve_entities=False, no_network=True, encoding=encoding or None)
     try:
         root = etree.fromstring(pair.xml, parser)
@@ -56,7 +68,16 @@ def meaning_of(pair: Pair, encoding: str = "") -> Meaning:
         raise NotLegal(str(error)) from None
     if root.getroottree().docinfo.doctype:
         raise NotLegal("a document type")
+    if by_name:
+        _restore_types(root)
     return _Reader(root, pair.ibd).meaning()
+
+
+def _restore_types(root: Any) -> None:
+    for term in _all(root, "cvParam"):
+        kinds = NAMES.get(term.get("name", ""), "")
+        if kinds and term.get("accession", "").strip() not in {**TYPES, **COMPRESSIONS}:
+            term.set("accession", kinds)
 
 
 class _Reader:

@@ -88,11 +88,11 @@ def judge(damaged: Pair, before: Whole, folder: Path) -> Verdict:
         return _stopped(str(error), _hash_said(damaged, before, path))
     except Wrong as error:
         return Verdict(WRONG, str(error))
-    outcome, detail = _compared(found, damaged, before)
+    outcome, detail = _compared(found, damaged, before, warned)
     return Verdict(outcome, detail, warned, _hash_said(damaged, before, path))
 
 
-def _compared(found: Meaning, damaged: Pair, before: Whole) -> tuple[str, str]:
+def _compared(found: Meaning, damaged: Pair, before: Whole, warned: bool) -> tuple[str, str]:
     """Right is what the slide was before, or what the damaged files say by the standard.
 
     Files that are not legal any more may open only as what they were before (the .ibd as it is
@@ -101,18 +101,21 @@ def _compared(found: Meaning, damaged: Pair, before: Whole) -> tuple[str, str]:
     change = _difference(found, before.meaning)
     if not change:
         return SAME, ""
-    difference = _unlike(found, damaged, "")
-    # Special characters in another encoding than stated change no number.
-    repaired = (changed(before.pair, ibd=damaged.ibd), ""), (damaged, "iso-8859-1")
-    if not difference or any(not _unlike(found, *meant) for meant in repaired):
+    difference = _unlike(found, damaged)
+    if not difference or not _unlike(found, changed(before.pair, ibd=damaged.ibd)):
+        return AS_SAID, change
+    # With a warning, special characters may be in another encoding than stated, which changes no
+    # number, and a type may follow from its name.
+    ways = (("iso-8859-1", False), ("", True), ("iso-8859-1", True))
+    if warned and any(not _unlike(found, damaged, *way) for way in ways):
         return AS_SAID, change
     return WRONG, difference
 
 
-def _unlike(found: Meaning, pair: Pair, encoding: str) -> str:
+def _unlike(found: Meaning, pair: Pair, encoding: str = "", by_name: bool = False) -> str:
     """Tell how a slide differs from what its files say; empty where it does not."""
     try:
-        return _difference(found, meaning_of(pair, encoding))
+        return _difference(found, meaning_of(pair, encoding, by_name))
     except NotLegal as reason:
         return f"opens, but is not legal: {reason}"
 

@@ -334,8 +334,8 @@ XML = {
         {"edit": lambda text: "\n" + text},
     ),
     "10 a spectrum in a spectrum": Stop(
-        "slide.imzML, line 189: a spectrum begins before the one before it has ended: the file was "
-        "damaged or edited by hand. Export or copy it again.",
+        "slide.imzML, line 185: the .imzML holds a spectrum inside another spectrum: it was "
+        "damaged or edited by hand; export it again",
         in_spectrum(7, "<scanList", '<spectrum id="x"></spectrum><scanList'),
     ),
     "10 other XML": Stop(

@@ -122,11 +122,6 @@ class Collector:
         return self._terms
 
     def _open_in_spectrum(self, name: str, _: dict[str, str]) -> list[Entry] | Draft | None:
-        if name == "spectrum":
-            raise SlideError(
-                "a spectrum begins before the one before it has ended: the file was damaged or "
-                "edited by hand. Export or copy it again."
-            )
         if name == "scan":
             self._scans.append([])
             return self._scans[-1]
