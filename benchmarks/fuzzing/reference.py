@@ -76,7 +76,7 @@ def meaning_of(pair: Pair, encoding: str = "", by_name: bool = False) -> Meaning
 def _restore_types(root: Any) -> None:
     for term in _all(root, "cvParam"):
         kinds = NAMES.get(term.get("name", ""), "")
-        if kinds and term.get("accession", "").strip() not in {**TYPES, **COMPRESSIONS}:
+        if kinds and term.get("accession", "").strip() not in TYPES:
             term.set("accession", kinds)
 
 

@@ -130,7 +130,7 @@ def _is_fresh(table: ArrayTable) -> BoolArray:
     return fresh
 
 
-def _note_shared_intensities(index: SpectrumIndex) -> None:
+def _note_shared_intensities(index: SlideIndex) -> None:
     """Spectra may share an m/z array; that two have one and the same intensities is odd."""
     rows = np.flatnonzero(index.intensity.nbytes > 0)
     starts = index.intensity.offsets[rows]
