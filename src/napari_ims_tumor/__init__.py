@@ -45,7 +45,7 @@ _HOMES = {
     "fit": "api",
     "fit_cohort": "api",
     "ion_images": "api",
-    "open_imzml": "api",
+    "open_imzml": "io.imzml.opening",
     "plan_export": "api",
     "predict": "api",
     "read_labels": "api",

@@ -70,12 +70,15 @@ def find_layout(
 
 
 def _same_place(table: ArrayTable) -> bool:
-    return all(np.unique(column).size == 1 for column in (table.offsets, table.nbytes, table.kinds))
+    columns = (table.offsets, table.nbytes, table.kinds)
+    return all(bool((column == column[0]).all()) for column in columns)
 
 
 def _first_of_another_axis(index: SpectrumIndex, ibd: IbdFile) -> int | None:
     """First spectrum whose m/z array has another length or other values than the first one's."""
     lengths = index.mz.lengths
+    if _same_place(index.mz):
+        return None
     if (lengths != lengths[0]).any():
         return int(np.argmax(lengths != lengths[0]))
     first = read_mz(ibd, index, 0)

@@ -42,8 +42,10 @@ def encoding_of(
         _refuse_absent(encoded, where, "encoded length")
         return Encoding(dtype, compression), lengths, encoded, notes
     dtype, more = _dtype(shape, lengths, encoded, where)
-    lengths = np.where(lengths == _ABSENT, encoded // dtype.itemsize, lengths)
-    _refuse_absent(np.where(lengths < 0, _ABSENT, lengths), where, "length")
+    absent = lengths == _ABSENT
+    if absent.any():
+        lengths = np.where(absent, encoded // dtype.itemsize, lengths)
+    _refuse_absent(lengths, where, "length")
     nbytes = lengths * dtype.itemsize
     _refuse_other_size(nbytes, encoded, where)
     return Encoding(dtype), lengths, nbytes, notes + more
@@ -92,8 +94,8 @@ def _dtype(
 
 
 def _fits(dtype: np.dtype[Any], lengths: IntArray, encoded: IntArray) -> bool:
-    stated = (lengths != _ABSENT) & (encoded != _ABSENT) & (encoded != 0)
-    return bool((lengths[stated] * dtype.itemsize == encoded[stated]).all())
+    fits = lengths * dtype.itemsize == encoded
+    return bool((fits | (lengths == _ABSENT) | (encoded == _ABSENT) | (encoded == 0)).all())
 
 
 def _only(types: tuple[np.dtype[Any], ...], where: tuple[IntArray, str]) -> np.dtype[Any]:
@@ -119,7 +121,7 @@ def _refuse_other_size(nbytes: IntArray, encoded: IntArray, where: tuple[IntArra
 
 
 def _refuse_absent(numbers: IntArray, where: tuple[IntArray, str], what: str) -> None:
-    bad = where[0][(numbers == _ABSENT) | (numbers < 0)]
+    bad = where[0][numbers < 0]
     if bad.size:
         raise SlideError(
             f"spectrum {int(bad.min())}: the {where[1]} has no usable {what} "

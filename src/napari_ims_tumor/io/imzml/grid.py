@@ -58,8 +58,14 @@ class Placement:
 
 def placement_of(index: SlideIndex) -> Placement:
     """Find the corner of what was measured."""
-    sections = np.unique(index.z[index.z != MISSING]).tolist()
-    return Placement(int(index.x.min()), int(index.y.min()), tuple(sections))
+    return Placement(int(index.x.min()), int(index.y.min()), _sections(index.z))
+
+
+def _sections(z: IntArray) -> tuple[int, ...]:
+    first = int(z[0])
+    if (z == first).all():
+        return () if first == MISSING else (first,)
+    return tuple(np.unique(z[z != MISSING]).tolist())
 
 
 def stated_positions(pixels: PixelGrid, placement: Placement) -> Positions:
@@ -129,7 +135,7 @@ def positions(pixels: PixelGrid, row: IntArray, column: IntArray) -> tuple[IntAr
 def _planes(z: IntArray, sections: tuple[int, ...]) -> tuple[IntArray, list[str]]:
     """Number the sections from 0; spectra without z lie in the first."""
     absent = z == MISSING
-    if absent.all():
+    if not sections or (len(sections) == 1 and not absent.any()):
         return np.zeros(z.size, np.int64), []
     first = sections[0]
     notes = [

@@ -111,11 +111,11 @@ def build_index(document: Document) -> SlideIndex:
             "the file holds no spectra, only a header: incomplete export? Export it again."
         )
     shapes = [_shape(document, kind) for kind in range(len(document.structures))]
-    nowhere = np.full(n, MISSING, np.int64)
+    x, y, z = np.zeros((3, n), np.int64)
     index = SlideIndex(
-        x=nowhere.copy(),
-        y=nowhere.copy(),
-        z=nowhere.copy(),
+        x=x,
+        y=y,
+        z=z,
         mz=_empty_table(n),
         intensity=_empty_table(n),
         shapes=shapes,
@@ -141,8 +141,8 @@ def _shape(document: Document, kind: int) -> SpectrumShape:
 
 
 def _empty_table(n: int) -> ArrayTable:
-    zeros = np.zeros(n, np.int64)
-    return ArrayTable(zeros.copy(), zeros.copy(), zeros.copy(), zeros.copy())
+    offsets, lengths, nbytes, kinds = np.zeros((4, n), np.int64)
+    return ArrayTable(offsets, lengths, nbytes, kinds)
 
 
 def _by_structure(document: Document) -> Iterator[tuple[int, IntArray, IntArray]]:
@@ -153,9 +153,9 @@ def _by_structure(document: Document) -> Iterator[tuple[int, IntArray, IntArray]
 
 def _fill(index: SlideIndex, shape: SpectrumShape, rows: IntArray, values: IntArray) -> None:
     _refuse_contradictions(shape, rows, values)
-    index.x[rows] = _required(shape.x, values, rows, "position x")
-    index.y[rows] = _required(shape.y, values, rows, "position y")
-    index.z[rows] = _numbers(shape.z, values)
+    _put(index.x, rows, _required(shape.x, values, rows, "position x"))
+    _put(index.y, rows, _required(shape.y, values, rows, "position y"))
+    _put(index.z, rows, _numbers(shape.z, values))
     _fill_table(index, index.mz, shape.mz, (rows, values, "m/z array"))
     _fill_table(index, index.intensity, shape.intensity, (rows, values, "intensity array"))
 
@@ -172,12 +172,23 @@ def _fill_table(
     encoding, lengths, nbytes, notes = encoding_of(shape, lengths, encoded, (rows, what))
     index.notes.extend(note for note in notes if note not in index.notes)
     offsets = _numbers(shape.offset, values)
-    offsets = np.where((offsets == MISSING) & (nbytes == 0), 0, offsets)
+    absent = offsets == MISSING
+    if absent.any():
+        offsets = np.where(absent & (nbytes == 0), 0, offsets)
     _refuse_missing(offsets, rows, f"external offset of the {what}")
-    table.offsets[rows], table.lengths[rows], table.nbytes[rows] = offsets, lengths, nbytes
+    _put(table.offsets, rows, offsets)
+    _put(table.lengths, rows, lengths)
+    _put(table.nbytes, rows, nbytes)
     if encoding not in table.encodings:
         table.encodings.append(encoding)
-    table.kinds[rows] = table.encodings.index(encoding)
+    number = table.encodings.index(encoding)
+    if number:
+        table.kinds[rows] = number
+
+
+def _put(column: IntArray, rows: IntArray, values: IntArray) -> None:
+    """Set the values of some rows, or at once of all."""
+    column[slice(None) if rows.size == column.size else rows] = values
 
 
 def _numbers(source: Source, values: IntArray) -> IntArray:

@@ -165,12 +165,20 @@ def _first_overlap(index: SpectrumIndex) -> tuple[int, int] | None:
 
     Spectra may share an m/z array, so identical ranges of the same kind are legal.
     """
+    if _take_turns(index.mz, index.intensity) or _take_turns(index.intensity, index.mz):
+        return None
     starts, ends, spectra = _distinct_ranges(index)
     clash = starts[1:] < np.maximum.accumulate(ends)[:-1]
     if not clash.any():
         return None
     where = np.flatnonzero(clash)
     return int(np.maximum(spectra[where], spectra[where + 1]).min()), int(where.size)
+
+
+def _take_turns(first: ArrayTable, second: ArrayTable) -> bool:
+    """Whether arrays of two kinds follow each other: usual, and seen without sorting."""
+    between = (first.ends <= second.offsets).all()
+    return bool(between and (second.ends[:-1] <= first.offsets[1:]).all())
 
 
 def _distinct_ranges(index: SpectrumIndex) -> tuple[IntArray, IntArray, IntArray]:
