@@ -104,10 +104,10 @@ def _compared(found: Meaning, damaged: Pair, before: Whole, warned: bool) -> tup
     difference = _unlike(found, damaged)
     if not difference or not _unlike(found, changed(before.pair, ibd=damaged.ibd)):
         return AS_SAID, change
-    # With a warning, special characters may be in another encoding than stated, which changes no
-    # number, and a type may follow from its name.
-    ways = (("iso-8859-1", False), ("", True), ("iso-8859-1", True))
-    if warned and any(not _unlike(found, damaged, *way) for way in ways):
+    # Special characters in another encoding than stated change no number. With a warning, a type
+    # may follow from its name.
+    ways = [("iso-8859-1", False), *([("", True), ("iso-8859-1", True)] if warned else [])]
+    if any(not _unlike(found, damaged, *way) for way in ways):
         return AS_SAID, change
     return WRONG, difference
 

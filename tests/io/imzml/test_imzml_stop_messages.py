@@ -159,8 +159,8 @@ ARRAYS = {
         in_spectrum(3, OFFSET, rf"\g<1>{2**62}"),
     ),
     "3 length no file can have": Stop(
-        "slide.imzML: spectrum 4 has the impossible number 9223372036854775808000; the file was "
-        f"damaged or written by faulty software. {AGAIN}",
+        "slide.imzML: spectrum 4 has the impossible number 9223372036854775808000 as its external "
+        f"array length; the file was damaged or written by faulty software. {AGAIN}",
         in_spectrum(4, LENGTH, rf"\g<1>{2**63}000"),
     ),
     "4 m/z and intensities of different length": Stop(
@@ -402,13 +402,18 @@ POSITIONS = {
         pixels=[Pixel(x, 1, np.ones(1), np.ones(1)) for x in (1, 20_000_001)],
     ),
     "15 a position in words": Stop(
-        "slide.imzML: spectrum 9 has 'one' where a whole number belongs; the file was damaged or "
-        f"written by faulty software. {AGAIN}",
+        "slide.imzML: spectrum 9 has 'one' as its position y, which must be a whole number; the "
+        f"file was damaged or written by faulty software. {AGAIN}",
         in_spectrum(9, Y, r"\g<1>one"),
     ),
+    "15 a position that wrapped around at 2⁶⁴": Stop(
+        "slide.imzML: spectrum 9 has the impossible number 18446744073709551600 as its position y; "
+        f"the file was damaged or written by faulty software. {AGAIN}",
+        in_spectrum(9, Y, rf"\g<1>{2**64 - 16}"),
+    ),
     "15 a position between pixels": Stop(
-        "slide.imzML: spectrum 9 has '1.5' where a whole number belongs; the file was damaged or "
-        f"written by faulty software. {AGAIN}",
+        "slide.imzML: spectrum 9 has '1.5' as its position y, which must be a whole number; the "
+        f"file was damaged or written by faulty software. {AGAIN}",
         in_spectrum(9, Y, r"\g<1>1.5"),
     ),
     "15 positions that are distances": Stop(

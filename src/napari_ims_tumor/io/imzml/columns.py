@@ -9,8 +9,9 @@ import numpy as np
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml.batch import Run
-from napari_ims_tumor.io.imzml.collector import SpectrumValues, Structure
+from napari_ims_tumor.io.imzml.collector import Slot, SpectrumValues, Structure
 from napari_ims_tumor.io.imzml.terms import Header
+from napari_ims_tumor.io.imzml.vocabulary import NAMES, OFFSET
 from napari_ims_tumor.msi.arrays import IntArray
 
 _NUMBER = re.compile(r"\s*[-+]?[0-9]+(?:\.0*)?\s*\Z")
@@ -56,6 +57,7 @@ class Columns:
         # Spectra that came one by one since the last that came in a run.
         self._single_kinds: list[int] = []
         self._singles: list[list[list[int]]] = []
+        self._accessions: list[list[str]] = []
 
     def add(self, spectrum: SpectrumValues) -> None:
         """Append one spectrum."""
@@ -64,7 +66,9 @@ class Columns:
         if kind == len(self._tables):
             self._tables.append([])
             self._singles.append([])
-        self.add_one(kind, [whole_number(text, where) for text in spectrum.values])
+            self._accessions.append(_accessions(spectrum.structure))
+        named = zip(spectrum.values, self._accessions[kind], strict=True)
+        self.add_one(kind, [whole_number(text, where, accession) for text, accession in named])
         self.last = spectrum
 
     def add_one(self, kind: int, numbers: list[int]) -> None:
@@ -100,19 +104,27 @@ class Columns:
         return Document(header, list(self.structures), kinds, tables)
 
 
-def whole_number(text: str, where: str) -> int:
-    """Read a whole number; wrapped negative 64-bit values become negative again."""
+def _accessions(structure: Structure) -> list[str]:
+    """Terms of a spectrum's numbers, in the order in which they are written."""
+    parts = (structure.terms, *structure.scans, *structure.arrays)
+    slots = (slot for part in parts for slot in part if isinstance(slot, Slot))
+    numbers = ((slot.ordinal, slot.accession) for slot in slots if slot.ordinal >= 0)
+    return [accession for _, accession in sorted(numbers)]
+
+
+def whole_number(text: str, where: str, accession: str) -> int:
+    """Read a whole number; an offset that wrapped around at 2⁶⁴ becomes negative again."""
+    faulty = "the file was damaged or written by faulty software. Export it again."
     if len(text) > _LONGEST or not _NUMBER.match(text):
         raise SlideError(
-            f"{where} has {text[:_LONGEST]!r} where a whole number belongs; the file was damaged "
-            "or written by faulty software. Export it again."
+            f"{where} has {text[:_LONGEST]!r} as its {NAMES[accession]}, which must be a whole "
+            f"number; {faulty}"
         )
     number = int(text.strip().partition(".")[0])
-    if _INT64 <= number < 2 * _INT64:
+    if accession == OFFSET and _INT64 <= number < 2 * _INT64:
         number -= 2 * _INT64
     if not -_INT64 <= number < _INT64:
         raise SlideError(
-            f"{where} has the impossible number {text.strip()}; the file was damaged or written by "
-            "faulty software. Export it again."
+            f"{where} has the impossible number {text.strip()} as its {NAMES[accession]}; {faulty}"
         )
     return number

@@ -196,7 +196,8 @@ def _numbers(source: Source, values: IntArray) -> IntArray:
     if isinstance(source, Column):
         own: IntArray = values[source.ordinal]
         return own
-    number = MISSING if source is None else whole_number(source.text, "a parameter group")
+    where = "a parameter group"
+    number = MISSING if source is None else whole_number(source.text, where, source.accession)
     return np.full(values.shape[1], number, np.int64)
 
 

@@ -26,6 +26,7 @@ class Constant:
     """Takes a number that a parameter group gives to all its spectra."""
 
     text: str
+    accession: str
 
 
 Source: TypeAlias = Column | Constant | None
@@ -142,7 +143,7 @@ def _resolve(part: Part, groups: Groups) -> _Terms:
         for term in expand([entry], groups):
             terms.names.append((term.accession, term.name))
             if term.accession in cv.NUMBERS:
-                terms.add(term.accession, Constant(term.value))
+                terms.add(term.accession, Constant(term.value, term.accession))
     return terms
 
 
