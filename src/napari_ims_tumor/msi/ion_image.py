@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import Any, Final
+from typing import Any, Final, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,16 +15,21 @@ from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.reduction import (
     Reduction,
     check_reduction,
-    finite_counts_between,
-    finite_maxima_between,
-    finite_row_counts,
-    finite_row_maxima,
-    means_of,
+    reduce_channels,
+    reduce_points,
 )
 from napari_ims_tumor.msi.spectrum import RaggedBlock, SharedAxisBlock, SpectrumBlock
 
 _AT_ONCE: Final = 1 << 16
 """Values converted to float64 at once."""
+
+
+@runtime_checkable
+class WindowReader(Protocol):
+    """A slide that has faster ways to the numbers of windows than to look at all spectra."""
+
+    def window_values(self, bounds: Float64Array, reduce: Reduction) -> Float64Array:
+        """Return the numbers of windows, (2, windows) bounds, as (windows, n_spectra)."""
 
 
 def ion_images(
@@ -61,10 +66,17 @@ def ion_vectors(
         Shape (windows, n_spectra), float64, accumulated in float64.
     """
     check_reduction(reduce)
-    values = np.zeros((len(windows), dataset.n_spectra))
     if len(windows) == 0:
-        return values
-    bounds = np.array([[w.low for w in windows], [w.high for w in windows]])
+        return np.zeros((0, dataset.n_spectra))
+    bounds = np.array([[w.low for w in windows], [w.high for w in windows]], np.float64)
+    if isinstance(dataset, WindowReader):
+        return dataset.window_values(bounds, reduce)
+    return values_of_blocks(dataset, bounds, reduce)
+
+
+def values_of_blocks(dataset: MsiDataset, bounds: Float64Array, reduce: Reduction) -> Float64Array:
+    """Make the numbers of windows out of all spectra of a slide: what they are by definition."""
+    values = np.zeros((bounds.shape[1], dataset.n_spectra))
     for block in dataset.blocks():
         values[:, block.indices] = block_values(block, bounds, reduce)
     return values
@@ -96,14 +108,8 @@ def _shared_values(block: SharedAxisBlock, bounds: Float64Array, reduce: Reducti
     first = np.searchsorted(block.mz, bounds[0], "left")
     last = np.searchsorted(block.mz, bounds[1], "right")
     pairs = zip(first.tolist(), last.tolist(), strict=True)
-    return np.stack([_of_rows(block.intensity[:, a:b], reduce) for a, b in pairs])
-
-
-def _of_rows(matrix: NDArray[Any], reduce: Reduction) -> Float64Array:
-    if reduce == "max":
-        return finite_row_maxima(matrix)
-    sums = finite_row_sums(matrix)
-    return sums if reduce == "sum" else means_of(sums, finite_row_counts(matrix))
+    parts = (np.ascontiguousarray(block.intensity[:, a : max(a, b)].T) for a, b in pairs)
+    return np.stack([reduce_channels(part, reduce) for part in parts])
 
 
 def _ragged_values(block: RaggedBlock, bounds: Float64Array, reduce: Reduction) -> Float64Array:
@@ -145,11 +151,8 @@ def _of_ranges(
     ends = np.cumsum(counts)
     points = np.arange(int(ends[-1]) if ends.size else 0)
     picked = intensity[points + np.repeat(first - (ends - counts), counts)]
-    bounds = np.concatenate([[0], ends])
-    if reduce == "max":
-        return finite_maxima_between(picked, bounds)
-    sums = finite_sums_between(picked, bounds)
-    return sums if reduce == "sum" else means_of(sums, finite_counts_between(picked, bounds))
+    spectra = np.repeat(np.arange(counts.size), counts)
+    return reduce_points(spectra, picked, counts.size, reduce)
 
 
 @np.errstate(invalid="ignore", over="ignore")

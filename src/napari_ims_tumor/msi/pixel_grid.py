@@ -87,10 +87,14 @@ class PixelGrid:
         image.flags.writeable = False
         return image.reshape(self.image_shape)
 
-    @property
+    @cached_property
     def measured(self) -> BoolArray:
         """Mask of the measured pixels, in the shape of an image."""
-        return self.lookup >= 0
+        return frozen(self.lookup >= 0, np.bool_)
+
+    @cached_property
+    def _has_holes(self) -> bool:
+        return not bool(self.measured.all())
 
     @property
     def n_duplicates(self) -> int:
@@ -130,10 +134,13 @@ class PixelGrid:
         values = np.asarray(vector)
         if values.shape[-1] != len(self):
             raise SlideError(f"{values.shape[-1]} values for {len(self)} spectra")
-        image = np.full((*values.shape[:-1], int(np.prod(self.image_shape))), fill, values.dtype)
-        positions, first = self._first
-        image[..., positions] = values[..., first]
-        return image.reshape((*values.shape[:-1], *self.image_shape))
+        if len(self) == 0:
+            return np.full((*values.shape[:-1], *self.image_shape), fill, values.dtype)
+        # One walk through the pixels: −1, the last spectrum, stands in where there is none.
+        image = np.take(values, self.lookup, axis=-1)
+        if self._has_holes:
+            image[..., ~self.measured] = fill
+        return image
 
     def as_vector(self, image: ArrayLike) -> NDArray[Any]:
         """Pick the value under each spectrum out of an image: the inverse of :meth:`as_image`.

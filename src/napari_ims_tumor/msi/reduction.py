@@ -1,6 +1,8 @@
 """What becomes of the points inside an m/z window: their sum, their maximum or their mean.
 
-Intensities that are not finite are left out; of no points at all, each is 0.
+Intensities that are not finite are left out; of no points at all, each is 0. Sums are made in
+float64 and one point after the other, so that they are the same to the last bit whichever way the
+points were found: in blocks of spectra, or in an index.
 """
 
 from __future__ import annotations
@@ -23,46 +25,72 @@ def check_reduction(reduce: Reduction) -> None:
         raise QueryError(f"intensity in a window {reduce!r}: use {', '.join(REDUCTIONS)}")
 
 
-def means_of(sums: Float64Array, counts: IntArray) -> Float64Array:
-    """Divide sums by how many they are of; 0 of none."""
-    return np.asarray(sums / np.maximum(counts, 1), np.float64)
+def reduce_points(
+    spectra: IntArray, intensity: NDArray[Any], n: int, reduce: Reduction
+) -> Float64Array:
+    """Make one number of the points of each spectrum.
+
+    Parameters
+    ----------
+    spectra
+        Shape (points,): which spectrum each belongs to, 0 to ``n`` - 1. Those of one spectrum
+        ascend in m/z; they need not lie together.
+    intensity
+        Shape (points,).
+    n
+        How many spectra there are.
+
+    Returns
+    -------
+    ndarray
+        Shape (n,), float64.
+    """
+    values = _reduced_points(spectra, intensity, n, reduce)
+    if not np.isfinite(values).all():
+        finite = np.isfinite(intensity)
+        if not finite.all():
+            values = _reduced_points(spectra[finite], intensity[finite], n, reduce)
+    return np.where(values > -np.inf, values, 0.0) if reduce == "max" else values
 
 
-def finite_row_maxima(matrix: NDArray[Any]) -> Float64Array:
-    """Find the largest finite value of each row of (rows, columns); 0 where there is none."""
-    if matrix.shape[1] == 0:
-        return np.zeros(matrix.shape[0])
-    found: Float64Array = matrix.max(axis=1).astype(np.float64)
-    odd = np.flatnonzero(~np.isfinite(found))
+@np.errstate(invalid="ignore", over="ignore")
+def _reduced_points(
+    spectra: IntArray, intensity: NDArray[Any], n: int, reduce: Reduction
+) -> Float64Array:
+    if reduce == "max":
+        highest = np.full(n, -np.inf)
+        np.maximum.at(highest, spectra, intensity.astype(np.float64, copy=False))
+        return highest
+    sums = np.bincount(spectra, intensity, n).astype(np.float64, copy=False)
+    return sums if reduce == "sum" else sums / np.maximum(np.bincount(spectra, minlength=n), 1)
+
+
+def reduce_channels(matrix: NDArray[Any], reduce: Reduction) -> Float64Array:
+    """Make one number of each column of (channels, spectra), shape (spectra,), float64.
+
+    Parameters
+    ----------
+    matrix
+        In C order, as the order in which channels are added depends on it.
+    """
+    values = _reduced_channels(matrix, reduce)
+    odd = np.flatnonzero(~np.isfinite(values))
     if odd.size:
-        rows = matrix[odd].astype(np.float64)
-        found[odd] = _or_none(np.where(np.isfinite(rows), rows, -np.inf).max(axis=1))
-    return found
+        rows, columns = np.nonzero(np.isfinite(matrix[:, odd]))
+        values[odd] = reduce_points(columns, matrix[:, odd][rows, columns], odd.size, reduce)
+    return values
 
 
-def finite_row_counts(matrix: NDArray[Any]) -> IntArray:
-    """Count the finite values of each row of (rows, columns)."""
-    return np.asarray(np.isfinite(matrix).sum(axis=1), np.int64)
-
-
-def finite_maxima_between(values: NDArray[Any], bounds: IntArray) -> Float64Array:
-    """Find the largest finite value of each slice ``values[bounds[j]:bounds[j + 1]]``."""
-    found = np.zeros(bounds.size - 1)
-    filled = np.flatnonzero(np.diff(bounds) > 0)
-    if filled.size:
-        inside = values[: bounds[-1]]
-        known = np.where(np.isfinite(inside), inside, -np.inf)
-        # Between two filled slices lie empty ones only, so each reaches to the start of the next.
-        found[filled] = _or_none(np.maximum.reduceat(known, bounds[:-1][filled]))
-    return found
-
-
-def finite_counts_between(values: NDArray[Any], bounds: IntArray) -> IntArray:
-    """Count the finite values of each slice ``values[bounds[j]:bounds[j + 1]]``."""
-    known = np.concatenate([[0], np.cumsum(np.isfinite(values))])
-    return np.asarray(np.diff(known[bounds]), np.int64)
-
-
-def _or_none(maxima: NDArray[Any]) -> Float64Array:
-    """Write 0 where nothing finite was found."""
-    return np.where(np.isfinite(maxima), maxima, 0.0).astype(np.float64)
+@np.errstate(invalid="ignore", over="ignore")
+def _reduced_channels(matrix: NDArray[Any], reduce: Reduction) -> Float64Array:
+    channels, spectra = matrix.shape
+    if channels == 0:
+        return np.zeros(spectra)
+    if reduce == "max":
+        return np.asarray(matrix.max(axis=0), np.float64)
+    if spectra == 1:
+        # NumPy adds a single column up pairwise.
+        sums: Float64Array = np.add.accumulate(matrix, axis=0, dtype=np.float64)[-1]
+    else:
+        sums = np.add.reduce(matrix, axis=0, dtype=np.float64)
+    return sums if reduce == "sum" else sums / channels

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import Final
@@ -13,12 +12,14 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.cache_folder import CacheFolder
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.dense import dense_blocks
 from napari_ims_tumor.io.imzml.grid import Placement, Positions, stated_positions
-from napari_ims_tumor.io.imzml.held import BUDGET, Held, HeldRagged, make_room, share
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
+from napari_ims_tumor.io.imzml.indexing import IndexSource
+from napari_ims_tumor.io.imzml.kept_spectra import KeptSpectra
 from napari_ims_tumor.io.imzml.ragged import (
     Disorder,
     RaggedReader,
@@ -33,16 +34,21 @@ from napari_ims_tumor.io.imzml.single import (
     tidy_pair,
 )
 from napari_ims_tumor.io.imzml.summary import Summary, Survey
+from napari_ims_tumor.io.imzml.window_paths import WindowPaths
+from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
-from napari_ims_tumor.msi.ion_image import ion_images
+from napari_ims_tumor.msi.ion_image import ion_images, values_of_blocks
 from napari_ims_tumor.msi.mass_axis import MassAxis, MassWindow
 from napari_ims_tumor.msi.mean_spectrum import MeanAndMax, mean_and_max
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.reduction import Reduction
 from napari_ims_tumor.msi.spectrum import Layout, Mode, Spectrum, SpectrumBlock
 
-_READ_AT_ONCE: Final = 16 << 20
-"""Slides up to this size are read whole when opened, so that every warning is known at once."""
+BUDGET: Final = 512 << 20
+"""Most bytes of one slide that are kept in memory, if nobody says otherwise."""
+SMALL: Final = 16 << 20
+"""Slides up to this size are read whole when opened, so that every warning is known at once; they
+are read faster than what is kept of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,17 +77,18 @@ class ImzmlDataset:
 
     def __init__(self, parts: SlideParts, memory_budget: int = BUDGET) -> None:
         self._parts = parts
-        self._memory_budget = memory_budget
-        self._reading_first = threading.Lock()
-        self._keeping = threading.Lock()
-        self._summary: Summary | None = None
-        self._mean_and_max: MeanAndMax | None = None
-        self._held: Held | None = None
-        self._notes: tuple[str, ...] = ()
         self._n_spectra = len(parts.index)
         self._plain = _plain(parts)
-        self._all_tidy = False
-        if parts.ibd.size <= _READ_AT_ONCE:
+        self._is_small = parts.ibd.size <= SMALL
+        files = parts.path, parts.ibd.path
+        entry = None if self._is_small else CacheFolder.of_user().entry_of(*files)
+        source = IndexSource(parts.ibd, parts.index, parts.axis)
+        self._windows = WindowPaths(source, entry, memory_budget)
+        self._kept = KeptSpectra(entry)
+        self._reading_first = threading.Lock()
+        self._summary = self._kept.summary(self._n_spectra)
+        self._mean_and_max: MeanAndMax | None = None
+        if self._is_small:
             self._summarized()
 
     @property
@@ -138,7 +145,8 @@ class ImzmlDataset:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What is off but unambiguous; in large slides, spectra out of order once all were read."""
-        notes = dict.fromkeys((*self._parts.warnings, *self._notes))
+        found = () if self._summary is None else self._summary.notes
+        notes = dict.fromkeys((*self._parts.warnings, *found))
         return tuple(f"{self._parts.path.name}: {note}" for note in notes)
 
     def spectrum(self, i: int) -> Spectrum:
@@ -149,27 +157,20 @@ class ImzmlDataset:
         if parts.axis is not None:
             return Spectrum.adopt(parts.axis.axis.mz, plain.intensity(parts.ibd, i), parts.mode)
         mz, values = plain.pair(parts.ibd, i)
-        if not self._all_tidy:
+        if self._summary is None or not self._summary.is_tidy:
             mz, values = tidy_pair(mz, values)
         return Spectrum.adopt(mz, values, parts.mode)
 
     def _decoded(self, i: int) -> Spectrum:
         """Spectrum ``i``, where it takes work to make it."""
         parts = self._parts
-        if self._held is not None and i < self._held.count:
-            parts.ibd.refuse_changed()
-            return Spectrum(*self._held.one(i), parts.mode)
         values = read_intensity(parts.ibd, parts.index, i)
         if parts.axis is not None:
             return Spectrum(parts.axis.axis.mz, parts.axis.in_order(values), parts.mode)
         return Spectrum(*tidy_pair(read_mz(parts.ibd, parts.index, i), values), parts.mode)
 
     def blocks(self, indices: IntArray | None = None) -> Iterator[SpectrumBlock]:
-        """Read spectra (all, or those given) in blocks of bounded memory, in the given order.
-
-        Each time that a slide of up to 512 MB is read whole, except the first, another eighth of
-        it is kept in memory: a single image or mean needs no copy of the slide.
-        """
+        """Read spectra (all, or those given) in blocks of bounded memory, in the given order."""
         chosen = None if indices is None else np.asarray(indices, np.int64)
         if chosen is not None and chosen.size and not self._has(chosen):
             raise SlideError(
@@ -177,11 +178,24 @@ class ImzmlDataset:
             )
         self._parts.ibd.refuse_changed()
         if chosen is None:
-            return self._surveyed() if self._summary is None else self._whole()
-        held = self._held
-        if held is not None and held.count == self._n_spectra:
-            return held.picked(chosen)
+            return self._read(np.arange(self._n_spectra)) if self._summary else self._surveyed()
         return self._read(chosen)
+
+    def window_values(self, bounds: Float64Array, reduce: Reduction) -> Float64Array:
+        """Return the numbers of windows, (2, windows) bounds, as (windows, n_spectra)."""
+        values = self._windows.values(bounds, reduce, self._summary)
+        return values_of_blocks(self, bounds, reduce) if values is None else values
+
+    def index_job(self) -> Job[Progress, str]:
+        """Make ion images instantaneous: an index is built, or the one that was kept is found.
+
+        Returns
+        -------
+        str
+            Why it cannot be kept and is not there; empty where all is well, and for small slides,
+            which need none.
+        """
+        return "" if self._is_small else (yield from self._windows.job())
 
     def ion_images(self, windows: Sequence[MassWindow], reduce: Reduction = "sum") -> FloatArray:
         """Raw intensity inside each window, (windows, *image_shape); NaN = unmeasured."""
@@ -249,7 +263,10 @@ class ImzmlDataset:
 
     def _averaged(self) -> MeanAndMax:
         if self._mean_and_max is None:
+            self._mean_and_max = self._kept.mean_and_max(self.mode)
+        if self._mean_and_max is None:
             self._mean_and_max = mean_and_max(self)
+            self._kept.keep_mean_and_max(self._mean_and_max)
         return self._mean_and_max
 
     def _surveyed(self) -> Iterator[SpectrumBlock]:
@@ -258,45 +275,15 @@ class ImzmlDataset:
         for block in self._read(np.arange(self.n_spectra), disorder):
             survey.add(block)
             yield block
-        self._all_tidy = not disorder.notes
-        self._notes, self._summary = disorder.notes, survey.result()
+        if self._summary is None:
+            self._summary = survey.result(disorder.notes)
+            self._kept.keep_summary(self._summary)
 
-    def _whole(self) -> Iterator[SpectrumBlock]:
-        """All spectra: those kept in memory, then the others."""
-        n = self._n_spectra
-        held, count = self._grown()
-        if held is None or count == 0:
-            return self._read(np.arange(n))
-        return chain(held.first(count), self._read(np.arange(count, n)) if count < n else ())
-
-    def _grown(self) -> tuple[Held | None, int]:
-        """Keep some more spectra in memory.
-
-        Returns
-        -------
-        tuple
-            What is kept, and how many spectra: others may add to it at any time.
-        """
-        parts = self._parts
-        with self._keeping:
-            if self._held is None:
-                self._held = make_room(parts.index, parts.axis, self._memory_budget)
-            held = self._held
-            if held is None:
-                return None, 0
-            more = share(held, self._n_spectra)
-            if more.size:
-                for block in self._read(more, held=held):
-                    held.take(block)
-            return held, held.count
-
-    def _read(
-        self, indices: IntArray, disorder: Disorder | None = None, held: Held | None = None
-    ) -> Iterator[SpectrumBlock]:
+    def _read(self, indices: IntArray, disorder: Disorder | None = None) -> Iterator[SpectrumBlock]:
         parts = self._parts
         if parts.axis is not None:
             return dense_blocks(parts.ibd, parts.index, parts.axis, indices)
-        room = held if isinstance(held, HeldRagged) else Scratch(parts.index.intensity.floating)
+        room = Scratch(parts.index.intensity.floating)
         return ragged_blocks(RaggedReader(parts.ibd, parts.index, room, disorder), indices)
 
 

@@ -22,9 +22,15 @@ def dense_blocks(
     """Yield spectra in the given order as (spectra, channels) matrices."""
     runs = Runs(ibd)
     for batch in batches(index.intensity.nbytes[indices]):
-        chosen = indices[batch]
-        matrix = axis.in_order(_matrix(runs, index, chosen))
-        yield SharedAxisBlock(chosen, axis.axis.mz, matrix)
+        yield dense_block(runs, index, axis, indices[batch])
+
+
+def dense_block(
+    runs: Runs, index: SpectrumIndex, axis: SharedAxis, indices: IntArray
+) -> SharedAxisBlock:
+    """Read some spectra, all at once."""
+    matrix = axis.in_order(_matrix(runs, index, indices))
+    return SharedAxisBlock(indices, axis.axis.mz, matrix)
 
 
 def _matrix(runs: Runs, index: SpectrumIndex, indices: IntArray) -> FloatArray:

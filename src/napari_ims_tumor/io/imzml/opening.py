@@ -12,10 +12,9 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import find_layout
 from napari_ims_tumor.io.imzml.body import read_document
 from napari_ims_tumor.io.imzml.columns import Document
-from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
+from napari_ims_tumor.io.imzml.dataset import BUDGET, ImzmlDataset, SlideParts
 from napari_ims_tumor.io.imzml.description import checksums, describe, find_mode, uuid_note
 from napari_ims_tumor.io.imzml.grid import pixel_grid, placement_of
-from napari_ims_tumor.io.imzml.held import BUDGET
 from napari_ims_tumor.io.imzml.index import SpectrumIndex, build_index
 from napari_ims_tumor.io.imzml.pair import pair_of
 from napari_ims_tumor.io.imzml.pixel_size import pixel_size_um
@@ -38,7 +37,7 @@ def open_imzml(
     on_progress
         Called now and then while the file is read.
     memory_budget
-        A slide with more bytes of values than this is never kept in memory.
+        Where nothing can be kept on disk, most bytes of an index that is kept in memory instead.
 
     Returns
     -------

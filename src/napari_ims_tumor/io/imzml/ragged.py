@@ -90,7 +90,12 @@ def ragged_blocks(reader: RaggedReader, indices: IntArray) -> Iterator[RaggedBlo
     nbytes = index.mz.nbytes[indices] + index.intensity.nbytes[indices]
     runs = Runs(reader.ibd)
     for batch in batches(nbytes):
-        yield tidy(_read(reader, runs, indices[batch]), reader.disorder)
+        yield ragged_block(reader, runs, indices[batch])
+
+
+def ragged_block(reader: RaggedReader, runs: Runs, indices: IntArray) -> RaggedBlock:
+    """Read some spectra, all at once."""
+    return tidy(_read(reader, runs, indices), reader.disorder)
 
 
 def _read(reader: RaggedReader, runs: Runs, indices: IntArray) -> RaggedBlock:

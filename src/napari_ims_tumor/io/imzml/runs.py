@@ -68,13 +68,17 @@ class Runs:
         return self._buffer[:nbytes].data
 
 
-def batches(nbytes: IntArray) -> Iterator[slice]:
+def batches(
+    nbytes: IntArray, most_bytes: int | None = None, most_spectra: int | None = None
+) -> Iterator[slice]:
     """Cut spectra, given the bytes of each, shape (k,), into slices of about a block."""
     ends = np.cumsum(nbytes)
+    room = BLOCK_BYTES if most_bytes is None else most_bytes
     start = 0
     while start < nbytes.size:
         before = int(ends[start - 1]) if start else 0
-        stop = max(int(np.searchsorted(ends, before + BLOCK_BYTES, "right")), start + 1)
+        stop = max(int(np.searchsorted(ends, before + room, "right")), start + 1)
+        stop = stop if most_spectra is None else min(stop, start + most_spectra)
         yield slice(start, stop)
         start = stop
 

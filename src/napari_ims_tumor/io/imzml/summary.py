@@ -22,10 +22,23 @@ class Summary:
         Shape (n_spectra,), float64, read-only: sum of finite intensities.
     mass_range
         Lowest and highest m/z; NaN where no spectrum holds a point.
+    notes
+        How spectra had to be put in order, one sentence each.
     """
 
     tic: Float64Array
     mass_range: tuple[float, float]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def is_tidy(self) -> bool:
+        """Whether every spectrum ascends in m/z as it is written."""
+        return not self.notes
+
+    @property
+    def is_orderly(self) -> bool:
+        """Whether that is so, and every m/z is above 0."""
+        return self.is_tidy and self.mass_range[0] > 0
 
 
 class Survey:
@@ -47,11 +60,11 @@ class Survey:
             self._low = min(self._low, float(ends.min()))
             self._high = max(self._high, float(ends.max()))
 
-    def result(self) -> Summary:
-        """Return the summary of all blocks seen."""
+    def result(self, notes: tuple[str, ...]) -> Summary:
+        """Return the summary of all blocks seen, with notes on their order."""
         found = self._low <= self._high
         mass_range = (self._low, self._high) if found else (math.nan, math.nan)
-        return Summary(frozen(self._tic, np.float64), mass_range)
+        return Summary(frozen(self._tic, np.float64), mass_range, notes)
 
 
 def _ends(block: RaggedBlock) -> Float64Array:
