@@ -186,16 +186,13 @@ class ImzmlDataset:
         values = self._windows.values(bounds, reduce, self._summary)
         return values_of_blocks(self, bounds, reduce) if values is None else values
 
-    def index_job(self) -> Job[Progress, str]:
-        """Make ion images instantaneous: an index is built, or the one that was kept is found.
+    def index_job(self) -> Job[Progress, str] | None:
+        """Return a job that makes ion images instantaneous; ``None`` for a small slide.
 
-        Returns
-        -------
-        str
-            Why it cannot be kept and is not there; empty where all is well, and for small slides,
-            which need none.
+        An index is built, or the one that was kept is found. The job returns why that cannot be
+        done, or an empty text.
         """
-        return "" if self._is_small else (yield from self._windows.job())
+        return None if self._is_small else self._windows.job()
 
     def ion_images(self, windows: Sequence[MassWindow], reduce: Reduction = "sum") -> FloatArray:
         """Raw intensity inside each window, (windows, *image_shape); NaN = unmeasured."""
