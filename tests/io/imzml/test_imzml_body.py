@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import tracemalloc
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -304,6 +305,19 @@ def test_plain_spectra_never_reach_the_parser(tmp_path, monkeypatch) -> None:
     assert len(matched) < 60
     assert found.tables[0][1].tolist() == [i // 70 for i in range(4900) if i % 7 != 3]
     assert found.tables[1][2].tolist() == [i * 977 for i in range(4900) if i % 7 == 3]
+
+
+def test_memory_does_not_grow_with_the_text(tmp_path) -> None:
+    numbers = [Numbers(i, i % 70, i // 70, ((i, 1, 8), (i, 1, 4))) for i in range(6000)]
+    path = tmp_path / "slide.imzML"
+    path.write_text(document([spectrum(Style(extra=2), own) for own in numbers]))
+    assert path.stat().st_size > 7e6
+    tracemalloc.start()
+    try:
+        run_inline(read_document(path, piece=1 << 18))
+        assert tracemalloc.get_traced_memory()[1] < 3e6
+    finally:
+        tracemalloc.stop()
 
 
 @given(st.lists(st.tuples(st.integers(0, 10**15 - 1), st.integers(0, 6)), min_size=1, max_size=50))

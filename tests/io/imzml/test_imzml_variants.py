@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -348,12 +349,13 @@ def test_many_small_blocks_read_the_same(
 quirk_sets = st.fixed_dictionaries(
     {
         "layout": st.sampled_from(["processed", "continuous"]),
-        "mz_type": st.sampled_from(["f4", "f8"]),
-        "intensity_type": st.sampled_from(["f4", "f8", "i2", "i4", "i8"]),
+        "mz_type": st.sampled_from(["f2", "f4", "f8", "i2", "i4", "i8"]),
+        "intensity_type": st.sampled_from(["f2", "f4", "f8", "i1", "i2", "i4", "i8"]),
         "mz_zlib": st.booleans(),
         "intensity_zlib": st.booleans(),
         "intensity_first": st.booleans(),
         "inline": st.booleans(),
+        "mobility": st.booleans(),
         "single_quotes": st.booleans(),
         "reverse_attributes": st.booleans(),
         "comments": st.booleans(),
@@ -370,20 +372,58 @@ def test_templates_read_what_the_parser_reads(tmp_path_factory, quirks, n, seed)
 
     rng = np.random.default_rng(seed)
     mz = np.sort(rng.choice(np.arange(100.0, 1000.0), 6, replace=False))
-    pixels = [
-        Pixel(
-            int(rng.integers(-5, 50)),
-            i,
-            mz,
-            rng.integers(0, 100, 6).astype(float),
-            z=None if rng.random() < 0.1 else 1,
-        )
-        for i in range(n)
-    ]
+    left, top = rng.integers(-5000, 5000, 2).tolist()
+    empty, pixels = quirks["layout"] == "processed", []
+    for i in range(n):
+        own = mz[: 0 if empty and rng.random() < 0.2 else 6]
+        z = None if rng.random() < 0.1 else int(rng.integers(1, 3))
+        values = rng.integers(0, 100, own.size).astype(float)
+        pixels.append(Pixel(left + int(rng.integers(0, 50)), top + i, own, values, z))
     path = Writer(Quirks(**quirks)).write(tmp_path_factory.mktemp("slide"), pixels, "slide")
     fast = run_inline(read_document(path))
     slow = run_inline(read_document(path, use_templates=False))
     assert is_same(fast, slow)
     with open_imzml(path) as slide:
         for i in range(n):
+            assert np.array_equal(slide.spectrum(i).mz, pixels[i].mz)
             assert np.array_equal(slide.spectrum(i).intensity, pixels[i].intensity)
+        assert slide.positions.x.tolist() == [pixel.x for pixel in pixels]
+        assert slide.positions.y.tolist() == [pixel.y for pixel in pixels]
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(quirks=quirk_sets, n=st.integers(1, 30), seed=st.integers(0, 1000))
+def test_slides_read_as_by_pyimzml_where_it_is_right(tmp_path_factory, quirks, n, seed) -> None:
+    from pyimzml.ImzMLParser import ImzMLParser
+
+    from .conftest import Pixel, Quirks, Writer
+
+    # It takes packed bytes for numbers, and knows types from groups, four of them.
+    wrong = {"mz_zlib": False, "intensity_zlib": False, "inline": False, "mobility": False}
+    types = {"f2": "f4", "i1": "i4", "i2": "i4"}
+    quirks = {name: types.get(value, value) for name, value in {**quirks, **wrong}.items()}
+    rng = np.random.default_rng(seed)
+    mz = np.sort(rng.choice(np.arange(100.0, 1000.0), 6, replace=False))
+    pixels = [
+        Pixel(int(rng.integers(-5, 50)), i, mz, rng.integers(0, 100, 6).astype(float), 1 + i % 2)
+        for i in range(n)
+    ]
+    writer = Writer(Quirks(**quirks, edit=_with_instrument))
+    path = writer.write(tmp_path_factory.mktemp("slide"), pixels, "slide")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        other = ImzMLParser(str(path))
+    with open_imzml(path) as slide:
+        stated = slide.positions
+        assert stated.z is not None
+        found = zip(stated.x.tolist(), stated.y.tolist(), stated.z.tolist(), strict=True)
+        assert list(found) == other.coordinates
+        for i in range(n):
+            theirs = other.getspectrum(i)
+            assert np.array_equal(slide.spectrum(i).mz, theirs[0])
+            assert np.array_equal(slide.spectrum(i).intensity, theirs[1])
+
+
+def _with_instrument(text: str) -> str:
+    listed = '<instrumentConfigurationList><instrumentConfiguration id="i"/>'
+    return text.replace("<run", f"{listed}</instrumentConfigurationList><run", 1)
