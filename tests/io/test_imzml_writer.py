@@ -92,6 +92,9 @@ def test_checksum_uuid_and_xml_are_right(tmp_path):
     data = path.with_suffix(".ibd").read_bytes()
     assert params["IMS:1000091"].lower() == hashlib.sha1(data).hexdigest()
     assert params["IMS:1000080"].strip("{}").replace("-", "").lower() == data[:16].hex()
+    # Some readers know the terms by these names only.
+    names = {e.get("accession"): e.get("name") for e in tree.iter("{*}cvParam")}
+    assert (names["IMS:1000046"], names["IMS:1000047"]) == ("pixel size x", "pixel size y")
     sizes = [
         e for e in tree.iter("{*}cvParam") if e.get("accession") in ("IMS:1000046", "IMS:1000047")
     ]

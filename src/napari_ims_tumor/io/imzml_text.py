@@ -287,8 +287,14 @@ def _scan_settings(head: Head) -> str:
     if head.pixel_size_um is not None:
         height, width = (float(size) for size in head.pixel_size_um)
         um = ' unitCvRef="UO" unitAccession="UO:0000017" unitName="micrometer"'
-        terms.append(_term("IMS", "IMS:1000046", "pixel size (x)", repr(width), um))
-        terms.append(_term("IMS", "IMS:1000047", "pixel size y", repr(height), um))
+        whole = [count * size for count, size in zip(head.counts, (width, height), strict=True)]
+        for accession, name, um_long in (
+            ("IMS:1000044", "max dimension x", whole[0]),
+            ("IMS:1000045", "max dimension y", whole[1]),
+            ("IMS:1000046", "pixel size x", width),
+            ("IMS:1000047", "pixel size y", height),
+        ):
+            terms.append(_term("IMS", accession, name, repr(um_long), um))
     inside = "".join(f"      {term}" for term in terms)
     return (
         '  <scanSettingsList count="1">\n    <scanSettings id="scanSettings1">\n'
