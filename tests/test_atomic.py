@@ -126,3 +126,18 @@ def test_a_failure_keeps_the_old_folder_and_leaves_no_litter(tmp_path, error):
         write_half_a_folder(target, error)
     assert (target / "old").read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+def lose_the_new_folder(target: Path) -> None:
+    with atomic_folder(target) as temporary:
+        temporary.rmdir()
+
+
+def test_a_folder_that_cannot_take_the_name_leaves_the_old_one_there(tmp_path):
+    target = tmp_path / "a.zarr"
+    target.mkdir()
+    (target / "old").write_text("old")
+    with pytest.raises(ImsTumorError, match="cannot be written"):
+        lose_the_new_folder(target)
+    assert (target / "old").read_text() == "old"
+    assert list(tmp_path.iterdir()) == [target]

@@ -15,7 +15,7 @@ from lxml import etree
 from pyimzml.ImzMLParser import ImzMLParser
 from tests.io.slide_export.conftest import COLUMNS, ROWS, continuous, labels, write
 
-from napari_ims_tumor.errors import ImsTumorError, QueryError
+from napari_ims_tumor.errors import ImsTumorError, QueryError, SlideError
 from napari_ims_tumor.io.imzml import check_imzml, open_imzml
 from napari_ims_tumor.io.imzml.grid import Positions
 from napari_ims_tumor.io.imzml_writer import ImzmlFacts, write_facts_job
@@ -298,3 +298,29 @@ def _no_space(_: int) -> None:
 def test_whole_numbers_that_do_not_fit_their_type_are_refused(tmp_path):
     with pytest.raises(ImsTumorError, match="numbers that are no int16"):
         write(tmp_path, "continuous", ("f8", "i2"))
+
+
+@pytest.mark.real_data
+def test_real_slides_come_back_as_they_are(real_data, tmp_path):
+    seen = 0
+    for source in sorted((real_data / "conformance").rglob("*.[iI][mM][zZ][mM][lL]")):
+        if source.with_suffix(".ibd").is_file() and source.stat().st_size < 1_000_000:
+            seen += _comes_back(source, tmp_path / "b.imzML")
+    assert seen > 10
+
+
+def _comes_back(source: Path, target: Path) -> int:
+    try:
+        slide = open_imzml(source)
+    except SlideError:
+        return 0
+    with slide, open_imzml(export(source, target)) as read:
+        for fact in ("m/z type", "intensity type", "polarity", "instrument"):
+            assert read.metadata.get(fact) == slide.metadata.get(fact), source.name
+        assert read.pixels.pixel_size_um == slide.pixels.pixel_size_um
+        assert np.array_equal(read.pixels.lookup, slide.pixels.lookup)
+        for i in range(0, slide.n_spectra, max(slide.n_spectra // 5, 1)):
+            own, found = slide.spectrum(i), read.spectrum(i)
+            assert np.array_equal(found.mz, own.mz), (source.name, i)
+            assert np.array_equal(found.intensity, own.intensity, equal_nan=True), source.name
+    return 1

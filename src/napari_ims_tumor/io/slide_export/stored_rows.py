@@ -66,7 +66,10 @@ class StoredRows:
         found = np.empty((last - first, self.shape[1]), self.dtype)
         view, got = found.data.cast("B"), 0
         while got < found.nbytes:
-            got += self._file.readinto(view[got:])  # type: ignore[attr-defined]
+            more = self._file.readinto(view[got:])  # type: ignore[attr-defined]
+            if not more:
+                raise OSError("what was put aside beside the output got lost")
+            got += more
         return found
 
     def __iter__(self) -> Iterator[NDArray[Any]]:

@@ -81,10 +81,12 @@ def average(view: ExportView, channels: Channels) -> Job[Progress, RegionSpectra
         values = channels.values(block, view.request.reduce)
         if view.factors is not None:
             values = values * view.factors[block.indices]
-        values = np.where(np.isfinite(values), values, 0)
+        if not np.isfinite(values).all():
+            values = np.where(np.isfinite(values), values, 0)
         here = member[block.indices]
         for region in np.unique(here[here >= 0]).tolist():
-            own = values[:, here == region]
+            inside = here == region
+            own = values if inside.all() else values[:, inside]
             sums[:, region] += own.sum(axis=1, dtype=np.float64)
             highest[:, region] = np.maximum(highest[:, region], own.max(axis=1))
         done += block.indices.size
