@@ -4,7 +4,7 @@ import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 
-from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.job import STOP, Job, Progress
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.status_line import StatusLine
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -79,3 +79,44 @@ def test_the_fit_tells_its_own_progress(line: StatusLine, session: Session) -> N
     session.job_started.emit("fit")
     session.job_reported.emit("fit", Progress("Fitting", 1, 2))
     assert line.bar.isHidden()
+
+
+def test_work_in_the_background_can_be_stopped_and_never_hides_other_work(
+    line: StatusLine, session: Session, qtbot: QtBot
+) -> None:
+    seen: list[tuple[str, bool]] = []
+    stopped: list[object] = []
+
+    def look(*_: object) -> None:
+        seen.append((line.bar.format(), line.stop.isVisible()))
+
+    def background() -> Job[Progress, str]:
+        yield Progress("Preparing fast ion images", 1, 4)
+        look()
+        session.run("ion", other(), lambda _: None)
+        look()
+        yield Progress("Preparing fast ion images", 2, 4)
+        look()
+        qtbot.mouseClick(line.stop, Qt.MouseButton.LeftButton)
+        stopped.append((yield Progress("Preparing fast ion images", 3, 4)))
+        return ""
+
+    def other() -> Job[Progress, str]:
+        yield Progress("Ion image")
+        look()
+        session.job_reported.emit("index", Progress("Preparing fast ion images", 2, 4))
+        look()
+        return ""
+
+    session.run("index", background(), lambda _: None)
+    name = "Preparing fast ion images"
+    assert seen == [
+        (f"{name}  25%", True),
+        ("Ion image", False),
+        ("Ion image", False),
+        ("Ion image", False),
+        (f"{name}  50%", True),
+    ]
+    assert stopped == [STOP]
+    assert line.bar.isHidden()
+    assert line.stop.isHidden()

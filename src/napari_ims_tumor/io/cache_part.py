@@ -21,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 LISTING: Final = "part.json"
+_SYNC_BYTES: Final = 64 << 20
+"""Bytes after which the disk is waited for: a writer can be stopped, and the end takes no time."""
 _WRONG: Final = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError)
 """What a damaged part can raise while it is read."""
 
@@ -49,6 +51,7 @@ class PartWriter:
         self._files = ExitStack()
         self._open: dict[str, BinaryIO] = {}
         self._stored: dict[str, dict[str, Any]] = {}
+        self._unsynced = 0
 
     def append(self, name: str, values: NDArray[Any]) -> None:
         """Write values behind those that were given for this name, all of one type."""
@@ -62,6 +65,10 @@ class PartWriter:
             raise TypeError(f"{name} holds {stored['dtype']}, not {dtype}")
         _write_all(self._open[name], np.ascontiguousarray(values, dtype).reshape(-1))
         stored["shape"][0] += values.size
+        self._unsynced += values.nbytes
+        if self._unsynced > _SYNC_BYTES:
+            os.fsync(self._open[name].fileno())
+            self._unsynced = 0
 
     def put(self, name: str, values: NDArray[Any]) -> None:
         """Write an array of any shape whole."""

@@ -26,6 +26,7 @@ from napari_ims_tumor.session.autosave import Autosave, RecoveredStrokes
 from napari_ims_tumor.session.classifier import Classifier
 from napari_ims_tumor.session.exports import SessionExports
 from napari_ims_tumor.session.files import SessionFiles
+from napari_ims_tumor.session.indexing import SlideIndexing
 from napari_ims_tumor.session.ions import SessionIons
 from napari_ims_tumor.session.jobs import JobListener, JobRunner, Lane, Report, Result
 from napari_ims_tumor.session.labels_reading import LabelsQuestion
@@ -101,6 +102,7 @@ class Session:
         self.files = SessionFiles(self, autosave or Autosave())
         self.exports = SessionExports(self)
         self.ions = SessionIons(self)
+        self.indexing = SlideIndexing(self)
 
     # ---- slides -----------------------------------------------------------------------------
 
@@ -136,6 +138,8 @@ class Session:
         self.slide_opened.emit(slide)
         self.active_changed.emit(slide)
         self.files.look_for_strokes(slide)
+        if slide.overview is not None:
+            self.indexing.want(slide)
 
     def activate(self, slide: SlideState) -> None:
         """Make an open slide the active one."""
@@ -152,6 +156,7 @@ class Session:
         self.files.let_go(current)
         self.slides = tuple(s for s in self.slides if s.key != slide.key)
         self.ions.forget(slide)
+        self.indexing.let_go(slide)
         if self._active == slide.key:
             self._activate(self.slides[-1].key if self.slides else None)
             self.active_changed.emit(self.active)
@@ -261,3 +266,4 @@ class Session:
         changed = self.update(slide, overview=overview) if slide else None
         if changed is not None:
             self.slide_surveyed.emit(changed)
+            self.indexing.want(changed)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from qtpy.QtCore import Qt, QTimer
-from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QToolButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from napari_ims_tumor.job import Progress
+from napari_ims_tumor.session.jobs import BACKGROUND_LANES
 from napari_ims_tumor.widgets.section import show_text, text_line
 from napari_ims_tumor.widgets.theme import Palette
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -27,6 +28,7 @@ class StatusLine(QWidget):
         self._running: dict[str, int] = {}
         self._build()
         session = wiring.session
+        self.stop.clicked.connect(session.indexing.stop)
         wiring.on(session.job_started, self._started)
         wiring.on(session.job_reported, self._reported)
         wiring.on(session.job_ended, self._ended)
@@ -44,6 +46,11 @@ class StatusLine(QWidget):
         self.bar.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.bar.setMinimumHeight(20)
         self.bar.hide()
+        self.stop = QPushButton("Stop")
+        self.stop.setObjectName("background_stop")
+        self.stop.setToolTip("Stop this: ion images are then read from the slide's own file")
+        self.stop.setAccessibleName("Stop what runs in the background")
+        self.stop.hide()
         self.message = text_line("message")
         self.message.setAccessibleName("Message")
         self.dismiss = QToolButton()
@@ -59,7 +66,10 @@ class StatusLine(QWidget):
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 2, 6, 4)
         column.setSpacing(4)
-        column.addWidget(self.bar)
+        work = QHBoxLayout()
+        work.addWidget(self.bar, 1)
+        work.addWidget(self.stop)
+        column.addLayout(work)
         column.addLayout(row)
         self._fading = QTimer(self)
         self._fading.setSingleShot(True)
@@ -103,13 +113,23 @@ class StatusLine(QWidget):
     def _reported(self, lane: str, report: Any) -> None:
         if lane in QUIET_LANES or not isinstance(report, Progress):
             return
+        is_background = lane in BACKGROUND_LANES
+        if is_background and self._is_busy(QUIET_LANES | BACKGROUND_LANES):
+            return
         self.bar.setRange(0, report.total)
         self.bar.setValue(report.done)
         share = f"  {report.fraction:.0%}" if report.total else ""
         self.bar.setFormat(f"{report.phase}{share}")
         self.bar.show()
+        self.stop.setVisible(is_background)
 
     def _ended(self, lane: str) -> None:
         self._running[lane] = max(0, self._running.get(lane, 0) - 1)
-        if not any(n for name, n in self._running.items() if name not in QUIET_LANES):
+        if not self._is_busy(QUIET_LANES):
             self.bar.hide()
+        if lane in BACKGROUND_LANES or not self._is_busy(QUIET_LANES):
+            self.stop.hide()
+
+    def _is_busy(self, but: frozenset[str]) -> bool:
+        """Whether anything runs on other lanes than these."""
+        return any(n for name, n in self._running.items() if name not in but)

@@ -9,6 +9,8 @@ torch's out-of-memory errors are such.
 from __future__ import annotations
 
 import logging
+import os
+import sys
 import threading
 import time
 from collections import defaultdict, deque
@@ -20,12 +22,20 @@ from typing import Any, TypeAlias
 from qtpy.QtCore import QObject, Qt, QTimer, Signal
 
 from napari_ims_tumor.job import Job, run_inline
-from napari_ims_tumor.session.jobs import PATIENT_LANES, JobListener, Lane, explain
+from napari_ims_tumor.session.jobs import (
+    BACKGROUND_LANES,
+    PATIENT_LANES,
+    JobListener,
+    Lane,
+    explain,
+)
 
 REPORT_INTERVAL_MS = 34
 """At most about 30 reports a second reach a lane's listener."""
 CLOSE_TIMEOUT_S = 10.0
 """A job answers between two of its reports; none takes longer than this for one step."""
+
+BACKGROUND_NICENESS = 10
 
 AnyJob: TypeAlias = Job[Any, Any]
 AnyListener: TypeAlias = JobListener[Any, Any]
@@ -82,6 +92,8 @@ class _Task:
         return mail
 
     def _drive(self) -> None:
+        if self.lane in BACKGROUND_LANES:
+            _step_back()
         self._post(self._outcome())
 
     def _outcome(self) -> _Outcome:
@@ -115,6 +127,13 @@ class _Task:
             first = len(self._mail) == 1
         if first or isinstance(item, _Outcome):
             self.wake(self)
+
+
+def _step_back() -> None:
+    """Let all other threads have the processor first, where a thread has a priority of its own."""
+    if sys.platform == "linux":
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), BACKGROUND_NICENESS)
 
 
 def _supersedes(new: Any, old: Any) -> bool:

@@ -189,10 +189,20 @@ class ImzmlDataset:
     def index_job(self) -> Job[Progress, str] | None:
         """Return a job that makes ion images instantaneous; ``None`` for a small slide.
 
-        An index is built, or the one that was kept is found. The job returns why that cannot be
-        done, or an empty text.
+        An index is built, or the one that was kept is found; and what else takes all spectra is
+        found out. The job returns why there is no index, or an empty text.
         """
-        return None if self._is_small else self._windows.job()
+        return None if self._is_small else self._prepare()
+
+    def _prepare(self) -> Job[Progress, str]:
+        note = yield from self._windows.job()
+        if self._summary is None:
+            yield Progress("Summing intensities")
+            self._summarized()
+        if self._mean_and_max is None:
+            yield Progress("Averaging spectra")
+            self._averaged()
+        return note
 
     def ion_images(self, windows: Sequence[MassWindow], reduce: Reduction = "sum") -> FloatArray:
         """Raw intensity inside each window, (windows, *image_shape); NaN = unmeasured."""
