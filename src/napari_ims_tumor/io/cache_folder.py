@@ -196,20 +196,15 @@ class CacheEntry:
         facts: Mapping[str, Any],
         arrays: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
-        """Keep facts and arrays; raise a :class:`CacheError` where that cannot be done.
-
-        It does not wait for the disk: such parts are small, and soon made anew.
-        """
+        """Keep facts and arrays; raise a :class:`CacheError` where that cannot be done."""
         kept = {name: np.asarray(values) for name, values in (arrays or {}).items()}
         self.cache.refuse_too_large(sum(values.nbytes for values in kept.values()))
-        with self.writing(part, version, facts, wait=False) as writer:
+        with self.writing(part, version, facts) as writer:
             for name, values in kept.items():
                 writer.put(name, values)
 
     @contextmanager
-    def writing(
-        self, part: str, version: int, facts: Mapping[str, Any], wait: bool = True
-    ) -> Iterator[PartWriter]:
+    def writing(self, part: str, version: int, facts: Mapping[str, Any]) -> Iterator[PartWriter]:
         """Lend a writer; what it wrote becomes the part when the block ends, else nothing stays.
 
         Parameters
@@ -218,8 +213,6 @@ class CacheEntry:
             Name, and version of its format.
         facts
             JSON values; looked at when the block ends.
-        wait
-            Wait until the disk has it.
         """
         unfinished = self._folder / f"{UNFINISHED}{secrets.token_hex(4)}"
         try:
@@ -227,7 +220,7 @@ class CacheEntry:
             writer = PartWriter(unfinished)
             try:
                 yield writer
-                writer.finish(version, facts, wait)
+                writer.finish(version, facts)
             finally:
                 writer.close()
             self._publish(unfinished, part)

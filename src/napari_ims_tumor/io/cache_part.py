@@ -1,7 +1,7 @@
 """One part of a cache entry: facts and arrays that belong together, written whole or not at all.
 
 A part is a folder: ``part.json`` says what there is, each array is a file of plain values. It gets
-its name only once everything is on the disk. A file in it is never written again, so that it may be
+its name only once everything is written. A file in it is never written again, so that it may be
 mapped: removing it, from any process, leaves the map as it was.
 """
 
@@ -21,8 +21,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 LISTING: Final = "part.json"
-_SYNC_BYTES: Final = 64 << 20
-"""Bytes after which the disk is waited for: a writer can be stopped, and the end takes no time."""
 _WRONG: Final = (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError)
 """What a damaged part can raise while it is read."""
 
@@ -51,7 +49,6 @@ class PartWriter:
         self._files = ExitStack()
         self._open: dict[str, BinaryIO] = {}
         self._stored: dict[str, dict[str, Any]] = {}
-        self._unsynced = 0
 
     def append(self, name: str, values: NDArray[Any]) -> None:
         """Write values behind those that were given for this name, all of one type."""
@@ -65,33 +62,22 @@ class PartWriter:
             raise TypeError(f"{name} holds {stored['dtype']}, not {dtype}")
         _write_all(self._open[name], np.ascontiguousarray(values, dtype).reshape(-1))
         stored["shape"][0] += values.size
-        self._unsynced += values.nbytes
-        if self._unsynced > _SYNC_BYTES:
-            os.fsync(self._open[name].fileno())
-            self._unsynced = 0
 
     def put(self, name: str, values: NDArray[Any]) -> None:
         """Write an array of any shape whole."""
         self.append(name, values)
         self._stored[name]["shape"] = list(values.shape)
 
-    def finish(self, version: int, facts: Mapping[str, Any], wait: bool = True) -> None:
-        """Bring everything to the disk; only the name of the folder is missing then.
+    def finish(self, version: int, facts: Mapping[str, Any]) -> None:
+        """Write down what there is; only the name of the folder is missing then.
 
-        Not to ``wait`` for the disk costs the part where the power fails now: the sums tell.
+        It does not wait for the disk: where the power fails now, the sums tell.
         """
-        for name, file in self._open.items():
-            if wait:
-                os.fsync(file.fileno())
-            stored = self._stored[name]
+        for name, stored in self._stored.items():
             values = _load(self._folder / _file_name(name), stored, mapped=True)
             stored["sum"] = word_sum(values)
         text = json.dumps({"version": version, "facts": facts, "arrays": self._stored})
-        with (self._folder / LISTING).open("xb") as file:
-            file.write(_sealed(text))
-            file.flush()
-            if wait:
-                os.fsync(file.fileno())
+        (self._folder / LISTING).write_bytes(_sealed(text))
         self.close()
 
     def close(self) -> None:
