@@ -94,6 +94,21 @@ def test_what_cannot_be_exported_is_one_line(made, capsys, asked, said) -> None:
     assert sorted(made.folder.iterdir()) == before
 
 
+def test_measured_slides_are_never_replaced_but_earlier_exports_are(made, tmp_path, capsys) -> None:
+    measured = tmp_path / "measured.imzML"
+    measured.write_text("<mzML>years of work</mzML>")
+    assert run("export", made.slide, "-o", measured) == 2
+    assert "measured.imzML is not an export of this program" in capsys.readouterr().err
+    assert measured.read_text() == "<mzML>years of work</mzML>"
+    (tmp_path / "alone.ibd").write_bytes(b"years of work")
+    assert run("export", made.slide, "-o", tmp_path / "alone.imzML") == 2
+    assert "alone.ibd is not an export" in capsys.readouterr().err
+    for rows in ("0-9", "0-5"):
+        assert run("export", made.slide, "--rows", rows, "-o", tmp_path / "part.imzML") == 0
+    with open_imzml(tmp_path / "part.imzML") as part:
+        assert part.pixels.shape[0] <= 6
+
+
 def test_a_disk_that_is_too_small_is_named_with_both_sizes(made, tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("shutil.disk_usage", lambda _: SimpleNamespace(free=1234))
     assert run("export", made.slide, "-o", tmp_path / "a.imzML") == 2

@@ -13,6 +13,7 @@ import tifffile
 from PIL import Image
 
 from napari_ims_tumor.io.image_file import read_planes
+from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.io.picture_file import ColorScale
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
@@ -142,6 +143,21 @@ def test_spectra_are_those_shown_and_the_means_of_the_classes(
         assert np.array_equal(mz, spectrum.mz)
         assert np.array_equal(intensity, spectrum.intensity.astype(np.float64))
     assert "normalization: none" in head
+
+
+def test_painted_pixels_become_a_slide_with_their_labels(
+    ready: Session, view: View, strokes: Any, slide: InMemoryDataset, tmp_path: Path
+):
+    ready.exports.write("part", tmp_path / "part.imzML", view)
+    painted = np.flatnonzero(slide.pixels.as_vector(strokes) > 0)
+    with open_imzml(tmp_path / "part.imzML") as part:
+        assert part.n_spectra == painted.size
+        for k, i in enumerate(painted.tolist()):
+            assert np.array_equal(part.spectrum(k).intensity, slide.spectrum(i).intensity)
+        labels = np.load(tmp_path / "part_labels.npy")
+        assert np.array_equal(
+            part.pixels.as_vector(labels), slide.pixels.as_vector(strokes)[painted]
+        )
 
 
 def test_pictures_say_what_was_clipped_and_keep_the_facts(

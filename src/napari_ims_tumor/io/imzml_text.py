@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
 
@@ -40,6 +41,10 @@ _POLARITIES: Final = {
 _LAYOUTS: Final = {"continuous": "IMS:1000030", "processed": "IMS:1000031"}
 _MODES: Final = {"profile": "MS:1000128", "centroid": "MS:1000127"}
 SOFTWARE: Final = "napari-ims-tumor"
+
+_OWN_SOFTWARE: Final = "napari_ims_tumor"
+_OWN_HISTORY: Final = "napari_ims_tumor_export"
+_HEAD_AT_MOST: Final = 1 << 24
 
 SPECTRUM: Final = """\
       <spectrum id="spectrum=%d" index="%d" defaultArrayLength="%d">
@@ -176,6 +181,16 @@ def checksum_place(text: bytes) -> int:
     return text.index(_SHA1_LATER.encode())
 
 
+def is_own(path: Path) -> bool:
+    """Whether an .imzML file says in its head that it was last written here."""
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD_AT_MOST)
+    except OSError:
+        return False
+    return f'defaultDataProcessingRef="{_OWN_HISTORY}"'.encode() in head
+
+
 def run_id(name: str) -> str:
     """Make an XML id of a slide's name: without spaces and the like, and not numeric at first."""
     plain = re.sub(r"[^A-Za-z0-9_.-]", "_", name) or "run"
@@ -261,10 +276,6 @@ def _groups(head: Head) -> str:
 def _group(name: str, terms: Sequence[str]) -> str:
     inside = "".join(f"      {term}" for term in terms)
     return f'    <referenceableParamGroup id="{name}">\n{inside}    </referenceableParamGroup>\n'
-
-
-_OWN_SOFTWARE: Final = "napari_ims_tumor"
-_OWN_HISTORY: Final = "napari_ims_tumor_export"
 
 
 def _software(head: Head) -> str:

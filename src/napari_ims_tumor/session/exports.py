@@ -21,7 +21,7 @@ from napari_ims_tumor.session.spectra_out import gather_spectra, write_spectra_f
 if TYPE_CHECKING:
     from napari_ims_tumor.session.session import Session
 
-What: TypeAlias = Literal["prediction", "labels", "ions", "spectra"]
+What: TypeAlias = Literal["prediction", "labels", "ions", "spectra", "part"]
 
 _IMAGES: Final[Mapping[str, str]] = {
     ".ome.tif": "OME-TIFF image",
@@ -40,6 +40,7 @@ FORMATS: Final[Mapping[What, Mapping[str, str]]] = {
         ".csv": "Table",
     },
     "spectra": {".csv": "Table", ".png": "Picture", ".svg": "Drawing"},
+    "part": {".imzML": "Slide"},
 }
 """What can be exported → ending → what the file is."""
 NO_IONS: Final = "No ion image is visible: click a peak of the spectrum, or show its layer."
@@ -84,7 +85,7 @@ class SessionExports:
             return "Open a slide first."
         if what == "prediction" and slide.prediction is None:
             return "Predict this slide first."
-        if what == "labels" and not slide.annotation.labels.any():
+        if what in ("labels", "part") and not slide.annotation.labels.any():
             return "Nothing is painted yet."
         return None
 
@@ -109,7 +110,7 @@ def ending_of(path: Path, what: What) -> str | None:
     """Find the known ending of a path; ``None`` for one that cannot be written."""
     name = path.name.lower()
     also = {".tif": ".ome.tif", ".tiff": ".ome.tif"} if ".ome.tif" in FORMATS[what] else {}
-    known = next((ending for ending in FORMATS[what] if name.endswith(ending)), None)
+    known = next((ending for ending in FORMATS[what] if name.endswith(ending.lower())), None)
     return known or also.get(path.suffix.lower())
 
 
@@ -126,8 +127,20 @@ def _job(what: What, slide: SlideState, path: Path, view: View) -> Job[Progress,
         _write_prediction(slide, path, view)
     elif what == "labels":
         _write_labels(slide, path)
+    elif what == "part":
+        yield from _export_part(slide, path)
     else:
         write_shown(path, slide.dataset, view.ions, view.tissue)
+
+
+def _export_part(slide: SlideState, path: Path) -> Job[Progress, None]:
+    """Write the spectra of all painted pixels as a slide, with their labels beside."""
+    from napari_ims_tumor.io.slide_export.choosing import PixelChoice
+    from napari_ims_tumor.io.slide_export.job import export_job
+    from napari_ims_tumor.io.slide_export.request import ExportRequest
+
+    request = ExportRequest(pixels=PixelChoice(labels=slide.annotation))
+    yield from export_job(slide.dataset, path, request)
 
 
 def _write_prediction(slide: SlideState, path: Path, view: View) -> None:

@@ -19,12 +19,14 @@ WORDS: Final[dict[What, str]] = {
     "labels": "Labels",
     "ions": "Visible ion images",
     "spectra": "Spectra",
+    "part": "Painted pixels",
 }
 ABOUT: Final[dict[What, str]] = {
     "prediction": "Probabilities and uncertainty; a picture shows what is looked at, as colored",
     "labels": "What was painted",
     "ions": "The ion images whose layers are visible; a picture shows them as colored",
     "spectra": "The mean of the slide and of each painted class, and the picked pixel",
+    "part": "The spectra of all painted pixels as a slide of their own, with the labels beside",
 }
 
 

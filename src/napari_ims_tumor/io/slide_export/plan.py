@@ -12,7 +12,7 @@ import numpy as np
 
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.io.imzml.pair import pair_of
-from napari_ims_tumor.io.imzml_text import spectrum_text
+from napari_ims_tumor.io.imzml_text import is_own, spectrum_text
 from napari_ims_tumor.io.slide_export.request import FOLDERS, Kind
 from napari_ims_tumor.io.slide_export.to_imzml import beside
 from napari_ims_tumor.io.slide_export.types import types_on_disk
@@ -199,6 +199,15 @@ def _other_half(path: Path) -> tuple[Path, ...]:
         return ()
 
 
+def _refuse_measured(path: Path) -> None:
+    """What an instrument measured cannot be measured again: only own exports are replaced."""
+    for file in (path, path.with_suffix(".ibd")):
+        if file.exists() and not is_own(path):
+            raise ImsTumorError(
+                f"{file} is not an export of this program and would be replaced: give another name"
+            )
+
+
 def _refuse_wrong_place(plan: ExportPlan) -> None:
     path = plan.path
     if not path.absolute().parent.is_dir():
@@ -208,6 +217,8 @@ def _refuse_wrong_place(plan: ExportPlan) -> None:
     if plan.kind not in FOLDERS:
         if path.is_dir():
             raise ImsTumorError(f"{path} is a folder: give the name of a file in it")
+        if plan.kind == "imzml":
+            _refuse_measured(path)
         return
     if path.is_file():
         raise ImsTumorError(f"{path} is a file: a .zarr is a folder, give it another name")
