@@ -44,3 +44,7 @@ class SessionFileError(ImsTumorError):
 
 class QueryError(ImsTumorError):
     """A question that has no answer: an m/z that is not a number, a tolerance below zero."""
+
+
+class MemoryBudgetError(ImsTumorError):
+    """A memory budget that is not understood or too small, or nowhere to put what exceeds it."""

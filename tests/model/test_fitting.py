@@ -20,6 +20,7 @@ from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.model.samples import why_not_fit
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.msi.matrix_room import MatrixRoom
 
 
 def test_the_linear_answer_comes_first_with_device_and_score(build: Any) -> None:
@@ -280,3 +281,12 @@ def test_a_broken_loss_keeps_what_was_good_and_says_so(
     seen, model = build.reports(spectra)
     assert "not a number" in seen[-1].note + str(model.card["note"])
     assert balanced_accuracy(predict_matrix(model, spectra.values), spectra.classes) > 0.9
+
+
+@pytest.mark.parametrize("network", ["linear", "default", "isotopenet", "faithful"])
+def test_where_matrices_lie_leaves_no_trace_in_the_model(build: Any, network: Any) -> None:
+    spectra = build.distant_gate(300, 64, 1)
+    room = MatrixRoom(0)
+    in_files = build.fitted(replace(spectra, room=room), network=network, epochs=2)
+    assert room.in_files > 5 * spectra.values.nbytes
+    assert model_bytes(in_files) == model_bytes(build.fitted(spectra, network=network, epochs=2))

@@ -16,6 +16,7 @@ from napari_ims_tumor.io.imzml import open_imzml_job
 from napari_ims_tumor.job import Job, Progress, run_inline
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassTolerance
+from napari_ims_tumor.msi.memory_budget import GivenBudget
 
 if TYPE_CHECKING:
     from napari_ims_tumor.io.slide_export.job import Exported
@@ -47,7 +48,7 @@ def export(slide: PathLike | MsiDataset, path: PathLike, **options: Any) -> Expo
         Where the file has channels: ``mz``, ``peaks`` or ``bins``, ``tolerance`` (``"20ppm"``),
         ``normalize`` and ``reduce``. Of tables: ``by`` (``"slide"``, ``"class"``, ``"group"``,
         ``"region"``) and ``table`` (``"long"``, ``"wide"``). Of zarr: ``array``
-        (``"image"``, ``"pixels"``).
+        (``"image"``, ``"pixels"``). ``memory_budget`` as for :func:`open_imzml`.
 
     Returns
     -------
@@ -63,7 +64,10 @@ def export(slide: PathLike | MsiDataset, path: PathLike, **options: Any) -> Expo
 
 
 def export_job(
-    slide: PathLike | MsiDataset, path: PathLike, **options: Any
+    slide: PathLike | MsiDataset,
+    path: PathLike,
+    memory_budget: GivenBudget = None,
+    **options: Any,
 ) -> Job[Progress, Exported]:
     """Return :func:`export` as a job, which reports how far it is and can be stopped."""
     from napari_ims_tumor.io.slide_export.job import export_job as job
@@ -71,7 +75,7 @@ def export_job(
     request = export_request(**options)
     if not isinstance(slide, (str, os.PathLike)):
         return (yield from job(slide, Path(path), request))
-    with (yield from open_imzml_job(slide)) as opened:
+    with (yield from open_imzml_job(slide, memory_budget)) as opened:
         return (yield from job(opened, Path(path), request))
 
 
@@ -87,7 +91,10 @@ def plan_export(slide: PathLike | MsiDataset, path: PathLike, **options: Any) ->
 
 
 def plan_export_job(
-    slide: PathLike | MsiDataset, path: PathLike, **options: Any
+    slide: PathLike | MsiDataset,
+    path: PathLike,
+    memory_budget: GivenBudget = None,
+    **options: Any,
 ) -> Job[Progress, ExportPlan]:
     """Return :func:`plan_export` as a job."""
     from napari_ims_tumor.io.slide_export.job import plan_export_job as job
@@ -95,7 +102,7 @@ def plan_export_job(
     request = export_request(**options)
     if not isinstance(slide, (str, os.PathLike)):
         return (yield from job(slide, Path(path), request))
-    with (yield from open_imzml_job(slide)) as opened:
+    with (yield from open_imzml_job(slide, memory_budget)) as opened:
         return (yield from job(opened, Path(path), request))
 
 

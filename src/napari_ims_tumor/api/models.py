@@ -17,6 +17,7 @@ from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.memory_budget import GivenBudget, MemoryBudget
 
 if TYPE_CHECKING:
     from napari_ims_tumor.cohort.report import EvaluationReport
@@ -45,6 +46,7 @@ def fit(
     labels: Labels,
     groups: PathLike | NDArray[Any] | None = None,
     base: PathLike | FittedModel | None = None,
+    memory_budget: GivenBudget = None,
     **options: Any,
 ) -> FittedModel:
     """Fit a model to the labelled pixels of one slide.
@@ -60,6 +62,9 @@ def fit(
         validation. Without it, strokes and tissue regions are the groups.
     base
         A model to fine-tune, or its file.
+    memory_budget
+        What the slide's data may take in memory, as in ``"2GB"``; see :func:`open_imzml`. The model
+        is the same, bit by bit, whatever it is.
     **options
         Fields of :class:`~napari_ims_tumor.model.config.FitConfig`: ``network`` (``"default"``,
         ``"linear"``, ``"isotopenet"``, ``"faithful"``), ``epochs``, ``seed``, ``device``,
@@ -77,16 +82,17 @@ def fit(
     from napari_ims_tumor.cohort.fitting import fit_cohort
     from napari_ims_tumor.cohort.table import CohortSlide
 
-    config = fit_config(**options)
+    config, memory = fit_config(**options), MemoryBudget.of(memory_budget)
     start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
     one = CohortSlide(_slide(slide), _labels(labels), _groups(groups))
-    return run_inline(fit_cohort((one,), config, start))
+    return run_inline(fit_cohort((one,), config, start, memory=memory))
 
 
 def fit_cohort(
     cohort: PathLike,
     slides: str | None = None,
     base: PathLike | FittedModel | None = None,
+    memory_budget: GivenBudget = None,
     **options: Any,
 ) -> FittedModel:
     """Fit one model to the labelled pixels of many slides.
@@ -97,7 +103,7 @@ def fit_cohort(
         A table with the columns slide, labels and optionally groups.
     slides
         Which of them, ``"1-4,7"`` or names; all by default.
-    base, **options
+    base, memory_budget, **options
         As for :func:`fit`.
     """
     from napari_ims_tumor.cohort.fitting import fit_cohort as job
@@ -106,11 +112,15 @@ def fit_cohort(
 
     chosen = select_slides(read_cohort(cohort), slides)
     start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
-    return run_inline(job(chosen, fit_config(**options), start))
+    memory = MemoryBudget.of(memory_budget)
+    return run_inline(job(chosen, fit_config(**options), start, memory=memory))
 
 
 def predict(
-    model: PathLike | FittedModel, slide: PathLike | MsiDataset, device: str = "auto"
+    model: PathLike | FittedModel,
+    slide: PathLike | MsiDataset,
+    device: str = "auto",
+    memory_budget: GivenBudget = None,
 ) -> Prediction:
     """Predict the class probabilities of every measured pixel of a slide.
 
@@ -122,8 +132,10 @@ def predict(
     from napari_ims_tumor.model import prediction
 
     fitted = read_model(model) if isinstance(model, (str, os.PathLike)) else model
-    dataset = open_imzml(slide) if isinstance(slide, (str, os.PathLike)) else slide
-    return run_inline(prediction.predict(fitted, dataset, device))
+    if not isinstance(slide, (str, os.PathLike)):
+        return run_inline(prediction.predict(fitted, slide, device))
+    with open_imzml(slide, memory_budget=memory_budget) as dataset:
+        return run_inline(prediction.predict(fitted, dataset, device))
 
 
 def evaluate(
@@ -132,6 +144,7 @@ def evaluate(
     folds: int = 5,
     permute_labels: int | None = None,
     slides: str | None = None,
+    memory_budget: GivenBudget = None,
     **options: Any,
 ) -> EvaluationReport:
     """Judge networks by cross-validation with whole groups held out.
@@ -148,7 +161,7 @@ def evaluate(
         A seed: labels are shuffled among the labelled pixels, so that nothing can be learned.
     slides
         Which of the slides, ``"1-4,7"`` or names; all by default.
-    **options
+    memory_budget, **options
         As for :func:`fit`.
     """
     from napari_ims_tumor.cohort.cross_validation import evaluate as cross_validate
@@ -157,7 +170,8 @@ def evaluate(
 
     chosen = select_slides(read_cohort(cohort), slides)
     config = fit_config(**options)
-    job = cross_validate(chosen, tuple(networks), config, folds, permute_labels)
+    memory = MemoryBudget.of(memory_budget)
+    job = cross_validate(chosen, tuple(networks), config, folds, permute_labels, memory)
     return run_inline(job).with_files(cohort_table=Path(cohort))
 
 
@@ -166,6 +180,7 @@ def validate(
     cohort: PathLike,
     slides: str | None = None,
     device: str = "auto",
+    memory_budget: GivenBudget = None,
 ) -> EvaluationReport:
     """Judge a finished model on slides it has not seen; nothing is fitted.
 
@@ -179,6 +194,8 @@ def validate(
         Which of the slides, ``"5-8"`` or names; all by default.
     device
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+    memory_budget
+        As for :func:`fit`.
     """
     from napari_ims_tumor.cohort.external_validation import validate as judge
     from napari_ims_tumor.cohort.selection import select_slides
@@ -187,7 +204,7 @@ def validate(
     file = Path(model) if isinstance(model, (str, os.PathLike)) else None
     fitted = read_model(model) if isinstance(model, (str, os.PathLike)) else model
     chosen = select_slides(read_cohort(cohort), slides)
-    report = run_inline(judge(fitted, chosen, device))
+    report = run_inline(judge(fitted, chosen, device, MemoryBudget.of(memory_budget)))
     return report.with_files(cohort_table=Path(cohort), model_file=file)
 
 

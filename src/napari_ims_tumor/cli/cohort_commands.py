@@ -60,13 +60,15 @@ def _evaluate(given: argparse.Namespace) -> int:
         from napari_ims_tumor.cohort.external_validation import validate
         from napari_ims_tumor.model.checkpoint import read_model
 
-        report: EvaluationReport = drive(validate(read_model(given.model), slides, given.device))
+        model = read_model(given.model)
+        report: EvaluationReport = drive(validate(model, slides, given.device, given.memory))
     else:
         from napari_ims_tumor.cohort.cross_validation import evaluate
 
         config = fit_config(given, "default")
         networks = tuple(name.strip() for name in given.networks.split(",") if name.strip())
-        report = drive(evaluate(slides, networks, config, given.folds, given.permute_labels))
+        how = (given.folds, given.permute_labels, given.memory)
+        report = drive(evaluate(slides, networks, config, *how))
     report = report.with_files(cohort_table=given.cohort, model_file=given.model)
     path = report.write(given.output)
     for line in report.summary():

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any, Final
 
-from napari_ims_tumor.cli.numbers import at_least_one
+from napari_ims_tumor.cli.numbers import add_memory_to, at_least_one
 from napari_ims_tumor.cli.terminal import drive, print_facts, say
 from napari_ims_tumor.errors import QueryError
 
@@ -30,6 +30,7 @@ def add_to(commands: Commands) -> None:
     _add_pixels_to(export.add_argument_group("which pixels (together they narrow the choice)"))
     _add_spectra_to(export.add_argument_group("what of their spectra"))
     _add_channels_to(export.add_argument_group("which ions, where the output has channels"))
+    add_memory_to(export)
     export.set_defaults(run=_export)
 
 
@@ -82,7 +83,7 @@ def _add_channels_to(group: argparse._ArgumentGroup) -> None:
 def _export(given: argparse.Namespace) -> int:
     from napari_ims_tumor.api.exporting import export_job, plan_export_job
 
-    options = _options(given)
+    options = {**_options(given), "memory_budget": given.memory}
     if given.dry_run:
         plan = drive(plan_export_job(given.slide, given.output, **options))
         _say_all(plan.notices)

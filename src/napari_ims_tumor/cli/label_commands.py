@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from napari_ims_tumor.cli.numbers import add_memory_to
 from napari_ims_tumor.cli.outputs import refuse_labels_path
 from napari_ims_tumor.cli.terminal import drive, print_facts, say
 from napari_ims_tumor.errors import LabelsError
@@ -35,6 +36,7 @@ def add_to(commands: Commands) -> None:
         "--affine", metavar="A,B,U,C,D,V",
         help="the annotated image's x, y is the slide's Ax + By + U, Cx + Dy + V",
     )  # fmt: skip
+    add_memory_to(labels)
     labels.set_defaults(run=_labels)
 
 
@@ -45,7 +47,7 @@ def _labels(given: argparse.Namespace) -> int:
     refuse_labels_path(given.output, (given.slide, given.labels))
     how = _how(given)
     _refuse_idle_options(given)
-    with drive(open_imzml_job(given.slide)) as slide:
+    with drive(open_imzml_job(given.slide, given.memory)) as slide:
         pixels = slide.pixels
     annotation, notices = read_labels(given.labels, pixels, how=how)
     for notice in notices:

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_ims_tumor.cli.numbers import at_least_one, seed
+from napari_ims_tumor.cli.numbers import add_memory_to, at_least_one, seed
 from napari_ims_tumor.cli.outputs import refuse_image_path, refuse_model_path
 from napari_ims_tumor.cli.terminal import drive, say
 from napari_ims_tumor.errors import CohortError
@@ -47,11 +47,13 @@ def add_to(commands: Commands) -> None:
     predict.add_argument(
         "--uncertainty", action="store_true", help="add planes: entropy, linear versus network"
     )
+    add_memory_to(predict)
     predict.set_defaults(run=_predict)
 
 
 def add_fit_options(command: argparse.ArgumentParser) -> None:
     """Add what every command that fits understands."""
+    add_memory_to(command)
     command.add_argument("--seed", type=seed, default=0, help="of all that is drawn; default 0")
     command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     command.add_argument(
@@ -95,13 +97,14 @@ def _fit_job(
     if given.cohort is not None:
         if given.slide is not None or given.groups is not None:
             raise CohortError("give either SLIDE LABELS or --cohort COHORT.csv, not both")
-        return fit_cohort(select_slides(read_cohort(given.cohort), given.slides), config, base, say)
+        slides = select_slides(read_cohort(given.cohort), given.slides)
+        return fit_cohort(slides, config, base, say, given.memory)
     if given.slides is not None:
         raise CohortError("--slides chooses slides of a --cohort: give the table as well")
     if given.slide is None or given.labels is None:
         raise CohortError("give SLIDE and LABELS, or --cohort COHORT.csv")
     one = CohortSlide(given.slide, given.labels, given.groups)
-    return fit_cohort((one,), config, base, say)
+    return fit_cohort((one,), config, base, say, given.memory)
 
 
 def _refuse_absent_device(name: str) -> None:
@@ -121,7 +124,7 @@ def _predict(given: argparse.Namespace) -> int:
     refuse_image_path(given.output)
     model = read_model(given.model)
     _refuse_absent_device(given.device)
-    with drive(open_imzml_job(given.slide)) as slide:
+    with drive(open_imzml_job(given.slide, given.memory)) as slide:
         made = drive(predict(model, slide, given.device))
         about = {**made.about(), "slide": slide.name}
         values, names = made.planes(given.uncertainty)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import argparse
 from typing import Final
 
+from napari_ims_tumor.errors import MemoryBudgetError
+from napari_ims_tumor.msi.memory_budget import MemoryBudget
+
 LARGEST_SEED: Final = 2**63 - 1
 
 
@@ -22,6 +25,23 @@ def seed(text: str) -> int:
     if not 0 <= number <= LARGEST_SEED:
         raise argparse.ArgumentTypeError(f"give a whole number from 0 to {LARGEST_SEED}")
     return number
+
+
+def add_memory_to(command: argparse.ArgumentParser) -> None:
+    """Add ``--memory`` to a command that reads slides."""
+    command.add_argument(
+        "--memory",
+        type=_memory,
+        metavar="2GB",
+        help="what slides may take in memory; default a quarter of what there is, at most 4GB",
+    )
+
+
+def _memory(text: str) -> MemoryBudget:
+    try:
+        return MemoryBudget.parse(text)
+    except MemoryBudgetError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def _whole(text: str) -> int:

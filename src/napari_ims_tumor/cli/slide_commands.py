@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from napari_ims_tumor.cli.model_facts import print_model
+from napari_ims_tumor.cli.numbers import add_memory_to
 from napari_ims_tumor.cli.outputs import refuse_image_path
 from napari_ims_tumor.cli.session_facts import print_session
 from napari_ims_tumor.cli.terminal import drive, print_facts, say
@@ -33,6 +34,7 @@ def add_to(commands: Commands) -> None:
         help=".imzML, .safetensors (a model), .imstumor (a session)",
     )
     info.add_argument("--json", action="store_true", help=AS_JSON)
+    add_memory_to(info)
     info.set_defaults(run=_info)
 
     check = commands.add_parser(
@@ -40,6 +42,7 @@ def add_to(commands: Commands) -> None:
     )
     check.add_argument("slide", type=Path, help=SLIDE)
     check.add_argument("--json", action="store_true", help=AS_JSON)
+    add_memory_to(check)
     check.set_defaults(run=_check)
 
     image = commands.add_parser("ion-image", help="write the intensity inside an m/z window")
@@ -64,6 +67,7 @@ def add_to(commands: Commands) -> None:
         "reference:MZ or reference:MZ:TOLERANCE",
     )
     image.add_argument("-o", "--output", type=Path, required=True, help=".npy or .ome.tif")
+    add_memory_to(image)
     image.set_defaults(run=_ion_image)
 
 
@@ -104,7 +108,7 @@ def _info(given: argparse.Namespace) -> int:
     if special is not None:
         special(given.slide, given.json)
         return 0
-    with drive(open_imzml_job(given.slide)) as slide:
+    with drive(open_imzml_job(given.slide, given.memory)) as slide:
         facts = slide_facts(slide)
     if given.json:
         print_facts(facts, as_json=True)
@@ -119,7 +123,7 @@ def _info(given: argparse.Namespace) -> int:
 def _check(given: argparse.Namespace) -> int:
     from napari_ims_tumor.io.imzml import check_imzml
 
-    found: SlideCheck = drive(check_imzml(given.slide))
+    found: SlideCheck = drive(check_imzml(given.slide, given.memory))
     findings = [{"severity": f.severity, "text": f.text} for f in found.findings]
     if given.json:
         facts = {"slide": str(given.slide), "status": found.status, "findings": findings}
@@ -153,7 +157,7 @@ def _ion_image(given: argparse.Namespace) -> int:
     refuse_image_path(given.output)
     windows = [MassWindow(mz, tolerance) for mz in given.mz]
     names = [str(window) for window in windows]
-    with drive(open_imzml_job(given.slide)) as slide:
+    with drive(open_imzml_job(given.slide, given.memory)) as slide:
         reference = [measure.normalize] if isinstance(measure.normalize, MassWindow) else []
         for window in (*windows, *reference):
             _warn_of_nothing(slide, window)

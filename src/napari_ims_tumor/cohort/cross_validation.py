@@ -20,6 +20,8 @@ from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
+from napari_ims_tumor.msi.matrix_room import pieces
+from napari_ims_tumor.msi.memory_budget import MemoryBudget
 
 
 def evaluate(
@@ -28,6 +30,7 @@ def evaluate(
     config: FitConfig | None = None,
     n_folds: int = 5,
     permute_labels: int | None = None,
+    memory: MemoryBudget | None = None,
 ) -> Job[Progress, EvaluationReport]:
     """Cross-validate networks on the labelled spectra of a cohort.
 
@@ -44,11 +47,13 @@ def evaluate(
     permute_labels
         A seed: labels are permuted among the labelled pixels before anything else, which must
         bring every honest score to chance.
+    memory
+        What the slides may take in memory; the usual budget by default.
     """
     wanted = tuple(dict.fromkeys(_network(name) for name in networks))
     if not wanted:
         raise FitRefused(f"no network is named: use {' or '.join(NETWORKS)}")
-    gathered = yield from gather(slides)
+    gathered = yield from gather(slides, None, memory)
     return (
         yield from cross_validate(gathered, wanted, config or FitConfig(), n_folds, permute_labels)
     )
@@ -116,9 +121,9 @@ def _one_network(
     for number, fold in enumerate(folds):
         progress = Progress(f"{config.network}, fold {number + 1}", number, len(folds))
         model = yield from _fitted(spectra.take(fold.training), config, progress)
-        probabilities[fold.held_out] = predict_matrix(
-            model, spectra.values[fold.held_out], config.device
-        )
+        for part in pieces(len(fold.held_out), len(spectra.axis)):
+            rows = fold.held_out[part]
+            probabilities[rows] = predict_matrix(model, spectra.values[rows], config.device)
         models.append(model_facts(model))
     return NetworkResult(probabilities, time.monotonic() - begun, tuple(models))
 

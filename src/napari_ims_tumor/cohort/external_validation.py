@@ -17,12 +17,15 @@ from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.msi.arrays import Float32Array
-
-SPECTRA_AT_ONCE = 512
+from napari_ims_tumor.msi.matrix_room import pieces
+from napari_ims_tumor.msi.memory_budget import MemoryBudget
 
 
 def validate(
-    model: FittedModel, slides: tuple[CohortSlide, ...], device: str = "auto"
+    model: FittedModel,
+    slides: tuple[CohortSlide, ...],
+    device: str = "auto",
+    memory: MemoryBudget | None = None,
 ) -> Job[Progress, EvaluationReport]:
     """Judge a model on the labelled pixels of a cohort.
 
@@ -31,7 +34,7 @@ def validate(
     ModelFileError
         A slide does not cover the model's m/z axis, or the classes differ.
     """
-    gathered = yield from gather(slides, model.axis)
+    gathered = yield from gather(slides, model.axis, memory)
     classes = gathered.spectra.class_names
     if classes != model.class_names:
         raise ModelFileError(
@@ -78,8 +81,8 @@ def _linear_alone(model: FittedModel) -> FittedModel:
 def _predicted(model: FittedModel, gathered: Gathered, device: str) -> Job[Progress, Float32Array]:
     values = gathered.spectra.values
     parts = [np.zeros((0, len(model.class_names)), np.float32)]
-    for at in range(0, len(values), SPECTRA_AT_ONCE):
-        if (yield Progress("Predicting", at, len(values))) is STOP:
+    for part in pieces(*values.shape):
+        if (yield Progress("Predicting", part.start, len(values))) is STOP:
             raise JobStopped("Validation stopped: no report was written.")
-        parts.append(predict_matrix(model, values[at : at + SPECTRA_AT_ONCE], device))
+        parts.append(predict_matrix(model, values[part], device))
     return np.concatenate(parts)

@@ -11,6 +11,7 @@ from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import EpochReport, fit
+from napari_ims_tumor.msi.memory_budget import MemoryBudget
 
 
 def fit_cohort(
@@ -18,6 +19,7 @@ def fit_cohort(
     config: FitConfig,
     base: FittedModel | None = None,
     on_notice: Callable[[str], object] | None = None,
+    memory: MemoryBudget | None = None,
 ) -> Job[Progress | EpochReport, FittedModel]:
     """Read the labelled spectra of every slide, then fit.
 
@@ -31,8 +33,10 @@ def fit_cohort(
         A model to fine-tune: the spectra are read onto its axis.
     on_notice
         Called with each sentence on what was done to labels to make them fit.
+    memory
+        What the slides may take in memory; the usual budget by default.
     """
-    gathered = yield from gather(slides, base.axis if base else None)
+    gathered = yield from gather(slides, base.axis if base else None, memory)
     if on_notice is not None:
         for notice in gathered.notices:
             on_notice(notice)

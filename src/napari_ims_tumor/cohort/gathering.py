@@ -6,6 +6,7 @@ from collections.abc import Hashable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from napari_ims_tumor.cohort.naming import WholeSlide, distinct_names, group_nam
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError, LabelsError
 from napari_ims_tumor.io.annotation_file import read_groups, read_labels
+from napari_ims_tumor.io.cache_folder import CacheFolder
 from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.normalization import has_intensity
@@ -24,7 +26,12 @@ from napari_ims_tumor.msi.arrays import Float32Array, IntArray, frozen
 from napari_ims_tumor.msi.binning import bin_axis, bin_spectra, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.matrix_room import MatrixRoom, pieces
+from napari_ims_tumor.msi.memory_budget import MemoryBudget
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
+
+SCRATCH: Final = "scratch"
+"""Below the cache folder: matrices that are larger than memory while a fit runs."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,7 +92,9 @@ class _Labelled:
 
 
 def gather(
-    slides: tuple[CohortSlide, ...], axis: MassAxis | None = None
+    slides: tuple[CohortSlide, ...],
+    axis: MassAxis | None = None,
+    memory: MemoryBudget | None = None,
 ) -> Job[Progress, Gathered]:
     """Read the labelled spectra of every slide onto one axis.
 
@@ -95,6 +104,9 @@ def gather(
         Rows of the cohort table.
     axis
         A model's axis; ``None`` chooses one from the slides' spectra (not from their labels).
+    memory
+        What the slides may take in memory; the usual budget by default. What exceeds it lies in
+        scratch files in the user's cache folder.
 
     Raises
     ------
@@ -103,20 +115,27 @@ def gather(
     """
     if not slides:
         raise CohortError("the cohort lists no slide")
+    budget = memory or MemoryBudget.usual()
+    room = MatrixRoom(budget.of_matrices, CacheFolder.of_user().root / SCRATCH)
     with ExitStack() as opened:
         parts: list[_Labelled] = []
         names = distinct_names(slides)
         for number, slide in enumerate(slides):
             yield from _go_on("Opening slides", number, len(slides))
-            parts.append(_labelled(slide, names[number], len(slides) == 1, opened))
+            found = _open(slide, opened, budget)
+            parts.append(_labelled(found, names[number], len(slides) == 1))
         _refuse_pixels_labelled_twice(parts)
         chosen = axis or _common_axis([part.dataset for part in parts])
-        blocks = []
+        values = room.matrix(sum(part.indices.size for part in parts), len(chosen))
+        noted: list[_Labelled] = []
+        first = 0
         for part in parts:
             refuse_uncovered(part.dataset, chosen)
-            blocks.append((yield from bin_spectra(part.dataset, chosen, part.indices)))
-        noted = [_with_empty(part, block) for part, block in zip(parts, blocks, strict=True)]
-        return _joined(noted, np.concatenate(blocks), chosen)
+            own = values[first : first + part.indices.size]
+            yield from bin_spectra(part.dataset, chosen, part.indices, own)
+            noted.append(_with_empty(part, own))
+            first += part.indices.size
+        return _joined(noted, values, chosen, room)
 
 
 def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:
@@ -124,8 +143,8 @@ def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:
         raise JobStopped("Stopped while reading the slides: nothing was changed.")
 
 
-def _labelled(slide: CohortSlide, name: str, alone: bool, opened: ExitStack) -> _Labelled:
-    dataset = _open(slide.slide, opened)
+def _labelled(found: tuple[CohortSlide, MsiDataset], name: str, alone: bool) -> _Labelled:
+    slide, dataset = found
     annotation, notices = _labels(slide.labels, dataset)
     image = annotation.labels
     inside = (image > 0) & dataset.pixels.measured
@@ -150,10 +169,12 @@ def _labelled(slide: CohortSlide, name: str, alone: bool, opened: ExitStack) -> 
     )
 
 
-def _open(slide: Path | MsiDataset, opened: ExitStack) -> MsiDataset:
-    if not isinstance(slide, Path):
-        return slide
-    return opened.enter_context(open_imzml(slide))
+def _open(
+    slide: CohortSlide, opened: ExitStack, budget: MemoryBudget
+) -> tuple[CohortSlide, MsiDataset]:
+    if not isinstance(slide.slide, Path):
+        return slide, slide.slide
+    return slide, opened.enter_context(open_imzml(slide.slide, memory_budget=budget))
 
 
 def _labels(labels: Path | Annotation, dataset: MsiDataset) -> tuple[Annotation, tuple[str, ...]]:
@@ -212,7 +233,7 @@ def _common_axis(datasets: list[MsiDataset]) -> MassAxis:
 
 def _with_empty(part: _Labelled, values: Float32Array) -> _Labelled:
     """Say how many labelled spectra are empty: they teach nothing and are judged by chance."""
-    n = int((~has_intensity(values)).sum())
+    n = sum(int((~has_intensity(values[piece])).sum()) for piece in pieces(*values.shape))
     if not n:
         return part
     said = f"{part.name}: {n} of {len(values)} labelled spectra hold nothing on the m/z axis"
@@ -223,6 +244,7 @@ def _joined(
     parts: list[_Labelled],
     values: Float32Array,
     axis: MassAxis,
+    room: MatrixRoom,
 ) -> Gathered:
     keys = [key for part in parts for key in part.groups]
     number_of = {key: number for number, key in enumerate(dict.fromkeys(keys))}
@@ -236,6 +258,7 @@ def _joined(
         class_names=parts[0].class_names,
         group_kind=kind,
         annotation_revision=max(part.revision for part in parts),
+        room=room,
     )
     grids = [(part.dataset.pixels, part.indices) for part in parts]
     return Gathered(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 
@@ -19,8 +18,7 @@ from napari_ims_tumor.model.normalization import InputNormalization, root_of_sha
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
-
-ROWS_AT_ONCE: Final = 256
+from napari_ims_tumor.msi.matrix_room import pieces
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +70,11 @@ class LinearAnswer:
             return base.normalization
         if fold is None:
             return self.model.normalization
-        return InputNormalization.learn(self.roots[fold.training])
+        return InputNormalization.learn(self.roots, fold.training)
+
+    def inputs(self, normalization: InputNormalization, rows: IntArray) -> Float32Array:
+        """What a classifier is shown of some of the spectra."""
+        return self.spectra.room.changed(self.roots, normalization.apply, rows)
 
 
 def linear_phase(
@@ -81,13 +83,15 @@ def linear_phase(
     """Fit the linear model, show it, then judge and calibrate it on held-out groups."""
     begun = EpochReport("Linear model")
     yield from run.tell(begun)
-    roots = yield from run.drive(_roots(spectra.values), begun, to_end=True)
+    roots = yield from run.drive(_roots(spectra), begun, to_end=True)
     assert roots is not None  # noqa: S101 - driven to its end
     normalization = base.normalization if base else InputNormalization.learn(roots)
     start = _start(spectra, base)
+    inputs = spectra.room.changed(roots, normalization.apply)
     linear = yield from run.drive(
-        fit_linear(normalization.apply(roots), spectra.classes, start, run.is_over), begun, True
+        fit_linear(inputs, spectra.classes, start, run.is_over), begun, True
     )
+    del inputs
     assert linear is not None  # noqa: S101 - driven to its end
     model = _linear_model(spectra, config, normalization, linear)
     yield from run.tell(replace(begun, preview=model))
@@ -142,17 +146,19 @@ def _fold_logits(
     answer: LinearAnswer, fold: Fold, base: FittedModel | None
 ) -> Generator[float, None, Float32Array]:
     normalization = answer.normalization(fold, base)
-    inputs = normalization.apply(answer.roots)
+    inputs = answer.inputs(normalization, fold.training)
     classes = answer.spectra.classes[fold.training]
     start = _start(answer.spectra, base)
-    linear = yield from fit_linear(inputs[fold.training], classes, start)
-    return linear.logits(inputs[fold.held_out])
+    linear = yield from fit_linear(inputs, classes, start)
+    del inputs
+    return linear.logits(answer.inputs(normalization, fold.held_out))
 
 
-def _roots(values: Float32Array) -> Generator[None, None, Float32Array]:
-    roots = np.empty(values.shape, np.float32)
-    for at in range(0, len(values), ROWS_AT_ONCE):
-        roots[at : at + ROWS_AT_ONCE] = root_of_shares(values[at : at + ROWS_AT_ONCE])
+def _roots(spectra: LabelledSpectra) -> Generator[None, None, Float32Array]:
+    values = spectra.values
+    roots = spectra.room.matrix(*values.shape)
+    for part in pieces(*values.shape):
+        roots[part] = root_of_shares(values[part])
         yield
     return roots
 

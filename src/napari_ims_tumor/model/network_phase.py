@@ -134,7 +134,7 @@ def _trainer(
     shape: NetworkConfig,
 ) -> Trainer:
     rows = np.arange(len(answer.spectra)) if fold is None else fold.training
-    inputs = answer.normalization(fold, base).apply(answer.roots[rows])
+    inputs = answer.inputs(answer.normalization(fold, base), rows)
     data = TrainingSet(inputs, answer.spectra.classes[rows], _n_classes(answer))
     device = str(resolve_device(config.device))
     trainer = Trainer(shape, data, config.seed, device)
@@ -158,7 +158,7 @@ def _check_epoch(
             run.note = run.note if run.over else NOT_A_NUMBER
             return False
         normalization = check.answer.normalization(fold, check.base)
-        inputs = normalization.apply(check.answer.roots[fold.held_out])
+        inputs = check.answer.inputs(normalization, fold.held_out)
         part = yield from run.drive(trainer.logits(inputs), report)
         if part is None:
             return False

@@ -6,12 +6,21 @@ scales are learned from the labelled spectra and stored in the model.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, frozen
+from napari_ims_tumor.msi.arrays import (
+    BoolArray,
+    Float32Array,
+    Float64Array,
+    FloatArray,
+    IntArray,
+    frozen,
+)
+from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.normalization import scale_factors
 
 SCALE_FLOOR: Final = 0.3
@@ -46,6 +55,25 @@ def root_of_shares(values: FloatArray) -> Float32Array:
     return np.sqrt(clean, out=clean)
 
 
+def _summed(
+    roots: Float32Array,
+    rows: IntArray | None,
+    change: Callable[[Float32Array], FloatArray],
+) -> tuple[int, Float64Array]:
+    """Count spectra that are not empty, and add up what each becomes, a few at a time.
+
+    Each is added to the sum of those before, so the pieces leave no trace in the last digit.
+    """
+    n, total = 0, np.zeros(roots.shape[1])
+    many = len(roots) if rows is None else len(rows)
+    for part in pieces(many, roots.shape[1]):
+        some = roots[part if rows is None else rows[part]]
+        seen = change(some[some.any(axis=1)])
+        n += len(seen)
+        total = np.concatenate([total[None], seen]).sum(axis=0)
+    return n, total
+
+
 @dataclass(frozen=True, eq=False)
 class InputNormalization:
     """Center and scale of every bin.
@@ -64,14 +92,17 @@ class InputNormalization:
         object.__setattr__(self, "scale", frozen(self.scale, np.float32))
 
     @classmethod
-    def learn(cls, roots: Float32Array) -> InputNormalization:
-        """Centers and scales of (n, bins) rooted spectra; empty spectra do not count."""
-        seen = roots[roots.any(axis=1)]
-        if not len(seen):
+    def learn(cls, roots: Float32Array, rows: IntArray | None = None) -> InputNormalization:
+        """Centers and scales of (n, bins) rooted spectra, or of some rows of them.
+
+        Empty spectra do not count.
+        """
+        n, total = _summed(roots, rows, lambda seen: seen)
+        if not n:
             bins = roots.shape[1]
             return cls(np.zeros(bins, np.float32), np.ones(bins, np.float32))
-        center = seen.mean(axis=0, dtype=np.float64)
-        deviation = seen.std(axis=0, dtype=np.float64)
+        center = total / n
+        deviation = np.sqrt(_summed(roots, rows, lambda seen: (seen - center) ** 2)[1] / n)
         floor = SCALE_FLOOR * float(np.sqrt(np.mean(deviation**2)))
         scale = np.maximum(deviation, floor) if floor > 0 else np.ones_like(deviation)
         return cls(center.astype(np.float32), scale.astype(np.float32))

@@ -58,7 +58,12 @@ class _Task:
     def inputs(self, fold: Fold | None, rows: IntArray) -> Float32Array:
         """What the network is shown of some spectra, normalized as a fold's training side says."""
         normalization = self.answer.normalization(fold, None)
-        return inputs_of(self.shape.network, normalization, self.answer.roots[rows])
+        network, room = self.shape.network, self.answer.spectra.room
+
+        def shown(roots: Float32Array) -> Float32Array:
+            return inputs_of(network, normalization, roots)
+
+        return room.changed(self.answer.roots, shown, rows)
 
     def trainer(self, fold: Fold | None) -> Trainer:
         """A new network, for a fold's training side or for everything."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -11,6 +11,7 @@ from napari_ims_tumor.annotation.regions import GroupKind
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray, frozen
 from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.matrix_room import MatrixRoom
 
 DEFAULT_CLASSES = ("healthy", "tumor")
 
@@ -33,6 +34,8 @@ class LabelledSpectra:
         K names in the order of the probability planes.
     group_kind
         What a group is: ``"stroke"``, ``"region"`` or ``"group"`` (core, patient, slide).
+    room
+        Where a fit puts what it makes of ``values``: several matrices of the same size.
     """
 
     values: Float32Array
@@ -42,6 +45,7 @@ class LabelledSpectra:
     class_names: tuple[str, ...] = DEFAULT_CLASSES
     group_kind: GroupKind = "stroke"
     annotation_revision: int = 0
+    room: MatrixRoom = field(default_factory=MatrixRoom)
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float32)
@@ -70,7 +74,7 @@ class LabelledSpectra:
         """Only these spectra."""
         return replace(
             self,
-            values=self.values[indices],
+            values=self.room.taken(self.values, indices),
             classes=self.classes[indices],
             groups=self.groups[indices],
         )

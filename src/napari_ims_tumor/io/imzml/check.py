@@ -16,6 +16,7 @@ from napari_ims_tumor.io.imzml.dataset import ImzmlDataset
 from napari_ims_tumor.io.imzml.opening import open_imzml_job
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.msi.arrays import BoolArray
+from napari_ims_tumor.msi.memory_budget import GivenBudget
 from napari_ims_tumor.msi.spectrum import SharedAxisBlock, SpectrumBlock
 
 Status = Literal["fine", "warnings", "unreadable"]
@@ -54,7 +55,9 @@ class SlideCheck:
     facts: dict[str, str | int | float] = field(default_factory=dict)
 
 
-def check_imzml(path: str | os.PathLike[str]) -> Job[Progress, SlideCheck]:
+def check_imzml(
+    path: str | os.PathLike[str], memory_budget: GivenBudget = None
+) -> Job[Progress, SlideCheck]:
     """Check a slide: structure, checksum, and every value.
 
     Returns
@@ -63,7 +66,7 @@ def check_imzml(path: str | os.PathLike[str]) -> Job[Progress, SlideCheck]:
         Never raises for a bad slide: an unreadable one is a result too.
     """
     try:
-        dataset = yield from open_imzml_job(path)
+        dataset = yield from open_imzml_job(path, memory_budget)
         with dataset:
             return (yield from _examine(Path(path), dataset))
     except SlideError as error:

@@ -12,7 +12,7 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import find_layout
 from napari_ims_tumor.io.imzml.body import read_document
 from napari_ims_tumor.io.imzml.columns import Document
-from napari_ims_tumor.io.imzml.dataset import BUDGET, ImzmlDataset, SlideParts
+from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
 from napari_ims_tumor.io.imzml.description import checksums, describe, find_mode, uuid_note
 from napari_ims_tumor.io.imzml.grid import pixel_grid, placement_of
 from napari_ims_tumor.io.imzml.index import SpectrumIndex, build_index
@@ -21,12 +21,13 @@ from napari_ims_tumor.io.imzml.pixel_size import pixel_size_um
 from napari_ims_tumor.io.imzml.remembered import entry_of, recall, remember
 from napari_ims_tumor.io.imzml.validation import validate
 from napari_ims_tumor.job import Job, Progress, run_inline
+from napari_ims_tumor.msi.memory_budget import GivenBudget, MemoryBudget
 
 
 def open_imzml(
     path: str | os.PathLike[str],
     on_progress: Callable[[Progress], object] | None = None,
-    memory_budget: int = BUDGET,
+    memory_budget: GivenBudget | int = None,
 ) -> ImzmlDataset:
     """Open a mass spectrometry image.
 
@@ -37,7 +38,9 @@ def open_imzml(
     on_progress
         Called now and then while the file is read.
     memory_budget
-        Where nothing can be kept on disk, most bytes of an index that is kept in memory instead.
+        What the data of slides may take in memory, as in ``"2GB"``; by default what
+        ``IMS_TUMOR_MEMORY`` says, else a quarter of the memory, at most 4 GB. A quarter of it may
+        hold the slide's index where nothing can be kept on disk. A number is that quarter in bytes.
 
     Returns
     -------
@@ -53,16 +56,21 @@ def open_imzml(
 
 
 def open_imzml_job(
-    path: str | os.PathLike[str], memory_budget: int = BUDGET
+    path: str | os.PathLike[str], memory_budget: GivenBudget | int = None
 ) -> Job[Progress, ImzmlDataset]:
     """Open a slide as a job that reports its progress and can be stopped."""
+    may_keep = (
+        memory_budget
+        if isinstance(memory_budget, int)
+        else MemoryBudget.of(memory_budget).of_a_slide
+    )
     imzml, ibd_path = pair_of(path)
     try:
         entry = entry_of(imzml, ibd_path)
         ibd = IbdFile(ibd_path)
         try:
             parts = yield from _known_or_read(imzml, ibd, entry)
-            return ImzmlDataset(parts, memory_budget)
+            return ImzmlDataset(parts, may_keep)
         except BaseException:
             ibd.close()
             raise

@@ -21,7 +21,10 @@ CELLS_AT_ONCE = 2**22
 
 
 def bin_spectra(
-    dataset: MsiDataset, axis: MassAxis, indices: IntArray | None = None
+    dataset: MsiDataset,
+    axis: MassAxis,
+    indices: IntArray | None = None,
+    into: Float32Array | None = None,
 ) -> Job[Progress, Float32Array]:
     """Bin spectra into one matrix.
 
@@ -33,6 +36,8 @@ def bin_spectra(
         The bins.
     indices
         Which spectra, in which order; all by default.
+    into
+        The matrix to fill; a new one in memory by default.
 
     Returns
     -------
@@ -40,7 +45,7 @@ def bin_spectra(
         Shape (n, bins), float32, finite: raw summed intensity per bin.
     """
     total = dataset.n_spectra if indices is None else len(indices)
-    matrix = np.zeros((total, len(axis)), np.float32)
+    matrix = np.zeros((total, len(axis)), np.float32) if into is None else into
     done = 0
     for chosen, values in binned_blocks(dataset, axis, indices):
         matrix[done : done + chosen.size] = values
