@@ -70,7 +70,8 @@ def test_every_command_and_option_is_on_its_page_and_says_what_it_is() -> None:
         for action in command._actions:
             assert action.help, f"ims-tumor {name}: {action.dest} says nothing"
             for option in action.option_strings:
-                known = option in ("-h", "--help", "--output")  # said once, for all commands
+                # These are said once, for all commands.
+                known = option in ("-h", "--help", "--output", "--memory")
                 assert known or f"`{option}" in section[0] or f" {option} " in section[0], (
                     f"ims-tumor {name} {option} is not described"
                 )
