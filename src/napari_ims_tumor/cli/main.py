@@ -12,6 +12,7 @@ from typing import NoReturn
 
 from napari_ims_tumor.cli import (
     cache_command,
+    check_command,
     cohort_commands,
     export_command,
     label_commands,
@@ -42,6 +43,7 @@ def parser() -> argparse.ArgumentParser:
     root.add_argument("--version", action="store_true", help="print the version and end")
     commands = root.add_subparsers(title="commands", metavar="COMMAND", parser_class=_Parser)
     slide_commands.add_to(commands)
+    check_command.add_to(commands)
     label_commands.add_to(commands)
     export_command.add_to(commands)
     model_commands.add_to(commands)

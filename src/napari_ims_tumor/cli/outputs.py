@@ -48,6 +48,15 @@ def refuse_labels_path(path: Path, inputs: Iterable[Path]) -> None:
     _refuse_unwritable(path)
 
 
+def refuse_text_path(path: Path, slide: Path) -> None:
+    """Stop where the report of a check cannot be written, or would replace what is checked."""
+    if path.suffix.lower() not in (".txt", ".json"):
+        raise ImsTumorError(f"{path.name}: a check is written as .txt or .json")
+    if path.exists() and slide.exists() and path.samefile(slide):
+        raise ImsTumorError(f"{path} is the slide: write the report to another file")
+    _refuse_unwritable(path)
+
+
 def refuse_folder_path(path: Path) -> None:
     """Stop where a folder cannot be made or written to; nothing is made yet."""
     nearest = next(place for place in (path, *path.absolute().parents) if place.exists())

@@ -1,4 +1,4 @@
-"""``info``, ``check``, ``ion-image``: look at one slide, a session or a model."""
+"""``info``, ``ion-image``: look at one slide, a session or a model."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from napari_ims_tumor.cli.session_facts import print_session
 from napari_ims_tumor.cli.terminal import drive, print_facts, say
 
 if TYPE_CHECKING:
-    from napari_ims_tumor.io.imzml import ImzmlDataset, SlideCheck
+    from napari_ims_tumor.io.imzml import ImzmlDataset
     from napari_ims_tumor.msi.mass_axis import MassWindow
 
 SESSION: Final = ".imstumor"
@@ -36,14 +36,6 @@ def add_to(commands: Commands) -> None:
     info.add_argument("--json", action="store_true", help=AS_JSON)
     add_memory_to(info)
     info.set_defaults(run=_info)
-
-    check = commands.add_parser(
-        "check", help="look for faults: exit 0 fine, 1 warnings, 2 unreadable"
-    )
-    check.add_argument("slide", type=Path, help=SLIDE)
-    check.add_argument("--json", action="store_true", help=AS_JSON)
-    add_memory_to(check)
-    check.set_defaults(run=_check)
 
     image = commands.add_parser("ion-image", help="write the intensity inside an m/z window")
     image.add_argument("slide", type=Path, help=SLIDE)
@@ -118,21 +110,6 @@ def _info(given: argparse.Namespace) -> int:
     for warning in warnings:
         say(f"warning: {warning}")
     return 0
-
-
-def _check(given: argparse.Namespace) -> int:
-    from napari_ims_tumor.io.imzml import check_imzml
-
-    found: SlideCheck = drive(check_imzml(given.slide, given.memory))
-    findings = [{"severity": f.severity, "text": f.text} for f in found.findings]
-    if given.json:
-        facts = {"slide": str(given.slide), "status": found.status, "findings": findings}
-        print_facts({**facts, "facts": dict(found.facts)}, as_json=True)
-    elif found.status != "unreadable":
-        print_facts({"status": found.status, **found.facts}, as_json=False)
-    for finding in findings:
-        say(f"{finding['severity']}: {finding['text']}")
-    return {"fine": 0, "warnings": 1, "unreadable": 2}[found.status]
 
 
 def _warn_of_nothing(slide: ImzmlDataset, window: MassWindow) -> None:

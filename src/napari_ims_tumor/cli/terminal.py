@@ -40,19 +40,28 @@ def print_facts(facts: Mapping[str, Any], as_json: bool) -> None:
     """Print facts as JSON or as an aligned list; a number that is not finite is not given."""
     if as_json:
         # Plain ASCII is valid whatever encoding the terminal or a pipe has.
-        print(json.dumps(_finite(facts), indent=2, allow_nan=False))  # noqa: T201
+        print(json.dumps(finite(facts), indent=2, allow_nan=False))  # noqa: T201
         return
+    for line in fact_lines(facts):
+        print(line)  # noqa: T201
+
+
+def fact_lines(facts: Mapping[str, Any]) -> list[str]:
+    """Write facts as an aligned list."""
     width = max((len(name) for name in facts), default=0)
-    for name, value in facts.items():
-        between = " to " if name.endswith("_range") else " × "
-        print(f"{name.replace('_', ' '):<{width}}  {_plain(value, between)}")  # noqa: T201
+    return [
+        f"{name.replace('_', ' '):<{width}}  "
+        f"{_plain(value, ' to ' if name.endswith('_range') else ' × ')}"
+        for name, value in facts.items()
+    ]
 
 
-def _finite(value: Any) -> Any:
+def finite(value: Any) -> Any:
+    """Put ``None`` in the place of numbers that JSON does not know."""
     if isinstance(value, Mapping):
-        return {name: _finite(part) for name, part in value.items()}
+        return {name: finite(part) for name, part in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_finite(part) for part in value]
+        return [finite(part) for part in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 

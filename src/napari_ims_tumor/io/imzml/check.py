@@ -1,36 +1,60 @@
-"""Examines a slide thoroughly: every byte against its checksum, every value of every spectrum."""
+"""Examines a slide thoroughly: every byte against its hash, every value of every spectrum."""
 
 from __future__ import annotations
 
-import hashlib
 import os
-from collections.abc import Iterator
+import uuid
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 
 from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.imzml.body import read_document
 from napari_ims_tumor.io.imzml.dataset import ImzmlDataset
+from napari_ims_tumor.io.imzml.description import about_header
+from napari_ims_tumor.io.imzml.integrity import verify_job
 from napari_ims_tumor.io.imzml.opening import open_imzml_job
+from napari_ims_tumor.io.imzml.pair import pair_of
+from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
-from napari_ims_tumor.msi.arrays import BoolArray
+from napari_ims_tumor.msi.arrays import BoolArray, IntArray
 from napari_ims_tumor.msi.memory_budget import GivenBudget
 from napari_ims_tumor.msi.spectrum import SharedAxisBlock, SpectrumBlock
 
 Status = Literal["fine", "warnings", "unreadable"]
 Severity = Literal["note", "warning", "error"]
+Facts = dict[str, str | int | float]
 
-_PIECE: Final = 1 << 24
+EXAMPLES: Final = 5
+"""So many spectra of each kind are named."""
+_ODD: Final = {
+    "NaN": ", which count as 0",
+    "infinite": ", which count as 0",
+    "negative": ", which are summed as they are: was a baseline subtracted?",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that a check found."""
+    """One thing that a check found.
+
+    Attributes
+    ----------
+    text
+        A whole sentence.
+    count
+        How many spectra are like this; 0 where it is not about spectra.
+    examples
+        The first of them.
+    """
 
     severity: Severity
     text: str
+    count: int = 0
+    examples: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,18 +71,22 @@ class SlideCheck:
         What was found, worst first.
     facts
         Numbers about the slide.
+    files
+        Name, size, date and identity of the files, and what wrote them: also of a slide that
+        cannot be read, as far as it can be told.
     """
 
     path: Path
     status: Status
     findings: tuple[Finding, ...] = ()
-    facts: dict[str, str | int | float] = field(default_factory=dict)
+    facts: Facts = field(default_factory=dict)
+    files: Facts = field(default_factory=dict)
 
 
 def check_imzml(
     path: str | os.PathLike[str], memory_budget: GivenBudget = None
 ) -> Job[Progress, SlideCheck]:
-    """Check a slide: structure, checksum, and every value.
+    """Check a slide: structure, hash, and every value.
 
     Returns
     -------
@@ -70,15 +98,31 @@ def check_imzml(
         with dataset:
             return (yield from _examine(Path(path), dataset))
     except SlideError as error:
-        return SlideCheck(Path(path), "unreadable", (Finding("error", str(error)),))
+        files = yield from _what_can_be_told(Path(path))
+        return SlideCheck(Path(path), "unreadable", (Finding("error", str(error)),), files=files)
 
 
 def _examine(path: Path, dataset: ImzmlDataset) -> Job[Progress, SlideCheck]:
-    findings = [*(yield from _checksum(dataset)), *(yield from _values(dataset))]
+    files = {**_files(*dataset.files), **_told(dataset.metadata)}
+    checks = yield from verify_job(dataset, again=True)
+    for check in checks:
+        files[f"{check.name} stated"] = check.stated
+        files[f"{check.name} found"] = check.found
+    odd = yield from _values(dataset)
+    findings = [*(Finding("warning", text) for text in dataset.warnings), *odd]
+    if not checks:
+        text = "no hash is stated, so a byte that was changed on the way cannot be found"
+        findings.append(Finding("note", text))
+    findings += _unused(dataset)
+    bad = any(finding.severity == "warning" for finding in findings)
+    status: Status = "warnings" if bad else "fine"
+    return SlideCheck(path, status, tuple(findings), _facts(dataset), files)
+
+
+def _facts(dataset: ImzmlDataset) -> Facts:
     low, high = dataset.mass_range
     tic = dataset.total_ion_current()
-    findings = [*(Finding("warning", text) for text in dataset.warnings), *findings]
-    facts: dict[str, str | int | float] = {
+    return {
         "spectra": dataset.n_spectra,
         "layout": dataset.layout,
         "mode": dataset.mode,
@@ -90,63 +134,114 @@ def _examine(path: Path, dataset: ImzmlDataset) -> Job[Progress, SlideCheck]:
         "spectra without signal": int((tic == 0).sum()),
         **dataset.metadata,
     }
-    bad = any(finding.severity == "warning" for finding in findings)
-    return SlideCheck(path, "warnings" if bad else "fine", tuple(findings), facts)
 
 
-def _checksum(dataset: ImzmlDataset) -> Job[Progress, list[Finding]]:
-    findings = []
-    for kind, stated in dataset.checksums:
-        digest = hashlib.new(kind, usedforsecurity=False)
-        for done, piece in _bytes(dataset):
-            digest.update(piece)
-            yield from _report("Verifying the checksum", done, dataset.ibd_size)
-        if digest.hexdigest() != stated:
-            text = (
-                f"the {kind.upper()} checksum of the .ibd file is not the one stated in the "
-                ".imzML: a byte was changed, or the file belongs to another slide"
-            )
-            findings.append(Finding("warning", text))
-    if not dataset.checksums:
-        findings.append(Finding("note", "the file states no checksum, so none was verified"))
-    return findings
+# ---- the files -------------------------------------------------------------------------------
 
 
-def _bytes(dataset: ImzmlDataset) -> Iterator[tuple[int, bytes | bytearray]]:
-    for start in range(0, dataset.ibd_size, _PIECE):
-        piece = dataset.read_bytes(start, min(_PIECE, dataset.ibd_size - start))
-        yield start + len(piece), piece
+def _what_can_be_told(path: Path) -> Job[Progress, Facts]:
+    """Describe the files of a slide that cannot be read, as far as they can be."""
+    try:
+        pair = pair_of(path)
+    except SlideError:
+        pair = (path,) if path.is_file() else ()  # type: ignore[assignment]
+    files = _files(*pair)
+    try:
+        document = yield from read_document(pair[0])
+        files |= _told(about_header(document.header))
+    except (SlideError, IndexError):
+        pass
+    return files
 
 
-def _report(phase: str, done: int, total: int) -> Job[Progress, None]:
-    if (yield Progress(phase, done, total)) is STOP:
-        raise JobStopped("the check was stopped")
+def _files(*paths: Path) -> Facts:
+    facts: Facts = {}
+    for path in paths:
+        kind = path.suffix.lower().replace("imzml", "imzML")
+        try:
+            state = path.stat()
+            facts[f"{kind} file"] = path.name
+            facts[f"{kind} bytes"] = state.st_size
+            written = datetime.fromtimestamp(state.st_mtime).astimezone()
+            facts[f"{kind} written"] = written.isoformat(timespec="seconds")
+            if kind == ".ibd" and state.st_size >= 16:
+                with path.open("rb") as file:
+                    facts["UUID in the .ibd"] = str(uuid.UUID(bytes=file.read(16)))
+        except OSError:
+            continue
+    return facts
+
+
+def _told(metadata: object) -> Facts:
+    """What a slide says of where it comes from."""
+    names = {"uuid": "UUID stated", "instrument": "instrument", "software": "software"}
+    known = dict(metadata)  # type: ignore[call-overload]
+    return {name: known[key] for key, name in names.items() if key in known}
+
+
+def _unused(dataset: ImzmlDataset) -> list[Finding]:
+    unused = dataset.unused_bytes()
+    if unused is None:
+        return []
+    first, count = unused
+    return [
+        Finding(
+            "note",
+            f"{count:,} bytes of the .ibd file belong to no m/z or intensity array of a spectrum, "
+            f"the first is byte {first:,}: arrays of another kind, or spectra are missing",
+        )
+    ]
+
+
+# ---- the values ------------------------------------------------------------------------------
+
+
+class _Tally:
+    """Counts spectra, and keeps the first of them."""
+
+    def __init__(self) -> None:
+        self.count = 0
+        self.first: tuple[int, ...] = ()
+
+    def add(self, spectra: IntArray) -> None:
+        self.count += spectra.size
+        missing = EXAMPLES - len(self.first)
+        self.first += tuple(spectra[:missing].tolist()) if missing else ()
+
+    def finding(self, severity: Severity, what: str) -> list[Finding]:
+        if not self.count:
+            return []
+        named = ", ".join(str(i) for i in self.first) + (", …" if self.count > EXAMPLES else "")
+        text = (
+            f"{spectra(self.count)} {what} ({'number' if self.count == 1 else 'numbers'} {named})"
+        )
+        return [Finding(severity, text, self.count, self.first)]
 
 
 def _values(dataset: ImzmlDataset) -> Job[Progress, list[Finding]]:
-    kinds = {"NaN": 0, "infinite": 0, "negative": 0}
-    empty, done = 0, 0
+    kinds = {"NaN": _Tally(), "infinite": _Tally(), "negative": _Tally()}
+    empty, done = _Tally(), 0
     for block in dataset.blocks():
-        kinds["NaN"] += _spectra_with(block, np.isnan(block.intensity))
-        kinds["infinite"] += _spectra_with(block, np.isinf(block.intensity))
-        kinds["negative"] += _spectra_with(block, block.intensity < 0)
+        with np.errstate(invalid="ignore"):
+            kinds["NaN"].add(_with(block, np.isnan(block.intensity)))
+            kinds["infinite"].add(_with(block, np.isinf(block.intensity)))
+            kinds["negative"].add(_with(block, block.intensity < 0))
         if not isinstance(block, SharedAxisBlock):
-            empty += int((np.diff(block.bounds) == 0).sum())
+            empty.add(block.indices[np.diff(block.bounds) == 0])
         done += block.indices.size
-        yield from _report("Reading every spectrum", done, dataset.n_spectra)
+        if (yield Progress("Reading every spectrum", done, dataset.n_spectra)) is STOP:
+            raise JobStopped("the check was stopped")
     findings = [
-        Finding("warning", f"{count} spectra hold {kind} intensities")
-        for kind, count in kinds.items()
-        if count
+        finding
+        for kind, tally in kinds.items()
+        for finding in tally.finding("warning", f"with {kind} intensities{_ODD[kind]}")
     ]
-    if empty:
-        findings.append(Finding("note", f"{empty} of {dataset.n_spectra} spectra are empty"))
-    return findings
+    return findings + empty.finding("note", f"of {dataset.n_spectra:,} without a value")
 
 
-def _spectra_with(block: SpectrumBlock, flags: BoolArray) -> int:
-    """Number of spectra of a block in which any flag is set."""
+def _with(block: SpectrumBlock, flags: BoolArray) -> IntArray:
+    """Spectra of a block in which any flag is set."""
     if isinstance(block, SharedAxisBlock):
-        return int(flags.any(axis=1).sum())
+        return block.indices[flags.any(axis=1)]
     hits = np.flatnonzero(flags)
-    return int(np.unique(np.searchsorted(block.bounds, hits, "right")).size)
+    return block.indices[np.unique(np.searchsorted(block.bounds, hits, "right")) - 1]

@@ -19,6 +19,7 @@ from napari_ims_tumor.io.imzml.dense import dense_blocks
 from napari_ims_tumor.io.imzml.grid import Placement, Positions, stated_positions
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
 from napari_ims_tumor.io.imzml.indexing import IndexSource
+from napari_ims_tumor.io.imzml.integrity import HashCheck, verify_job
 from napari_ims_tumor.io.imzml.kept_spectra import KeptSpectra
 from napari_ims_tumor.io.imzml.ragged import (
     Disorder,
@@ -34,8 +35,9 @@ from napari_ims_tumor.io.imzml.single import (
     tidy_pair,
 )
 from napari_ims_tumor.io.imzml.summary import Summary, Survey
+from napari_ims_tumor.io.imzml.validation import unused_bytes
 from napari_ims_tumor.io.imzml.window_paths import WindowPaths
-from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.job import Job, Progress, run_inline
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.ion_image import ion_images, values_of_blocks
 from napari_ims_tumor.msi.mass_axis import MassAxis, MassWindow
@@ -77,6 +79,7 @@ class ImzmlDataset:
 
     def __init__(self, parts: SlideParts, memory_budget: int = BUDGET) -> None:
         self._parts = parts
+        self._said: tuple[str, ...] = ()
         self._n_spectra = len(parts.index)
         self._plain = _plain(parts)
         self._is_small = parts.ibd.size <= SMALL
@@ -146,7 +149,7 @@ class ImzmlDataset:
     def warnings(self) -> tuple[str, ...]:
         """What is off but unambiguous; in large slides, spectra out of order once all were read."""
         found = () if self._summary is None else self._summary.notes
-        notes = dict.fromkeys((*self._parts.warnings, *found))
+        notes = dict.fromkeys((*self._parts.warnings, *found, *self._said))
         return tuple(f"{self._parts.path.name}: {note}" for note in notes)
 
     def spectrum(self, i: int) -> Spectrum:
@@ -224,6 +227,27 @@ class ImzmlDataset:
     def checksums(self) -> tuple[tuple[str, str], ...]:
         """Stated hashes of the .ibd file, as (kind, hexadecimal digits)."""
         return self._parts.checksums
+
+    def verify(self) -> tuple[HashCheck, ...]:
+        """Compare every byte of the .ibd file with the stated hashes, if there are any.
+
+        A mismatch becomes one of the slide's warnings. The answer is kept: of a file that did not
+        change it costs nothing the next time.
+        """
+        return run_inline(verify_job(self))
+
+    def warn(self, note: str) -> None:
+        """Add to the warnings what was found out after opening."""
+        self._said = (*self._said, note)
+
+    @property
+    def files(self) -> tuple[Path, Path]:
+        """The .imzML and the .ibd file."""
+        return self._parts.path, self._parts.ibd.path
+
+    def unused_bytes(self) -> tuple[int, int] | None:
+        """First byte of the .ibd file that no array holds, and how many there are; ``None`` = 0."""
+        return unused_bytes(self._parts.index, self._parts.ibd.size)
 
     @property
     def ibd_size(self) -> int:

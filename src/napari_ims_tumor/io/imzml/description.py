@@ -90,19 +90,27 @@ def describe(header: Header, index: SlideIndex) -> dict[str, str]:
     for shape in index.shapes:
         accessions |= shape.polarities
     facts = {
-        "uuid": _value(header, cv.UUID).strip("{} ").lower(),
+        **about_header(header),
         "polarity": " and ".join(
             word
             for word, code in (("positive", cv.POSITIVE), ("negative", cv.NEGATIVE))
             if code in accessions
         ),
-        "instrument": ", ".join(_instrument(header)),
-        "software": ", ".join(dict.fromkeys(header.software)),
         "checksum": ", ".join(kind for kind, _ in checksums(header)),
         "m/z type": _types(index.mz),
         "intensity type": _types(index.intensity),
         "m/z compression": _compressions(index.mz),
         "intensity compression": _compressions(index.intensity),
+    }
+    return {key: value for key, value in facts.items() if value}
+
+
+def about_header(header: Header) -> dict[str, str]:
+    """Identity, instrument and software, as far as they are stated."""
+    facts = {
+        "uuid": _value(header, cv.UUID).strip("{} ").lower(),
+        "instrument": ", ".join(_instrument(header)),
+        "software": ", ".join(dict.fromkeys(header.software)),
     }
     return {key: value for key, value in facts.items() if value}
 

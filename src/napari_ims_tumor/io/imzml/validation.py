@@ -12,6 +12,8 @@ from napari_ims_tumor.io.imzml.index import ArrayTable, SlideIndex, SpectrumInde
 from napari_ims_tumor.io.imzml.wording import spectra as many
 from napari_ims_tumor.msi.arrays import BoolArray, IntArray
 
+IDENTITY: Final = 16
+"""Bytes at the beginning of the .ibd file that hold its UUID."""
 _WRAP: Final = 1 << 32
 _LARGEST: Final = 1 << 61
 _NOWHERE: Final = -(1 << 62)
@@ -39,6 +41,17 @@ def validate(index: SlideIndex, ibd: Path, size: int) -> None:
             f"the arrays of spectrum {overlapping[0]} overlap other arrays in {ibd.name} "
             f"(so many times: {overlapping[1]}): the offsets are wrong. Export it again."
         )
+
+
+def unused_bytes(index: SpectrumIndex, size: int) -> tuple[int, int] | None:
+    """First byte of the .ibd file behind its UUID that no array holds, and how many there are."""
+    starts, ends, _ = _distinct_ranges(index)
+    starts, ends = np.append(starts, size), np.append(IDENTITY, ends)
+    gaps = np.maximum(starts - np.maximum.accumulate(ends), 0)
+    where = np.flatnonzero(gaps)
+    if where.size == 0:
+        return None
+    return int(np.maximum.accumulate(ends)[where[0]]), int(gaps.sum())
 
 
 def _refuse_unequal_lengths(index: SpectrumIndex) -> None:
