@@ -81,6 +81,26 @@ def test_check_says_fine_warnings_or_unreadable_by_its_exit_code(cohort, tmp_pat
     assert run("check", copy) == 2
 
 
+def test_a_check_is_written_for_the_vendor(cohort, tmp_path, capsys) -> None:
+    text, as_json = tmp_path / "report.txt", tmp_path / "report.json"
+    assert run("check", cohort.first, "-o", text) == 0
+    assert run("check", cohort.first, "-o", as_json) == 0
+    report = json.loads(as_json.read_text("utf-8"))
+    digest = hashlib.sha1(cohort.first.with_suffix(".ibd").read_bytes()).hexdigest()
+    assert report["files"]["SHA-1 stated"] == report["files"]["SHA-1 found"] == digest
+    assert report["checked"]["by"].startswith("napari-ims-tumor ")
+    lines = text.read_text("utf-8").splitlines()
+    assert lines[0] == f"Check of {cohort.first.name}: fine"
+    assert any(line.split() == ["SHA-1", "found", digest] for line in lines)
+    # Nothing of the machine is told: the report leaves the house.
+    assert str(tmp_path) not in text.read_text("utf-8") + as_json.read_text("utf-8")
+    capsys.readouterr()
+    assert run("check", cohort.first, "-o", cohort.first) == 2
+    assert "a check is written as .txt or .json" in one_line(capsys.readouterr().err)
+    assert run("check", cohort.first, "-o", tmp_path / "no" / "report.txt") == 2
+    assert "does not exist" in one_line(capsys.readouterr().err)
+
+
 @pytest.mark.parametrize("ending", [".npy", ".ome.tif"])
 def test_an_ion_image_equals_pyimzml(cohort, tmp_path, ending) -> None:
     out = tmp_path / f"ion{ending}"

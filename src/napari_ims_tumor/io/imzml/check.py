@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -142,15 +143,15 @@ def _facts(dataset: ImzmlDataset) -> Facts:
 def _what_can_be_told(path: Path) -> Job[Progress, Facts]:
     """Describe the files of a slide that cannot be read, as far as they can be."""
     try:
-        pair = pair_of(path)
+        pair: tuple[Path, ...] = pair_of(path)
     except SlideError:
-        pair = (path,) if path.is_file() else ()  # type: ignore[assignment]
+        pair = (path,)
     files = _files(*pair)
     try:
         document = yield from read_document(pair[0])
         files |= _told(about_header(document.header))
-    except (SlideError, IndexError):
-        pass
+    except SlideError:
+        return files
     return files
 
 
@@ -172,10 +173,10 @@ def _files(*paths: Path) -> Facts:
     return facts
 
 
-def _told(metadata: object) -> Facts:
+def _told(metadata: Mapping[str, str]) -> Facts:
     """What a slide says of where it comes from."""
     names = {"uuid": "UUID stated", "instrument": "instrument", "software": "software"}
-    known = dict(metadata)  # type: ignore[call-overload]
+    known = dict(metadata)
     return {name: known[key] for key, name in names.items() if key in known}
 
 
