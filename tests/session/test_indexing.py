@@ -33,7 +33,7 @@ def lanes(ear) -> list[str]:
 
 def test_a_slide_is_indexed_once_it_was_surveyed(session, ear, path, slide, slide_cache) -> None:
     session.open(path)
-    assert lanes(ear)[-2:] == ["survey", "index"]
+    assert lanes(ear)[-3:] == ["survey", "index", "verify"]
     phases = [report.phase for lane, report in ear["job_reported"] if lane == "index"]
     assert phases[0] == "Preparing fast ion images"
     assert list(slide_cache.rglob("index/values.bin"))

@@ -9,8 +9,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from napari.components import ViewerModel
 from napari.layers import Image, Labels, Layer
+from tests.viewer.conftest import make_dataset
 
 from napari_ims_tumor.errors import LabelsError
+from napari_ims_tumor.io.imzml_writer import write_imzml
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.viewer.binding import Binding
 from napari_ims_tumor.viewer.canvas_overlays import scale_bar, text_overlay
@@ -640,3 +642,15 @@ def test_lost_labels_are_no_news_once_the_binding_is_closed(session, viewer, dat
     binding.close()
     waiting.run()
     assert heard == []
+
+
+def test_a_changed_byte_is_told_in_the_metadata_of_every_layer(
+    binding, viewer, session, tmp_path
+) -> None:
+    path = write_imzml(tmp_path / "slide.imzML", make_dataset())
+    ibd = path.with_suffix(".ibd")
+    ibd.write_bytes(ibd.read_bytes()[:-1] + b"\x7f")
+    session.open(path)
+    assert len(viewer.layers) > 1
+    for layer in viewer.layers:
+        assert any("whose SHA-1 is stated" in text for text in layer.metadata["warnings"])

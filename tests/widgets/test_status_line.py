@@ -120,3 +120,20 @@ def test_work_in_the_background_can_be_stopped_and_never_hides_other_work(
     assert stopped == [STOP]
     assert line.bar.isHidden()
     assert line.stop.isHidden()
+
+
+def test_verifying_is_told_and_can_be_stopped(
+    line: StatusLine, session: Session, qtbot: QtBot
+) -> None:
+    session.job_started.emit("verify")
+    # More bytes than Qt's numbers hold.
+    session.job_reported.emit("verify", Progress("Verifying the SHA-1", 3 << 40, 4 << 40))
+    assert line.bar.format() == "Verifying the SHA-1  75%"
+    assert line.bar.value() == pytest.approx(0.75 * line.bar.maximum(), rel=1e-3)
+    asked: list[str] = []
+    session.runner.stop = asked.append  # type: ignore[method-assign]
+    qtbot.mouseClick(line.stop, Qt.MouseButton.LeftButton)
+    assert asked == ["verify"]
+    session.job_ended.emit("verify")
+    assert line.stop.isHidden()
+    assert line.bar.isHidden()

@@ -15,14 +15,14 @@ Result = TypeVar("Result")
 
 Lane = Literal[
     "open", "survey", "ion", "pin", "measure", "spectra", "fit", "predict", "file", "autosave",
-    "device", "warm-up", "index",
+    "device", "warm-up", "index", "verify",
 ]  # fmt: skip
 """One job runs per lane; a job that comes to a busy lane stops the old one and takes its place."""
 
 PATIENT_LANES: Final[frozenset[Lane]] = frozenset({"file", "pin"})
 """Lanes whose jobs wait for each other and are never dropped: somebody counts on each of them."""
 
-BACKGROUND_LANES: Final[frozenset[Lane]] = frozenset({"index"})
+BACKGROUND_LANES: Final[frozenset[Lane]] = frozenset({"index", "verify"})
 """Lanes whose jobs nobody asked for: they get the time that is left over, and can be stopped."""
 
 _log = logging.getLogger(__name__)

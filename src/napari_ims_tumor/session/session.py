@@ -31,6 +31,7 @@ from napari_ims_tumor.session.ions import SessionIons
 from napari_ims_tumor.session.jobs import JobListener, JobRunner, Lane, Report, Result
 from napari_ims_tumor.session.labels_reading import LabelsQuestion
 from napari_ims_tumor.session.slide_state import IonImage, PickedSpectrum, SlideState
+from napari_ims_tumor.session.verification import Verification
 
 
 class Session:
@@ -52,6 +53,8 @@ class Session:
     slide_opened = Signal(SlideState)
     slide_closed = Signal(SlideState)
     slide_surveyed = Signal(SlideState)
+    slide_verified = Signal(SlideState)
+    """The stated hash was compared; the slide's warnings tell if it does not hold."""
     active_changed = Signal(object)
     """The new active slide, or ``None``."""
     spectrum_picked = Signal(PickedSpectrum)
@@ -86,11 +89,11 @@ class Session:
     """What went wrong, in one message made for the user."""
 
     signals: ClassVar[tuple[str, ...]] = (
-        "slide_opened", "slide_closed", "slide_surveyed", "active_changed", "spectrum_picked",
-        "nothing_picked", "ion_shown", "ion_pinned", "ion_unpinned", "ions_combined",
-        "measure_changed", "peaks_found", "annotation_changed", "labels_asked", "strokes_found",
-        "fit_reported", "fitted", "predicted", "job_reported", "job_started", "job_ended",
-        "session_saved", "session_opened", "noticed", "failed",
+        "slide_opened", "slide_closed", "slide_surveyed", "slide_verified", "active_changed",
+        "spectrum_picked", "nothing_picked", "ion_shown", "ion_pinned", "ion_unpinned",
+        "ions_combined", "measure_changed", "peaks_found", "annotation_changed", "labels_asked",
+        "strokes_found", "fit_reported", "fitted", "predicted", "job_reported", "job_started",
+        "job_ended", "session_saved", "session_opened", "noticed", "failed",
     )  # fmt: skip
 
     def __init__(self, runner: JobRunner, autosave: Autosave | None = None) -> None:
@@ -103,6 +106,7 @@ class Session:
         self.exports = SessionExports(self)
         self.ions = SessionIons(self)
         self.indexing = SlideIndexing(self)
+        self.verification = Verification(self)
 
     # ---- slides -----------------------------------------------------------------------------
 
@@ -129,6 +133,7 @@ class Session:
         self.take_in(slide)
         if overview is None:
             self.run("survey", survey(dataset), lambda found: self._surveyed(slide.key, found))
+        self.verification.go_on()
         return slide
 
     def take_in(self, slide: SlideState) -> None:
@@ -267,3 +272,4 @@ class Session:
         if changed is not None:
             self.slide_surveyed.emit(changed)
             self.indexing.want(changed)
+            self.verification.go_on()

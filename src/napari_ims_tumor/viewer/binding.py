@@ -160,6 +160,7 @@ class Binding:
         return (
             (session.slide_opened, self._slide_known),
             (session.slide_surveyed, self._slide_known),
+            (session.slide_verified, self.slides.retell),
             (session.slide_closed, self._slide_closed),
             (session.active_changed, self.slides.activate),
             (session.annotation_changed, self._annotation_changed),

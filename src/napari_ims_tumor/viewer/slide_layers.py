@@ -67,6 +67,11 @@ class SlideLayers:
         readout_of(self._viewer).refresh()
         self._fit_view(slide)
 
+    def retell(self, slide: SlideState) -> None:
+        """Write a slide's warnings into the metadata of its layers anew."""
+        for layer in layers_of(self._viewer.layers, slide.dataset):
+            layer.metadata["warnings"] = slide.dataset.warnings
+
     def activate(self, slide: SlideState | None) -> None:
         """Show the active slide and hide the others."""
         readout = readout_of(self._viewer)

@@ -89,6 +89,7 @@ class SlidePanel(Section):
         session = wiring.session
         for signal in (session.slide_opened, session.slide_closed, session.active_changed):
             wiring.on(signal, self._changed)
+        wiring.on(session.slide_verified, self._verified)
         self.form["slide"].changed.connect(self._chosen)
         self.list.activated.connect(self._selected)
         self.close_slide.clicked.connect(self._close)
@@ -109,8 +110,15 @@ class SlidePanel(Section):
         self.facts.setVisible(active is not None)
         self.empty.setVisible(active is None)
         self.facts.show_facts(slide_facts(active.dataset) if active else {})
+        self._show_warnings()
+
+    def _show_warnings(self) -> None:
+        active = self._session.active
         warnings = active.dataset.warnings if active else ()
         show_text(self.warnings, "\n".join(f"⚠ {warning}" for warning in warnings))
+
+    def _verified(self, _: SlideState) -> None:
+        self._show_warnings()
 
     def _changed(self, _: SlideState | None) -> None:
         self.refresh()

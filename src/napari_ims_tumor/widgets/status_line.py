@@ -15,6 +15,7 @@ from napari_ims_tumor.widgets.wiring import Wiring
 
 QUIET_LANES = frozenset({"fit", "autosave", "device"})
 """The fit tells its own progress in its own section; the others are too short to tell."""
+_MOST_STEPS = 1 << 30
 NOTICE_MS = 15_000
 """A notice goes by itself; what went wrong stays until it is dismissed."""
 
@@ -26,9 +27,11 @@ class StatusLine(QWidget):
         super().__init__(parent)
         self._colors: Palette | None = None
         self._running: dict[str, int] = {}
+        self._shown = ""
         self._build()
         session = wiring.session
-        self.stop.clicked.connect(session.indexing.stop)
+        self._stops = {"index": session.indexing.stop, "verify": session.verification.stop}
+        self.stop.clicked.connect(self._stop_shown)
         wiring.on(session.job_started, self._started)
         wiring.on(session.job_reported, self._reported)
         wiring.on(session.job_ended, self._ended)
@@ -48,7 +51,7 @@ class StatusLine(QWidget):
         self.bar.hide()
         self.stop = QPushButton("Stop")
         self.stop.setObjectName("background_stop")
-        self.stop.setToolTip("Stop this: ion images are then read from the slide's own file")
+        self.stop.setToolTip("Stop this; it begins again when the slide is opened next time")
         self.stop.setAccessibleName("Stop what runs in the background")
         self.stop.hide()
         self.message = text_line("message")
@@ -116,12 +119,15 @@ class StatusLine(QWidget):
         is_background = lane in BACKGROUND_LANES
         if is_background and self._is_busy(QUIET_LANES | BACKGROUND_LANES):
             return
-        self.bar.setRange(0, report.total)
-        self.bar.setValue(report.done)
+        # A file has more bytes than Qt can count to.
+        scale = 1 + report.total // _MOST_STEPS
+        self.bar.setRange(0, report.total // scale)
+        self.bar.setValue(report.done // scale)
         share = f"  {report.fraction:.0%}" if report.total else ""
         self.bar.setFormat(f"{report.phase}{share}")
         self.bar.show()
         self.stop.setVisible(is_background)
+        self._shown = lane
 
     def _ended(self, lane: str) -> None:
         self._running[lane] = max(0, self._running.get(lane, 0) - 1)
@@ -129,6 +135,10 @@ class StatusLine(QWidget):
             self.bar.hide()
         if lane in BACKGROUND_LANES or not self._is_busy(QUIET_LANES):
             self.stop.hide()
+
+    def _stop_shown(self) -> None:
+        if self._shown in self._stops:
+            self._stops[self._shown]()
 
     def _is_busy(self, but: frozenset[str]) -> bool:
         """Whether anything runs on other lanes than these."""
