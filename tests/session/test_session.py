@@ -103,3 +103,14 @@ def test_closing_a_slide_leaves_the_others(session, ear, slide) -> None:
     session.close_slide(second)
     assert [s.name for s in session.slides] == ["two tissues"]
     assert session.active.name == "two tissues"
+
+
+def test_a_memory_budget_of_the_environment_that_is_nonsense_is_told(
+    session, tmp_path, monkeypatch
+):
+    failed = []
+    session.failed.connect(failed.append)
+    monkeypatch.setenv("IMS_TUMOR_MEMORY", "much")
+    session.open(tmp_path / "slide.imzML")
+    assert len(failed) == 1
+    assert "The variable IMS_TUMOR_MEMORY: 'much' is no amount of memory" in failed[0]

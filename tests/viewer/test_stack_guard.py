@@ -70,7 +70,7 @@ def both(viewer):
 def test_a_view_of_all_images_is_taken_back_with_one_message(viewer, stack, said, ask):
     ask(viewer)
     assert len(said()) == 1
-    assert "5 ion images of slide at once" in said()[0]
+    assert "Too much at once: 5 ion images of slide (" in said()[0]
     assert as_usual(viewer, stack)
     ask(viewer)
     assert len(said()) == 2

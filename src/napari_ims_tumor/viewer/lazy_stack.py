@@ -16,11 +16,11 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.ion_measure import PLAIN, IonMeasure, measured_images
 from napari_ims_tumor.msi.mass_axis import MassWindow
 
-CACHE_BYTES: Final = 64 * 2**20
+CACHE_BYTES: Final = 64 * 10**6
 """Images looked at are kept up to here."""
-WHOLE_BYTES: Final = 64 * 2**20
+WHOLE_BYTES: Final = 64 * 10**6
 """Largest part that is made at once: what the eye never sees at once needs no more."""
-_PIECE_BYTES: Final = 8 * 2**20
+_PIECE_BYTES: Final = 8 * 10**6
 """Images are made in pieces of this size, so that a part is held once and not several times."""
 
 
@@ -179,7 +179,7 @@ class LazyIonStack:
 
     def _refusal(self, n_images: int) -> str:
         return (
-            f"This would make {n_images:,} ion images of {self.dataset.name} at once "
+            f"Too much at once: {n_images:,} ion images of {self.dataset.name} "
             f"({self._sizes(n_images)}). Look at them one at a time in 2-D, or click the peaks "
             "that you want to keep: each becomes a layer of its own."
         )
