@@ -81,6 +81,8 @@ def test_centroids_in_the_way_that_is_asked_for(made, tmp_path) -> None:
          "no measured pixel of simulated_1 is chosen (labelled healthy or tumor, rows 0"),
         (["--groups", "{patients}", "--group", "77", "-o", "{folder}/a.imzML"], "there are 1, 2"),
         (["--mz", "800", "-o", "{folder}/a.imzML"], "files with channels"),
+        (["--mz", "300", "-o", "{folder}/a.ome.tif"], "is outside simulated_1, which goes from"),
+        (["--peaks", "3", "--bins", "1Da", "-o", "{folder}/a.csv"], "exclude each other"),
         (["--noise", "2", "-o", "{folder}/a.imzML"], "--noise is for --centroid"),
         (["--json", "-o", "{folder}/a.imzML"], "--json is for --dry-run"),
     ],

@@ -103,5 +103,7 @@ def test_what_makes_no_sense_is_refused():
         ChannelChoice(peaks=0)
     with pytest.raises(QueryError, match="above 0"):
         ChannelChoice(bins=MassTolerance(0))
+    with pytest.raises(QueryError, match="no peak to bin"):
+        bin_edges(np.nan, np.nan, MassTolerance(1))
     with pytest.raises(QueryError, match="at most"):
         choose_channels(continuous(), ChannelChoice(bins=MassTolerance(1e-7)))

@@ -67,6 +67,11 @@ class ChannelChoice:
         """Whether nothing was asked for."""
         return self == ChannelChoice()
 
+    @property
+    def windows(self) -> list[MassWindow]:
+        """The windows around ``mz``; none where something else was asked for."""
+        return [MassWindow(mz, self.tolerance or USUAL_TOLERANCE) for mz in self.mz]
+
 
 @dataclass(frozen=True, eq=False)
 class Channels:
@@ -100,13 +105,6 @@ class Channels:
             if len(set(names)) == len(names):
                 return names
         return tuple(f"{name} ({number})" for number, name in enumerate(names, 1))
-
-    @property
-    def windows(self) -> list[MassWindow]:
-        """The channels as m/z windows; a window's bounds are as given, not centered again."""
-        half = np.maximum(self.mz - self.low, self.high - self.mz)
-        pairs = zip(self.mz.tolist(), half.tolist(), strict=True)
-        return [MassWindow(mz, MassTolerance(width)) for mz, width in pairs]
 
     def values(self, block: SpectrumBlock, reduce: Reduction = "sum") -> NDArray[Any]:
         """Value of every channel in every spectrum of a block, shape (k, spectra)."""
@@ -143,8 +141,7 @@ def choose_channels(dataset: MsiDataset, choice: ChannelChoice) -> Channels:
         No peak was found, or bins are too many.
     """
     if choice.mz:
-        tolerance = choice.tolerance or USUAL_TOLERANCE
-        return of_windows([MassWindow(mz, tolerance) for mz in choice.mz])
+        return of_windows(choice.windows)
     if choice.bins is not None:
         return _bins(dataset, choice.bins)
     axis = dataset.mass_axis
@@ -173,10 +170,7 @@ def _picked(dataset: MsiDataset, choice: ChannelChoice) -> Channels:
 
 
 def _bins(dataset: MsiDataset, width: MassTolerance) -> Channels:
-    low, high = dataset.mass_range
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise QueryError(f"{dataset.name} has no peak there: nothing to bin")
-    edges = bin_edges(low, high, width)
+    edges = bin_edges(*dataset.mass_range, width)
     # Bounds are inclusive, so the upper one is the last number before the next bin.
     return Channels(
         (edges[:-1] + edges[1:]) / 2, edges[:-1], np.nextafter(edges[1:], -np.inf)
@@ -188,6 +182,8 @@ def bin_edges(low: float, high: float, width: MassTolerance) -> Float64Array:
 
     Da: from a multiple of the width on, so that the same m/z has the same bin on other slides.
     """
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise QueryError("there is no peak to bin")
     if width.unit == "ppm":
         if low <= 0:
             raise QueryError("bins in ppm begin above m/z 0: give a width in Da")

@@ -116,6 +116,7 @@ def make_view(slide: MsiDataset, request: ExportRequest) -> ExportView:
 
 def _refuse_beside(view: ExportView) -> None:
     """Stop where the m/z range holds nothing; spectra are only read where a few are not enough."""
+    _refuse_windows_beside(view)
     asked = view.request.mz_range
     if asked.is_whole or view.points_per_spectrum > 0:
         return
@@ -124,3 +125,16 @@ def _refuse_beside(view: ExportView) -> None:
         raise QueryError(
             f"{asked} is outside {view.slide.name}, which goes from {low:.4f} to {high:.4f}"
         )
+
+
+def _refuse_windows_beside(view: ExportView) -> None:
+    """Stop where a window lies outside the slide: its zeros would look like a finding."""
+    windows = view.request.channels.windows
+    if not windows:
+        return
+    low, high = view.slide.mass_range
+    for window in windows:
+        if window.high < low or window.low > high:
+            raise QueryError(
+                f"{window} is outside {view.slide.name}, which goes from {low:.4f} to {high:.4f}"
+            )
