@@ -22,7 +22,7 @@ AS_NOBODY = """
     import os, sys
     from napari_ims_tumor.errors import SlideError
     from napari_ims_tumor.io.imzml import open_imzml
-    from napari_ims_tumor.io.imzml import dataset
+    from napari_ims_tumor.io.imzml import dataset, reading
     if os.geteuid() == 0:
         os.setgroups([]); os.setgid({nobody}); os.setuid({nobody})
     assert os.geteuid() != 0

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import numpy as np
 import pytest
 
 from napari_ims_tumor.errors import SlideError
-from napari_ims_tumor.io.imzml import ImzmlDataset, open_imzml, opening, remembered
+from napari_ims_tumor.io.imzml import ImzmlDataset, open_imzml, reading, remembered
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
@@ -87,7 +89,7 @@ def assert_reopens_alike(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with open_imzml(path) as slide:
         first = seen(slide)
     with monkeypatch.context() as patch:
-        patch.setattr(opening, "read_document", _must_not_be_read)
+        patch.setattr(reading, "read_document", _must_not_be_read)
         with open_imzml(path) as slide:
             assert seen(slide) == first
 
@@ -139,7 +141,7 @@ def test_real_slides_reopen_the_same(real_data, monkeypatch, tmp_path) -> None:
         with open_imzml(path) as slide:
             first = seen(slide)
         with monkeypatch.context() as patch:
-            patch.setattr(opening, "read_document", _must_not_be_read)
+            patch.setattr(reading, "read_document", _must_not_be_read)
             with open_imzml(path) as slide:
                 assert seen(slide) == first
         count += 1
@@ -186,7 +188,7 @@ def test_a_slide_is_known_wherever_it_lies(
     new = path.rename(path.with_stem("other"))
     path.with_suffix(".ibd").rename(new.with_suffix(".ibd"))
     with monkeypatch.context() as patch:
-        patch.setattr(opening, "read_document", _must_not_be_read)
+        patch.setattr(reading, "read_document", _must_not_be_read)
         with open_imzml(new) as slide:
             known = seen(slide)
     monkeypatch.setenv("IMS_TUMOR_CACHE", str(slide_cache / "empty"))
@@ -217,7 +219,7 @@ def test_damaged_entries_are_made_anew(
         with open_imzml(path) as slide:
             assert seen(slide) == first
         with monkeypatch.context() as patch:
-            patch.setattr(opening, "read_document", _must_not_be_read)
+            patch.setattr(reading, "read_document", _must_not_be_read)
             open_imzml(path).close()
 
 
@@ -242,8 +244,8 @@ def test_another_version_is_not_believed(write_slide, processed_pixels, monkeypa
     open_imzml(path).close()
     monkeypatch.setattr(remembered, "VERSION", remembered.VERSION + 1)
     read = []
-    real = opening.read_document
-    monkeypatch.setattr(opening, "read_document", lambda where: (read.append(1), real(where))[1])
+    real = reading.read_document
+    monkeypatch.setattr(reading, "read_document", lambda where: (read.append(1), real(where))[1])
     open_imzml(path).close()
     open_imzml(path).close()
     assert len(read) == 1
@@ -264,3 +266,28 @@ def test_small_slides_are_not_worth_it(write_slide, processed_pixels, slide_cach
     monkeypatch.setattr(remembered, "WORTH", 1 << 20)
     open_imzml(aged(write_slide(processed_pixels))).close()
     assert not slide_cache.exists()
+
+
+PROBE = """
+import sys
+import napari_ims_tumor as ims
+from napari_ims_tumor.io.imzml import remembered
+
+remembered.WORTH = 0
+with ims.open_imzml(sys.argv[1]) as slide:
+    slide.ion_images([ims.MassWindow(300.0, ims.MassTolerance(100.0))])
+print(*sys.modules)
+"""
+HEAVY = ("scipy", "skimage", "sklearn", "matplotlib", "jinja2", "pandas", "torch", "napari", "lxml")
+ELSEWHERE = ("pydantic", "tifffile", "zarr", "shapely", "pyimzml", "PIL", "dask", "ome_types")
+
+
+def test_a_fresh_process_loads_nothing_that_it_does_not_need(write_slide, processed_pixels):
+    path = aged(write_slide(processed_pixels))
+    for is_known in (False, True):
+        done = subprocess.run(
+            [sys.executable, "-c", PROBE, str(path)], capture_output=True, text=True, check=True
+        )
+        loaded = set(done.stdout.split())
+        assert loaded.isdisjoint(HEAVY + ELSEWHERE)
+        assert ("pyexpat" in loaded) != is_known

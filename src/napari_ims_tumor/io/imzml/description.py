@@ -11,8 +11,9 @@ import numpy as np
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.imzml import vocabulary as cv
 from napari_ims_tumor.io.imzml.arrays import IbdFile
-from napari_ims_tumor.io.imzml.index import ArrayTable, SlideIndex, SpectrumIndex
+from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.single import read_mz
+from napari_ims_tumor.io.imzml.slide_index import SlideIndex
 from napari_ims_tumor.io.imzml.terms import Header
 from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import Float64Array

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from napari_ims_tumor.errors import SlideError
-from napari_ims_tumor.io.imzml.index import MISSING, SlideIndex
+from napari_ims_tumor.io.imzml.index import MISSING
 from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.io.imzml.slide_index import SlideIndex
 
 MOST_PIXELS = ((1 << 24, 10_000), (1 << 28, 100))
 """Images of more pixels than the first are refused where fewer than one in the second is filled."""

@@ -9,17 +9,9 @@ from pathlib import Path
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.cache_folder import CacheEntry
 from napari_ims_tumor.io.imzml.arrays import IbdFile
-from napari_ims_tumor.io.imzml.axis import find_layout
-from napari_ims_tumor.io.imzml.body import read_document
-from napari_ims_tumor.io.imzml.columns import Document
 from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
-from napari_ims_tumor.io.imzml.description import checksums, describe, find_mode, uuid_note
-from napari_ims_tumor.io.imzml.grid import pixel_grid, placement_of
-from napari_ims_tumor.io.imzml.index import SpectrumIndex, build_index
 from napari_ims_tumor.io.imzml.pair import pair_of
-from napari_ims_tumor.io.imzml.pixel_size import pixel_size_um
 from napari_ims_tumor.io.imzml.remembered import entry_of, recall, remember
-from napari_ims_tumor.io.imzml.validation import validate
 from napari_ims_tumor.job import Job, Progress, run_inline
 from napari_ims_tumor.msi.memory_budget import GivenBudget, MemoryBudget
 
@@ -87,41 +79,10 @@ def _known_or_read(
     known = None if entry is None else recall(entry, ibd)
     if known is not None:
         return known
-    document = yield from read_document(imzml)
-    parts = _parts(document, ibd, imzml)
+    # Here: what is known already needs no parser.
+    from napari_ims_tumor.io.imzml.reading import read_slide
+
+    parts = yield from read_slide(imzml, ibd)
     if entry is not None:
         remember(entry, parts)
     return parts
-
-
-def _parts(document: Document, ibd: IbdFile, path: Path) -> SlideParts:
-    header = document.header
-    index = build_index(document)
-    validate(index, ibd.path, ibd.size)
-    size, size_notes = pixel_size_um(header)
-    placement = placement_of(index)
-    grid, grid_notes = pixel_grid(index, placement, size)
-    layout, axis, layout_notes = find_layout(header, index, ibd)
-    mode, mode_notes = find_mode(header, index, ibd)
-    notes = [
-        *document.notes,
-        *index.notes,
-        *uuid_note(header, index, ibd),
-        *layout_notes,
-        *mode_notes,
-        *size_notes,
-        *grid_notes,
-    ]
-    return SlideParts(
-        path=path,
-        ibd=ibd,
-        index=SpectrumIndex(index.mz, index.intensity),
-        pixels=grid,
-        placement=placement,
-        layout=layout,
-        mode=mode,
-        axis=axis,
-        metadata=describe(header, index),
-        checksums=tuple(checksums(header)),
-        warnings=tuple(dict.fromkeys(notes)),
-    )

@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import csr_array
 
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 from napari_ims_tumor.msi.spectrum import RaggedBlock
@@ -88,5 +87,8 @@ def _counted(
     values: NDArray[Any], bounds: NDArray[np.int32], bins: NDArray[np.int32], n_bins: int
 ) -> tuple[NDArray[np.uint32], NDArray[Any]]:
     """Sort by bin: what turning rows into columns does, in one walk and keeping the order."""
+    # Here, so that opening a slide costs no scipy.
+    from scipy.sparse import csr_array
+
     matrix = csr_array((values, bins, bounds), shape=(bounds.size - 1, n_bins)).tocsc()
     return matrix.indptr.astype(np.uint32), matrix.data

@@ -8,7 +8,8 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.errors import SlideError
-from napari_ims_tumor.io.imzml.index import ArrayTable, SlideIndex, SpectrumIndex
+from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
+from napari_ims_tumor.io.imzml.slide_index import SlideIndex
 from napari_ims_tumor.io.imzml.wording import spectra as many
 from napari_ims_tumor.msi.arrays import BoolArray, IntArray
 

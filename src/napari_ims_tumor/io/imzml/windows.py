@@ -10,7 +10,6 @@ other bisects.
 from __future__ import annotations
 
 import os
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
@@ -88,6 +87,8 @@ class WindowStream:
         if len(self.blocks) < _THREADS:
             take_every(0)
         else:
+            from concurrent.futures import ThreadPoolExecutor
+
             with ThreadPoolExecutor(_THREADS) as pool:
                 list(pool.map(take_every, range(_THREADS)))
         self.ibd.refuse_changed()
