@@ -68,6 +68,16 @@ def test_many_windows_at_once_are_the_sums_one_by_one(slide, centers):
     assert np.allclose(found, ion_vectors(dataset, windows), rtol=1e-12, atol=1e-12)
 
 
+def test_windows_with_gaps_between_them_and_values_that_are_not_finite():
+    matrix = np.random.default_rng(4).random((6, 101), np.float32)
+    matrix[2, 50], matrix[3, 7] = np.nan, np.inf
+    dataset = InMemoryDataset.from_matrix(MassAxis(np.linspace(500, 510, 101)), matrix, PIXELS)
+    windows = [MassWindow(mz, MassTolerance(0.12)) for mz in np.arange(499.0, 510.6, 0.5)]
+    found = values(dataset, of_windows(windows))
+    assert np.allclose(found, ion_vectors(dataset, windows), rtol=1e-12)
+    assert np.isfinite(found).all()
+
+
 @pytest.mark.parametrize("slide", [continuous, processed])
 @pytest.mark.parametrize("width", ["0.13Da", "150ppm", "100Da"])
 def test_bins_hold_every_point_once(slide, width):

@@ -26,6 +26,8 @@ USUAL_TOLERANCE: Final = MassTolerance(0.1, "Da")
 MOST_PEAKS: Final = 2000
 """Channels of a processed slide by default: as many as its slider has."""
 MOST_BINS: Final = 2_000_000
+_AT_ONCE: Final = 1 << 18
+"""Values converted to float64 at once."""
 _FEW: Final = 16
 """Up to so many windows are looked up one by one; beyond, each point is looked up in all."""
 
@@ -111,8 +113,10 @@ class Channels:
         if self.exact and isinstance(block, SharedAxisBlock):
             return block.intensity.T
         many = reduce == "sum" and len(self) > _FEW and self._apart
-        if isinstance(block, RaggedBlock) and many:
+        if many and isinstance(block, RaggedBlock):
             return _sums_apart(block, self.low, self.high)
+        if many and isinstance(block, SharedAxisBlock):
+            return _column_sums_apart(block, self.low, self.high)
         return block_values(block, np.stack([self.low, self.high]), reduce)
 
     @property
@@ -130,6 +134,28 @@ def _sums_apart(block: RaggedBlock, low: Float64Array, high: Float64Array) -> Fl
     owner = np.repeat(np.arange(n), np.diff(block.bounds))[inside]
     sums = np.bincount(window[inside] * n + owner, block.intensity[inside], k * n)
     return np.asarray(sums, np.float64).reshape(k, n)
+
+
+def _column_sums_apart(
+    block: SharedAxisBlock, low: Float64Array, high: Float64Array
+) -> Float64Array:
+    """Sum the finite intensities in many windows of a shared axis, all in one call."""
+    first = np.searchsorted(block.mz, low, "left")
+    last = np.searchsorted(block.mz, high, "right")
+    filled = np.flatnonzero(last > first)
+    sums = np.zeros((low.size, block.indices.size))
+    if filled.size == 0:
+        return sums
+    # Sums from each window's begin to its end, and from there to the next begin, which are dropped.
+    edges = np.stack([first[filled], last[filled]], axis=1).ravel()
+    edges = edges[:-1] if edges[-1] == block.mz.size else edges
+    step = max(_AT_ONCE // block.mz.size, 1)
+    for start in range(0, block.indices.size, step):
+        values = block.intensity[start : start + step].astype(np.float64)
+        if not np.isfinite(values).all():
+            values[~np.isfinite(values)] = 0
+        sums[filled, start : start + step] = np.add.reduceat(values, edges, axis=1)[:, ::2].T
+    return sums
 
 
 def choose_channels(dataset: MsiDataset, choice: ChannelChoice) -> Channels:

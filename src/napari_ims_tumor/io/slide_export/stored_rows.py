@@ -20,7 +20,7 @@ from napari_ims_tumor.io.slide_export.view import ExportView
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.msi.channels import Channels
 
-BUFFER: Final = 64 << 20
+BUFFER: Final = 32 << 20
 """Bytes of columns that are gathered before they are written out by rows."""
 
 
