@@ -21,7 +21,7 @@ import numpy as np
 from fuzzing.mutations import damaged
 from fuzzing.slides import Pair
 from fuzzing.verdict import BAD, CRASH, ERROR, HANG, MEMORY, Verdict, Whole, judge, whole
-from napari_ims_tumor.io.imzml import remembered
+from napari_ims_tumor.io.imzml import dataset, remembered
 
 MOST_SECONDS = 2.0
 """Processor time that one slide may take."""
@@ -175,8 +175,9 @@ def _work(
     connection: Connection, slides: list[Pair], seed: int, share: list[int], folder: Path
 ) -> None:
     os.environ["IMS_TUMOR_CACHE"] = str(folder / "cache")
-    # Also of slides this small, what opening finds out is kept and found again.
-    remembered.WORTH = 0
+    # Slides this small are treated as large ones: what opening finds out is kept and found again,
+    # spectra are read when they are asked for, images are made out of an index.
+    remembered.WORTH = dataset.SMALL = 0
     known: dict[str, Whole | None] = {pair.name: whole(pair, folder) for pair in slides}
     known = {name: found for name, found in known.items() if found is not None}
     sound = [pair for pair in slides if pair.name in known]

@@ -21,6 +21,7 @@ _AT_ONCE: Final = 1 << 16
 _BINS_PER_E: Final = 1e6 / GRID_PPM
 _USUAL_HIGHEST: Final = 4000.0
 """Highest m/z that bins are laid out for at first."""
+_HIGHEST: Final = 1e6
 _SAMPLED_SPECTRA: Final = 16
 _CURVE_POINTS: Final = 4096
 
@@ -39,8 +40,10 @@ class Accumulator(Protocol):
 
 
 class CentroidSums:
-    """Adds centroids up in bins of equal relative width; m/z below 1 share the first bin.
+    """Adds centroids up in bins of equal relative width.
 
+    m/z below 1 share the first bin, and those above a million the last: only damage makes such, and
+    it shall not take memory.
     The m/z of a bin is the intensity-weighted mean of what fell in, so a peak keeps its exact mass.
     """
 
@@ -59,7 +62,7 @@ class CentroidSums:
             self._add(mz[part], intensity[part])
 
     def _add(self, mz: Float64Array, intensity: FloatArray) -> None:
-        place = np.fmax(mz, 1.0)
+        place = np.clip(mz, 1.0, _HIGHEST)
         np.log(place, out=place)
         place *= _BINS_PER_E
         bins = place.astype(np.intp)
@@ -70,7 +73,7 @@ class CentroidSums:
         if intensity.min() < 0:
             weight = np.abs(intensity)
             self._note_lacking(bins, weight.astype(np.float64) - intensity)
-        np.multiply(weight, mz, out=both.imag)
+        np.multiply(weight, np.clip(mz, -_HIGHEST, _HIGHEST), out=both.imag)
         np.add.at(self._sums, bins, both)
         np.maximum.at(self._highest, bins, both.real)
 
