@@ -150,6 +150,13 @@ ODDITIES = {
         ),
         pixels=with_mz([1, 2, 3], [1, np.nan, 3], [5, 6]),
     ),
+    "14 m/z that no instrument measures": Oddity(
+        (
+            "slide.imzML: m/z values from 1 to 1e+20, which no instrument measures: a byte was "
+            "changed, or the type of the m/z arrays is stated wrongly. Copy or export it again.",
+        ),
+        pixels=with_mz([1, 2, 3], [1, 2, 1e20]),
+    ),
     "14 a shared axis that is not ascending": Oddity(
         (
             "slide.imzML: its shared m/z axis was not ascending; it was sorted, and so was every "

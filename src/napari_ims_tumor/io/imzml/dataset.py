@@ -149,7 +149,8 @@ class ImzmlDataset:
     def warnings(self) -> tuple[str, ...]:
         """What is off but unambiguous; in large slides, spectra out of order once all were read."""
         found = () if self._summary is None else self._summary.notes
-        notes = dict.fromkeys((*self._parts.warnings, *found, *self._said))
+        doubt = () if self._summary is None else self._summary.doubt
+        notes = dict.fromkeys((*self._parts.warnings, *found, *doubt, *self._said))
         return tuple(f"{self._parts.path.name}: {note}" for note in notes)
 
     def spectrum(self, i: int) -> Spectrum:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
 from napari_ims_tumor.msi.arrays import Float64Array, frozen
 from napari_ims_tumor.msi.ion_image import finite_row_sums, finite_sums_between
 from napari_ims_tumor.msi.spectrum import RaggedBlock, SharedAxisBlock, SpectrumBlock
+
+HIGHEST: Final = 1e6
+"""No mass spectrometer has measured a higher m/z of tissue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,17 @@ class Summary:
     tic: Float64Array
     mass_range: tuple[float, float]
     notes: tuple[str, ...] = ()
+
+    @property
+    def doubt(self) -> tuple[str, ...]:
+        """What makes the m/z values hard to believe."""
+        low, high = self.mass_range
+        if not (low < 0 or high > HIGHEST):
+            return ()
+        return (
+            f"m/z values from {low:g} to {high:g}, which no instrument measures: a byte was "
+            "changed, or the type of the m/z arrays is stated wrongly. Copy or export it again.",
+        )
 
     @property
     def is_tidy(self) -> bool:
