@@ -10,7 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from napari_ims_tumor.errors import QueryError
-from napari_ims_tumor.msi.centroiding import Centroided, CentroidMethod, find_centroids, noise_of
+from napari_ims_tumor.msi.centroided import Centroided
+from napari_ims_tumor.msi.centroiding import CentroidMethod, find_centroids, noise_of
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.spectrum import Spectrum

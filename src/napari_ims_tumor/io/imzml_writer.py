@@ -8,21 +8,21 @@ filled in at the end.
 from __future__ import annotations
 
 import hashlib
-import itertools
 import os
 import tempfile
 import uuid
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, Protocol
+from typing import Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_ims_tumor.errors import ImsTumorError, SlideError
+from napari_ims_tumor.io.ibd_writer import IbdWriter, Types
 from napari_ims_tumor.io.imzml.grid import Positions, made_positions
 from napari_ims_tumor.io.imzml_heritage import Heritage
+from napari_ims_tumor.io.imzml_passage import spectrum_text
 from napari_ims_tumor.io.imzml_text import (
     CONVERSION,
     END,
@@ -30,17 +30,14 @@ from napari_ims_tumor.io.imzml_text import (
     Step,
     checksum_place,
     head_text,
-    spectrum_text,
     type_terms,
 )
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress, run_inline
 from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
-from napari_ims_tumor.msi.spectrum import Layout, Mode, RaggedBlock, SharedAxisBlock, SpectrumBlock
+from napari_ims_tumor.msi.spectrum import Layout, Mode, SpectrumBlock
 
 Polarity = Literal["positive", "negative"]
-Types = tuple[np.dtype[Any], np.dtype[Any]]
-
 USUAL_TYPES: Types = (np.dtype("<f8"), np.dtype("<f4"))
 
 
@@ -190,7 +187,7 @@ def _write_pair(path: Path, dataset: SpectraInOrder, facts: ImzmlFacts) -> Itera
     head = head_text(_head(dataset, facts, identity, positions)).encode()
     with path.with_suffix(".ibd").open("wb") as ibd, path.open("wb") as text:
         text.write(head)
-        data = _Data(ibd, identity.bytes, facts.types, dataset.name)
+        data = IbdWriter(ibd, identity.bytes, facts.types, dataset.name)
         template = spectrum_text(positions.z is not None)
         for block in dataset.blocks():
             numbers = np.concatenate([_places(positions, block.indices), data.add(block)], axis=1)
@@ -231,71 +228,6 @@ def _places(positions: Positions, indices: IntArray) -> IntArray:
     if positions.z is not None:
         columns.append(positions.z[indices])
     return np.stack(columns, axis=1).astype(np.int64)
-
-
-class _Data:
-    """The .ibd file while it grows."""
-
-    def __init__(self, file: BinaryIO, beginning: bytes, types: Types, name: str) -> None:
-        self.sha1 = hashlib.sha1(usedforsecurity=False)
-        self._file = file
-        self._types = types
-        self._name = name
-        self._end = 0
-        self._axis: tuple[int, int] | None = None
-        self._append(beginning)
-
-    def add(self, block: SpectrumBlock) -> IntArray:
-        """Append spectra; offset, length and bytes of m/z and intensities, shape (k, 6)."""
-        if isinstance(block, SharedAxisBlock):
-            return self._add_dense(block)
-        return self._add_ragged(block)
-
-    def _add_dense(self, block: SharedAxisBlock) -> IntArray:
-        if self._axis is None:
-            self._axis = (self._end, block.mz.size)
-            self._append(self._fitted(block.mz, 0).data)
-        start, (at, n) = self._end, self._axis
-        matrix = self._fitted(block.intensity, 1)
-        self._append(matrix.data)
-        mz_size, size = (dtype.itemsize for dtype in self._types)
-        rows = np.empty((block.indices.size, 6), np.int64)
-        rows[:] = (at, n, n * mz_size, 0, n, n * size)
-        rows[:, 3] = start + np.arange(block.indices.size) * n * size
-        return rows
-
-    def _add_ragged(self, block: RaggedBlock) -> IntArray:
-        mz, intensity = self._fitted(block.mz, 0), self._fitted(block.intensity, 1)
-        mz_size, size = (dtype.itemsize for dtype in self._types)
-        lengths = np.diff(block.bounds)
-        ends = self._end + block.bounds[1:] * (mz_size + size)
-        starts = ends - lengths * (mz_size + size)
-        columns = (starts, lengths, lengths * mz_size, starts + lengths * mz_size, lengths)
-        rows = np.stack([*columns, lengths * size], axis=1).astype(np.int64)
-        a, b = mz.view(np.uint8).data, intensity.view(np.uint8).data
-        cuts = block.bounds.tolist()
-        parts: list[memoryview] = []
-        for first, last in itertools.pairwise(cuts):
-            parts.append(a[first * mz_size : last * mz_size])
-            parts.append(b[first * size : last * size])
-        self._append(b"".join(parts))
-        return rows
-
-    def _append(self, data: bytes | memoryview) -> None:
-        self._file.write(data)
-        self.sha1.update(data)
-        self._end += data.nbytes if isinstance(data, memoryview) else len(data)
-
-    def _fitted(self, values: NDArray[Any], which: Literal[0, 1]) -> NDArray[Any]:
-        """Bring values into the type on disk, where that loses nothing; whole numbers must fit."""
-        dtype = self._types[which].newbyteorder("<")
-        with np.errstate(invalid="ignore"):
-            fitted = np.ascontiguousarray(values, dtype)
-        if dtype.kind == "i" and not np.array_equal(fitted.astype(values.dtype), values):
-            raise SlideError(
-                f"{self._name} holds numbers that are no {dtype.name}: its type is stated wrongly"
-            )
-        return fitted
 
 
 def _uuid_of(dataset: SpectraInOrder) -> uuid.UUID:

@@ -12,7 +12,8 @@ import numpy as np
 
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.io.imzml.pair import pair_of
-from napari_ims_tumor.io.imzml_text import is_own, spectrum_text
+from napari_ims_tumor.io.imzml_passage import spectrum_text
+from napari_ims_tumor.io.imzml_text import is_own
 from napari_ims_tumor.io.slide_export.request import FOLDERS, Kind
 from napari_ims_tumor.io.slide_export.to_imzml import beside
 from napari_ims_tumor.io.slide_export.types import types_on_disk

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_ims_tumor.io.ibd_writer import Types
 from napari_ims_tumor.io.imzml.dataset import ImzmlDataset
-from napari_ims_tumor.io.imzml_writer import Types
 from napari_ims_tumor.io.slide_export.view import ExportView
 
 

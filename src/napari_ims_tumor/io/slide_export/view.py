@@ -12,7 +12,7 @@ from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.io.slide_export.choosing import ChosenPixels, choose_pixels
 from napari_ims_tumor.io.slide_export.request import ExportRequest
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
-from napari_ims_tumor.msi.centroiding import Centroided
+from napari_ims_tumor.msi.centroided import Centroided
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.normalization import factors_of, normalizer_text
 from napari_ims_tumor.msi.spectrum import SharedAxisBlock
