@@ -283,14 +283,14 @@ def test_a_spectrum_inside_a_spectrum_is_refused(tmp_path) -> None:
 
 def test_plain_spectra_never_reach_the_parser(tmp_path, monkeypatch) -> None:
     fed, matched = [], []
-    feed, match = markup.SafeParser.feed, template.Template.read_one
+    feed, match = markup.SafeParser.feed, template.Pattern.read_one
     monkeypatch.setattr(
         markup.SafeParser,
         "feed",
         lambda self, text, final=False: (fed.append(len(text)), feed(self, text, final)),
     )
     monkeypatch.setattr(
-        template.Template,
+        template.Pattern,
         "read_one",
         lambda self, *where: (matched.append(1), match(self, *where))[1],
     )

@@ -186,7 +186,10 @@ class _Body:
     def _match_one(self, text: Text, start: int) -> int | None:
         """Read one spectrum with a template's pattern; return where the next one starts."""
         for template in self._templates:
-            found = template.read_one(text.buffer, start, text.size)
+            # Most often this is the beginning of the next spectrum, cut off by the piece's end.
+            if text.buffer.find(template.end, start, text.size) < 0:
+                continue
+            found = template.pattern.read_one(text.buffer, start, text.size)
             if found is not None:
                 self._columns.add_one(template.kind, found[0])
                 return found[1]

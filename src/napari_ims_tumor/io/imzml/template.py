@@ -12,13 +12,17 @@ Its pattern reads one spectrum, and is more generous: numbers may have signs, bl
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from typing import Final, Literal, NamedTuple, TypeAlias
 
+import numpy as np
+
 from napari_ims_tumor.io.imzml.stencil import NUMBER, Stencil, make_stencil
+from napari_ims_tumor.io.imzml.text import Text
 from napari_ims_tumor.io.imzml.vocabulary import NUMBERS
 
 _TAG: Final = re.compile(
@@ -61,35 +65,25 @@ class _Piece(NamedTuple):
     size: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Template:
-    """The text of a spectrum with its values left open.
+class Pattern:
+    """A template's regular expression: reads one spectrum, and is made when it is first needed.
 
-    Attributes
-    ----------
-    pattern
-        Matches white space and one spectrum; its groups are the stretches of fixed text and the
-        numbers. A fixed stretch is matched as "so many bytes" and compared afterwards, which is
-        several times faster than a pattern that spells it out.
-    fixed
-        What the fixed stretches must be.
-    pick_fixed, pick_numbers
-        Take those groups of the pattern that hold them.
-    kind
-        Index of the structure that such a spectrum has.
-    end
-        The closing tag.
-    stencil
-        Reads many spectra at once; ``None`` where their values are too long for that.
+    It matches white space and one spectrum; its groups are the stretches of fixed text and the
+    numbers. A fixed stretch is matched as "so many bytes" and compared afterwards, which is several
+    times faster than a pattern that spells it out.
     """
 
-    pattern: re.Pattern[bytes]
-    fixed: tuple[bytes, ...]
-    pick_fixed: _Pick
-    pick_numbers: _Pick
-    kind: int
-    end: bytes
-    stencil: Stencil | None
+    def __init__(self, pieces: list[_Piece]) -> None:
+        self._pieces = pieces
+        self._fixed = tuple(piece.text for piece in pieces if piece.what == "fixed")
+        grouped = [piece.what for piece in pieces if piece.what != "open"]
+        self._pick_fixed: _Pick = _picking(grouped, "fixed")
+        self._pick_numbers: _Pick = _picking(grouped, "number")
+
+    @cached_property
+    def _compiled(self) -> re.Pattern[bytes]:
+        patterns = [b"(.{%d})" % len(t) if w == "fixed" else t for w, t, *_ in self._pieces]
+        return re.compile(rb"[ \t\r\n]*+" + b"".join(patterns), re.DOTALL)
 
     def read_one(
         self, text: bytes | bytearray, start: int, size: int
@@ -101,13 +95,48 @@ class Template:
         tuple or None
             Its numbers, and where the next one starts; ``None`` where it does not match.
         """
-        found = self.pattern.match(text, start, size)
+        found = self._compiled.match(text, start, size)
         if found is None:
             return None
         groups = found.groups()
-        if self.pick_fixed(groups) != self.fixed:
+        if self._pick_fixed(groups) != self._fixed:
             return None
-        return list(map(int, self.pick_numbers(groups))), found.end()
+        return list(map(int, self._pick_numbers(groups))), found.end()
+
+
+def _picking(grouped: Sequence[str], wanted: str) -> _Pick:
+    return itemgetter(*(i for i, what in enumerate(grouped) if what == wanted))
+
+
+@dataclass(frozen=True, slots=True)
+class Template:
+    """The text of a spectrum with its values left open.
+
+    Attributes
+    ----------
+    pattern
+        Reads one spectrum.
+    stencil
+        Reads many spectra at once; ``None`` where their values are too long for that.
+    kind
+        Index of the structure that such a spectrum has.
+    end
+        The closing tag.
+    """
+
+    pattern: Pattern
+    stencil: Stencil | None
+    kind: int
+    end: bytes
+
+    def reads(self, text: bytes, numbers: list[int]) -> bool:
+        """Whether it finds these numbers in this spectrum, and reads it to its end."""
+        if self.stencil is not None:
+            places = np.array([0, len(text)])
+            read = self.stencil.read(Text.of(text), places[:1], places[1:])
+            if read.rows.size:
+                return bool(read.numbers[:, 0].tolist() == numbers)
+        return self.pattern.read_one(text, 0, len(text)) == (numbers, len(text))
 
 
 def learn(text: bytes, kind: int, values: list[str]) -> Template | None:
@@ -136,9 +165,7 @@ def learn(text: bytes, kind: int, values: list[str]) -> Template | None:
     template = _build(pieces, kind, text[: len(text) - len(written)])
     plain = [_PLAIN.fullmatch(value) for value in values]
     as_parsed = [int(found[1]) for found in plain if found is not None]
-    if None in plain or template.read_one(text, 0, len(text)) != (as_parsed, len(text)):
-        return None
-    return template
+    return template if None not in plain and template.reads(text, as_parsed) else None
 
 
 def _joined(pieces: Iterator[_Piece]) -> Iterator[_Piece]:
@@ -152,16 +179,12 @@ def _joined(pieces: Iterator[_Piece]) -> Iterator[_Piece]:
 
 def _build(pieces: list[_Piece], kind: int, before: bytes) -> Template:
     """Make the pattern and the stencil; ``before`` is the white space before the spectrum."""
-    grouped = [piece.what for piece in pieces if piece.what != "open"]
-    patterns = [b"(.{%d})" % len(t) if w == "fixed" else t for w, t, *_ in pieces]
+    last = pieces[-1].text
     return Template(
-        pattern=re.compile(rb"[ \t\r\n]*+" + b"".join(patterns), re.DOTALL),
-        fixed=tuple(piece.text for piece in pieces if piece.what == "fixed"),
-        pick_fixed=itemgetter(*(i for i, what in enumerate(grouped) if what == "fixed")),
-        pick_numbers=itemgetter(*(i for i, what in enumerate(grouped) if what == "number")),
-        kind=kind,
-        end=pieces[-1].text[pieces[-1].text.rindex(b"<") :],
+        pattern=Pattern(pieces),
         stencil=make_stencil(_steps(pieces, before)),
+        kind=kind,
+        end=last[last.rindex(b"<") :],
     )
 
 

@@ -28,6 +28,14 @@ class Text:
         self._bytes = np.frombuffer(self.buffer, np.uint8)
         self.size = 0
 
+    @classmethod
+    def of(cls, data: bytes) -> Text:
+        """Text that is there already."""
+        text = cls(len(data))
+        text.buffer[: len(data)] = data
+        text.size = len(data)
+        return text
+
     def advance(self, file: BinaryIO, done: int) -> int:
         """Drop the first ``done`` bytes and read another piece; return how much was read."""
         rest = self.size - done
