@@ -76,7 +76,7 @@ def _known(reader: Reader, slide: Path, windows: np.ndarray) -> Times:
     """Ours only: with what an earlier opening and the background job left in the cache."""
     reader.load()
     opened = reader.open(slide)
-    (ms, _), _ = _timed(opened.build_index)
+    (ms, _), _ = _timed(lambda: _build_index(opened))
     opened.close()
     found: Times = {"build": [ms, None]}
     found["open"], opened = _timed(lambda: reader.open(slide))
@@ -90,6 +90,17 @@ def _known(reader: Reader, slide: Path, windows: np.ndarray) -> Times:
     found["mean spectrum"] = _result(_timed(lambda: reader.mean(opened)))
     found["total ion current"] = _result(_timed(lambda: reader.total(opened)))
     return found
+
+
+def _build_index(opened: Any) -> None:
+    """Do what the window does in the background."""
+    from napari_ims_tumor.job import run_inline
+
+    opened.total_ion_current()
+    opened.mean_spectrum()
+    job = opened.index_job()
+    if job is not None:
+        run_inline(job)
 
 
 def _limits(reader: Reader, slide: Path, windows: np.ndarray) -> Times:  # noqa: ARG001
