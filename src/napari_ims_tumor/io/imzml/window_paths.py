@@ -86,7 +86,7 @@ class WindowPaths:
 
     def job(self) -> Job[Progress, str]:
         """Build the index, if there is none; returns a note where that cannot be done."""
-        if self._found() is not None:
+        if self._found(wait=True) is not None:
             return ""
         note = ""
         if self._entry is not None:
@@ -98,13 +98,19 @@ class WindowPaths:
             self._index = yield from build_in_memory(self._source)
         return "" if self._index is not None else note
 
-    def _found(self) -> WindowIndex | None:
-        """Take the index that was kept, once."""
-        with self._looking:
-            if not self._has_looked and self._entry is not None:
-                self._index = find_kept(self._source, self._entry)
-            self._has_looked = True
+    def _found(self, wait: bool = False) -> WindowIndex | None:
+        """Take the index that was kept, once; while another thread looks for it, do without."""
+        if not self._has_looked and self._looking.acquire(blocking=wait):
+            try:
+                self._look()
+            finally:
+                self._looking.release()
         return self._index
+
+    def _look(self) -> None:
+        if not self._has_looked and self._entry is not None:
+            self._index = find_kept(self._source, self._entry)
+        self._has_looked = True
 
     def _of_channels(
         self, index: ChannelIndex, bounds: Float64Array, reduce: Reduction
