@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.cache_folder import FOLDER_VARIABLE, LIMIT_VARIABLE
-from napari_ims_tumor.io.imzml import ImzmlDataset, dataset, indexing, open_imzml, windows
+from napari_ims_tumor.io.imzml import ImzmlDataset, alike, dataset, indexing, open_imzml, windows
 from napari_ims_tumor.io.imzml.channel_index import ChannelIndex
 from napari_ims_tumor.io.imzml.peak_index import PeakIndex
 from napari_ims_tumor.io.imzml.peak_order import BIN_PPM
@@ -169,6 +169,40 @@ def test_every_way_of_a_continuous_slide_equals_brute_force(
     with tempfile.TemporaryDirectory() as folder:
         quirks = {"layout": "continuous", "intensity_type": kind, "intensity_zlib": zlib}
         all_ways(write_slide_in(Path(folder), pixels, **quirks), pixels, bounds)
+
+
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(seed=st.integers(0, 2**32 - 1), shift=st.sampled_from([0, 0, 3, 300]), kind=st.booleans())
+def test_long_spectra_that_are_alike_or_not_equal_brute_force(
+    write_slide_in, make_pixel, monkeypatch, seed, shift, kind
+) -> None:
+    monkeypatch.setattr(alike, "_LONG", 10)
+    monkeypatch.setattr(alike, "_MARGIN", 2)
+    rng = np.random.default_rng(seed)
+    axis = np.cumsum(rng.uniform(0.01, 0.02, 400)) + 100
+    pixels = []
+    for i in range(40):
+        mz = axis[int(rng.integers(0, shift + 1)) : int(rng.integers(360, 401))]
+        if i == 7:
+            mz = mz[:0] if seed % 2 else mz[:20]
+        mz = mz + rng.choice([0, 1e-3])
+        pixels.append(
+            make_pixel(i + 1, 1, mz, rng.normal(0, 1, mz.size).astype("f4").astype(float))
+        )
+    if kind:
+        for pixel in pixels:
+            pixel.mz[:] = pixel.mz.astype("f4")
+    place = int(rng.choice([0, 30, 200, 340]))
+    low = axis[place + np.array([0, 1, 2, 5])] + rng.choice([0, 1e-3])
+    bounds = np.stack([low, low + np.array([0.0, 0.0, 0.1, 0.03])])
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_slide_in(Path(folder), pixels, mz_type="f4" if kind else "f8")
+        all_ways(path, pixels, bounds)
+        with open_imzml(path) as slide:
+            paths = slide._windows
+            found = paths._alike.values(bounds, "sum", paths._read)
+            assert found is not None or shift == 300
+            assert found is None or np.array_equal(found, brute_force(pixels, bounds, "sum"))
 
 
 @pytest.mark.real_data

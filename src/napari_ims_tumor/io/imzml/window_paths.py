@@ -1,4 +1,4 @@
-"""The ways to the numbers of m/z windows, the fastest first: index, strips, stream.
+"""The ways to the numbers of m/z windows, the fastest first: an index, parts of spectra, a stream.
 
 All give what reading every spectrum gives, to the last bit.
 """
@@ -12,6 +12,7 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.io.cache_folder import CacheEntry, CacheError
+from napari_ims_tumor.io.imzml.alike import AlikeSpectra
 from napari_ims_tumor.io.imzml.channel_index import ChannelIndex
 from napari_ims_tumor.io.imzml.indexing import (
     IndexSource,
@@ -67,6 +68,10 @@ class WindowPaths:
         source = self._source
         return None if source.axis is not None else WindowStream.of(source.ibd, source.index)
 
+    @cached_property
+    def _alike(self) -> AlikeSpectra | None:
+        return AlikeSpectra.of(self._source.ibd, self._source.index)
+
     def values(
         self, bounds: Float64Array, reduce: Reduction, summary: Summary | None
     ) -> Float64Array | None:
@@ -82,7 +87,10 @@ class WindowPaths:
             return np.stack([self._of_peaks(index, stream, w[:, None], reduce) for w in bounds.T])
         if self._strips is not None:
             return self._strips.values(bounds, reduce)
-        return None if stream is None else stream.values(bounds, reduce)
+        if stream is None:
+            return None
+        alike = None if self._alike is None else self._alike.values(bounds, reduce, self._read)
+        return stream.values(bounds, reduce) if alike is None else alike
 
     def job(self) -> Job[Progress, str]:
         """Build the index, if there is none; returns a note where that cannot be done."""
