@@ -97,16 +97,16 @@ class Writer:
     def __init__(self, quirks: Quirks) -> None:
         self.q = quirks
         self.ibd = bytearray(quirks.identity)
-        self.shared: dict[bytes, tuple[int, int, int]] = {}
+        self.shared: dict[tuple[bytes, bool], tuple[int, int, int]] = {}
 
     def array(self, values: np.ndarray, dtype: str, packed: bool, share: bool) -> tuple[int, ...]:
         data = np.asarray(values).astype("<" + dtype).tobytes()
-        if share and data in self.shared:
-            return self.shared[data]
+        if share and (data, packed) in self.shared:
+            return self.shared[data, packed]
         stored = zlib.compress(data) if packed else data
         place = (len(self.ibd), len(values), len(stored))
         self.ibd += stored
-        self.shared[data] = place
+        self.shared[data, packed] = place
         return place
 
     def array_xml(self, kind: str, place: tuple[int, ...]) -> str:
