@@ -29,6 +29,8 @@ from typing import Any
 
 import numpy as np
 
+from napari_ims_tumor.msi.matrix_room import MatrixRoom
+
 ROWS, COLUMNS, VARIANTS = 64, 128, 16
 ABOVE_BUDGET = 200 * 10**6
 SPECTRUM = """<spectrum id="s={i}" index="{i}" defaultArrayLength="0">
@@ -126,6 +128,18 @@ def watched(peaks: dict[str, Any], step: str) -> Iterator[None]:
         peaks[step] = {"seconds": round(time.monotonic() - begun, 1), "mb": round(most)}
 
 
+def count_scratch() -> list[int]:
+    """Note the bytes of every matrix that goes to a file."""
+    made, usual = [], MatrixRoom._file
+
+    def counted(room: MatrixRoom, rows: int, columns: int) -> Any:
+        made.append(rows * columns * 4)
+        return usual(room, rows, columns)
+
+    MatrixRoom._file = counted
+    return made
+
+
 def child(slide: Path, labels: Path, memory: str, network: str) -> dict[str, Any]:
     """Do everything within the limit."""
     import resource
@@ -139,6 +153,7 @@ def child(slide: Path, labels: Path, memory: str, network: str) -> dict[str, Any
     from napari_ims_tumor.msi.overview import survey
     from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 
+    in_files = count_scratch()
     base, budget = megabytes("RssAnon"), MemoryBudget.parse(memory)
     limit = int(megabytes("VmData") * 1e6) + budget.nbytes + ABOVE_BUDGET
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
@@ -148,9 +163,20 @@ def child(slide: Path, labels: Path, memory: str, network: str) -> dict[str, Any
         opened = ims.open_imzml(slide)
     with watched(peaks, "TIC, mean spectrum, peaks"):
         overview = run_inline(survey(opened))
-    stack = LazyIonStack(opened, overview.channels)
+    wanted = np.linspace(0, len(overview.channels) - 1, 10).astype(int)
     with watched(peaks, "10 steps of the slider"):
-        images = [stack[c : c + 1] for c in np.linspace(0, len(stack) - 1, 10).astype(int)]
+        stack = LazyIonStack(opened, overview.channels)
+        images = [stack[c : c + 1] for c in wanted]
+    job = opened.index_job()
+    if job is not None:
+        with watched(peaks, "the index, in the background"):
+            run_inline(job)
+        with watched(peaks, "10 steps, out of the index"):
+            stack = LazyIonStack(opened, overview.channels)
+            same = [
+                np.array_equal(stack[c : c + 1], i) for c, i in zip(wanted, images, strict=True)
+            ]
+        assert all(same)
     with watched(peaks, "100 spectra"):
         sums = [float(opened.spectrum(i).intensity.sum()) for i in range(0, opened.n_spectra, 82)]
     del images, stack, overview
@@ -164,6 +190,7 @@ def child(slide: Path, labels: Path, memory: str, network: str) -> dict[str, Any
         "file_mb": slide.with_suffix(".ibd").stat().st_size / 1e6,
         "budget_mb": budget.nbytes / 1e6,
         "base_mb": round(base),
+        "scratch_mb": round(sum(in_files) / 1e6),
         "peaks": peaks,
         "right": right,
         "spectra": len(sums),
@@ -204,6 +231,8 @@ def show(found: dict[str, dict[str, Any]], say: Callable[[str], object] = print)
             for one in found.values()
         ]
         say(f"| {step} | {' | '.join(cells)} |")
+    said = ", ".join(f"{one['scratch_mb']} MB ({layout})" for layout, one in found.items())
+    say(f"\nWritten to scratch files while fitting, one after the other: {said}")
 
 
 def main() -> None:

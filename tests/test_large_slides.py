@@ -31,4 +31,6 @@ def test_a_slide_larger_than_its_limit_opens_scrolls_fits_and_predicts() -> None
     for step, peak in found["peaks"].items():
         assert peak["mb"] - found["base_mb"] < found["budget_mb"], step
     assert found["right"] > 0.99
-    assert len(found["peaks"]) == 6
+    assert len(found["peaks"]) == 8
+    # The matrices of the fit were too large for their half of the budget, and counted as such.
+    assert found["scratch_mb"] > found["budget_mb"] / 2

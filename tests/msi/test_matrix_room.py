@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import gc
 import mmap
+import os
 import shutil
 
 import numpy as np
@@ -72,3 +74,18 @@ def test_a_disk_without_room_is_one_message_with_the_sizes(tmp_path, monkeypatch
         "memory, label fewer pixels, or make room on that disk"
     )
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="only where space is reserved")
+@pytest.mark.parametrize(("number", "works"), [(errno.EOPNOTSUPP, True), (errno.ENOSPC, False)])
+def test_a_file_system_that_cannot_reserve_is_written_to(tmp_path, monkeypatch, number, works):
+    def fail(*_):
+        raise OSError(number, "no")
+
+    monkeypatch.setattr(os, "posix_fallocate", fail)
+    room = MatrixRoom(0, tmp_path)
+    if works:
+        assert room.matrix(700, 2000).any() == np.False_
+    else:
+        with pytest.raises(MemoryBudgetError, match="has no room for them either"):
+            room.matrix(700, 2000)

@@ -10,9 +10,10 @@ from napari.utils.notifications import ErrorNotification, notification_manager
 
 from napari_ims_tumor.errors import ImsTumorError, QueryError
 from napari_ims_tumor.viewer import lazy_stack
+from napari_ims_tumor.viewer.binding import Binding
 from napari_ims_tumor.viewer.layers import slide_layers
 from napari_ims_tumor.viewer.mass_readout import readout_of
-from napari_ims_tumor.viewer.slide_tag import first_of
+from napari_ims_tumor.viewer.slide_tag import first_of, tag_of
 
 
 @pytest.fixture
@@ -122,6 +123,20 @@ def test_new_labels_on_a_stack_are_one_image(viewer, stack, dataset, said):
     assert labels.data.shape == dataset.pixels.image_shape
     np.testing.assert_allclose(labels.extent.world, stack.extent.world[:, 1:])
     assert "One labels layer serves all ion images of slide" in said()[0]
+
+
+def test_what_is_painted_on_them_without_a_dock_is_the_slide_s_once_there_is_one(
+    viewer, stack, session
+):
+    viewer._new_labels()
+    labels = viewer.layers.selection.active
+    labels.data[3, 4] = 2
+    Binding(viewer, session)
+    assert session.active.annotation.labels[3, 4] == 2
+    assert tag_of(labels).role == "labels"
+    labels.data[5, 6] = 1
+    labels.events.set_data()
+    assert session.active.annotation.labels[5, 6] == 1
 
 
 def test_new_labels_of_several_layers_are_one_image_too(viewer, stack, dataset):

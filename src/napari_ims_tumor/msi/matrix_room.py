@@ -7,6 +7,7 @@ are the same either way, bit by bit.
 
 from __future__ import annotations
 
+import errno
 import mmap
 import os
 import shutil
@@ -136,8 +137,14 @@ class MatrixRoom:
 def _fill(file: IO[bytes], nbytes: int) -> None:
     """Have the disk reserve every byte now: a full disk later would kill the program."""
     if hasattr(os, "posix_fallocate"):
-        os.posix_fallocate(file.fileno(), 0, nbytes)
-        return
+        try:
+            os.posix_fallocate(file.fileno(), 0, nbytes)
+        except OSError as error:
+            # Some file systems cannot reserve; all can write.
+            if error.errno not in (errno.EOPNOTSUPP, errno.EINVAL, errno.ENOSYS):
+                raise
+        else:
+            return
     zeros = bytes(_PIECE)
     for start in range(0, nbytes, _PIECE):
         file.write(zeros[: nbytes - start])
