@@ -1,8 +1,14 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
-from napari_ims_tumor.model.normalization import LIMIT, InputNormalization, root_of_shares
+from napari_ims_tumor.model.normalization import (
+    LIMIT,
+    SCALE_FLOOR,
+    InputNormalization,
+    root_of_shares,
+)
 
 
 def test_intensity_scale_does_not_matter_and_rms_is_one() -> None:
@@ -40,3 +46,23 @@ def test_constant_bins_and_empty_spectra_are_safe() -> None:
 def test_nothing_but_empty_spectra() -> None:
     roots = np.zeros((3, 4), np.float32)
     assert (InputNormalization.learn(roots).apply(roots) == 0).all()
+
+
+@pytest.mark.parametrize(("n", "bins"), [(3, 5), (700, 4), (600, 5000), (900, 1)])
+def test_centers_learned_in_pieces_are_exact(n: int, bins: int) -> None:
+    """To the last bit those of the whole matrix."""
+    roots = np.random.default_rng(n).gamma(1, 1, (n, bins)).astype(np.float32)
+    roots[::7] = 0
+    rows = np.random.default_rng(0).permutation(n)[: n // 2 + 1]
+    for learned, seen in (
+        (InputNormalization.learn(roots), roots),
+        (InputNormalization.learn(roots, rows), roots[rows]),
+    ):
+        full = seen[seen.any(axis=1)]
+        center = full.mean(axis=0, dtype=np.float64).astype(np.float32)
+        np.testing.assert_array_equal(learned.center, center)
+        deviation = full.std(axis=0, dtype=np.float64)
+        floor = SCALE_FLOOR * float(np.sqrt(np.mean(deviation**2)))
+        np.testing.assert_array_equal(
+            learned.scale, np.maximum(deviation, floor).astype(np.float32)
+        )
