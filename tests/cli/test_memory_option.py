@@ -21,7 +21,7 @@ COMMANDS = {
     "predict": ["predict", "{model}", "{second}", "-o", "{out}/p.npy"],
     "evaluate": ["evaluate", "--cohort", "{table}", "--networks", "linear", "-o", "{out}/r"],
     "validate": ["evaluate", "--cohort", "{table}", "--model", "{model}", "-o", "{out}/v"],
-    "export": ["export", "{first}", "--mz", "700", "-o", "{out}/e.csv"],
+    "export": ["export", "{first}", "--peaks", "3", "-o", "{out}/e.csv"],
 }
 
 
