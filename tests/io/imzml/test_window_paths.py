@@ -17,7 +17,16 @@ from hypothesis import strategies as st
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.cache_folder import FOLDER_VARIABLE, LIMIT_VARIABLE
-from napari_ims_tumor.io.imzml import ImzmlDataset, alike, dataset, indexing, open_imzml, windows
+from napari_ims_tumor.io.imzml import (
+    ImzmlDataset,
+    alike,
+    arrays,
+    dataset,
+    indexing,
+    open_imzml,
+    scatter,
+    windows,
+)
 from napari_ims_tumor.io.imzml.channel_index import ChannelIndex
 from napari_ims_tumor.io.imzml.peak_index import PeakIndex
 from napari_ims_tumor.io.imzml.peak_order import BIN_PPM
@@ -371,6 +380,28 @@ def test_eight_threads_get_the_same_images(path, small_pieces) -> None:
         with slide, ThreadPoolExecutor(8) as pool:
             running = [pool.submit(slide.window_values, WINDOWS, "sum") for _ in range(200)]
             assert all(np.array_equal(made.result(), wanted) for made in running)
+
+
+@pytest.mark.parametrize("layout", ["processed", "continuous"])
+def test_where_the_system_has_no_positioned_reads_images_are_the_same(
+    write_slide, processed_pixels, continuous_pixels, monkeypatch, layout
+) -> None:
+    pixels = processed_pixels if layout == "processed" else continuous_pixels
+    path = write_slide(pixels, layout=layout)
+    low = np.array([100.0, 104.0])
+    bounds = np.stack([low, low + np.array([0.0, 0.5])])
+    wanted = brute_force(pixels, bounds, "sum")
+    monkeypatch.setattr(alike, "_LONG", 0)
+    for module, name, value in (
+        (arrays, "HAS_PREADV", False),
+        (scatter, "HAS_PREADV", False),
+        (arrays, "_HAS_PREAD", False),
+        (arrays, "_READ_AT", arrays.seek_and_read),
+    ):
+        monkeypatch.setattr(module, name, value)
+    with prepared(path) as slide:
+        assert np.array_equal(slide.window_values(bounds, "sum"), wanted)
+        assert np.array_equal(without_index(slide).window_values(bounds, "sum"), wanted)
 
 
 def test_a_small_slide_needs_no_index(path, monkeypatch, slide_cache) -> None:

@@ -115,11 +115,12 @@ class IbdFile:
 
         Whether the file was changed is left to :meth:`refuse_changed`, once after many calls.
         """
-        descriptor = self._open_descriptor()
-        try:
-            got = os.preadv(descriptor.number, pieces, offset)
-        except OSError as error:
-            raise self._lost(error) from None
+        descriptor, got = self._open_descriptor(), 0
+        if HAS_PREADV:
+            try:
+                got = os.preadv(descriptor.number, pieces, offset)
+            except OSError as error:
+                raise self._lost(error) from None
         if got == nbytes:
             return
         for piece in pieces:
@@ -181,9 +182,10 @@ def _positioned_read(descriptor: int, buffer: memoryview, offset: int) -> int:
 
 
 _HAS_PREAD: Final = hasattr(os, "pread")
+HAS_PREADV: Final = hasattr(os, "preadv")
 _POSITION_LOCK = threading.Lock()
 _MOST_AT_ONCE: Final = 1 << 30
-_READ_AT = _positioned_read if hasattr(os, "preadv") else seek_and_read
+_READ_AT = _positioned_read if HAS_PREADV else seek_and_read
 
 
 def decode(data: bytes | bytearray | memoryview, span: Span, what: str) -> NDArray[Any]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from itertools import pairwise
 from typing import Any, Final, NamedTuple
@@ -10,11 +9,10 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ims_tumor.io.imzml.arrays import IbdFile
+from napari_ims_tumor.io.imzml.arrays import HAS_PREADV, IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable
 from napari_ims_tumor.msi.arrays import IntArray
 
-_HAS_PREADV: Final = hasattr(os, "preadv")
 _MOST_PIECES: Final = 1024
 """Buffers per call that every system with ``preadv`` accepts."""
 
@@ -30,7 +28,7 @@ class Target(NamedTuple):
 def can_scatter(*tables: ArrayTable) -> bool:
     """Whether arrays may be read without decoding: uncompressed, and each table of one type."""
     encodings = [table.uniform_encoding for table in tables]
-    return _HAS_PREADV and all(e is not None and e.compression == "none" for e in encodings)
+    return HAS_PREADV and all(e is not None and e.compression == "none" for e in encodings)
 
 
 def scatter(ibd: IbdFile, targets: tuple[Target, ...]) -> bool:
