@@ -143,6 +143,24 @@ def test_tic_normalization_divides_by_each_spectrum_s_own(cohort, tmp_path) -> N
     np.testing.assert_allclose(shown[seen], expected, rtol=1e-5)
 
 
+def test_a_reference_peak_and_the_maximum_of_a_window(cohort, tmp_path) -> None:
+    out = tmp_path / "a.npy"
+    asked = ["ion-image", cohort.first, "--mz", 800, "--tolerance", "1Da", "-o", out]
+    assert run(*asked, "--reduce", "max", "--normalize", "reference:805:0.5Da") == 0
+    shown, facts = np.load(out), json.loads(out.with_suffix(".json").read_text())["about"]
+    assert (facts["intensity"], facts["normalization"]) == ("max", "reference:805.0:0.5Da")
+    parser = ImzMLParser(str(cohort.first))
+    tops, references = [], []
+    for i in range(len(parser.coordinates)):
+        mz, intensity = (np.asarray(a, float) for a in parser.getspectrum(i))
+        tops.append(intensity[np.abs(mz - 800) <= 1].max())
+        references.append(intensity[np.abs(mz - 805) <= 0.5].sum())
+    tops, references = np.array(tops), np.array(references)
+    target = references[references > 0].mean()
+    expected = np.where(references > 0, tops * target / np.maximum(references, 1e-9), 0)
+    np.testing.assert_allclose(shown[np.isfinite(shown)], expected, rtol=1e-5)
+
+
 def test_fit_then_predict(cohort, model, tmp_path) -> None:
     out = tmp_path / "probability.npy"
     assert run("predict", model, cohort.second, "-o", out) == 0
@@ -284,6 +302,8 @@ def test_slides_that_the_cohort_lacks(study, cohort, tmp_path, capsys) -> None:
         (["info", "nowhere.imzML"], "nowhere.imzML"),
         (["ion-image", "FIRST", "--mz", "800", "--tolerance=-1Da", "-o", "x.npy"], "0 or more"),
         (["ion-image", "FIRST", "--mz", "nan", "-o", "x.npy"], "finite"),
+        (["ion-image", "FIRST", "--mz", "800", "--normalize", "z", "-o", "x.npy"], "reference:MZ"),
+        (["ion-image", "FIRST", "--mz", "800", "--reduce", "z", "-o", "x.npy"], "sum"),
         (["ion-image", "FIRST", "--mz", "800", "--tolerance", "20", "-o", "x.npy"], "20ppm"),
         (["ion-image", "FIRST", "--mz", "800", "-o", "x.jpg"], "x.jpg"),
         (["fit", "FIRST", "nowhere.npy", "-o", "x.safetensors"], "nowhere.npy"),

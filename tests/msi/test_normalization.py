@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from napari_ims_tumor.errors import QueryError
-from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.mass_axis import MassAxis, MassTolerance, MassWindow
 from napari_ims_tumor.msi.normalization import (
     NORMALIZATIONS,
+    factors_of,
+    normalizer_text,
+    read_normalizer,
     references,
     scale_factors,
 )
@@ -72,3 +75,40 @@ def test_references_of_a_known_spectrum(kind, reference):
 def test_an_unknown_kind_is_refused():
     with pytest.raises(QueryError, match="none, tic, rms, median"):
         scale_factors(np.ones(3), "z-score")  # type: ignore[arg-type]
+
+
+def test_a_reference_peak_is_the_sum_of_its_window():
+    matrix = np.array([[1, 2, 0, 9], [4, 4, 0, 9], [0, 0, 5, 9], [np.nan, 3, 5, 9]], float)
+    pixels = PixelGrid(np.zeros(4), np.arange(4), (1, 4))
+    slide = InMemoryDataset.from_matrix(MassAxis(np.arange(500.0, 504)), matrix, pixels)
+    window = MassWindow(500.5, MassTolerance(0.5))
+    assert references(slide, window).tolist() == [3, 8, 0, 3]
+    factors = scale_factors(slide, window)
+    assert factors == pytest.approx([14 / 9, 14 / 24, 0, 14 / 9])
+
+
+def test_factors_that_are_known_are_not_found_out_again(monkeypatch):
+    slide = dataset_of(np.arange(28.0).reshape(4, 7))
+    first = factors_of(slide, "rms")
+    assert np.array_equal(first, scale_factors(slide, "rms"))
+    monkeypatch.setattr(InMemoryDataset, "blocks", None)
+    assert factors_of(slide, "rms") is first
+    assert not first.flags.writeable
+
+
+@pytest.mark.parametrize("text", ["none", "tic", "rms", "median", "reference:885.55:0.1Da"])
+def test_a_normalizer_is_read_as_it_is_written(text):
+    assert normalizer_text(read_normalizer(text, MassTolerance(0.3))) == text
+
+
+def test_a_reference_peak_without_a_tolerance_gets_the_one_at_hand():
+    read = read_normalizer("reference:885.55", MassTolerance(20, "ppm"))
+    assert read == MassWindow(885.55, MassTolerance(20, "ppm"))
+    exact = MassWindow(1 / 3, MassTolerance(1 / 7, "ppm"))
+    assert read_normalizer(normalizer_text(exact), MassTolerance(0)) == exact
+
+
+@pytest.mark.parametrize("text", ["peak", "reference", "reference:x", "tic:5", "reference:1:2:3"])
+def test_a_normalizer_that_is_none_says_how_to_write_it(text):
+    with pytest.raises(QueryError, match=r"reference:885\.55"):
+        read_normalizer(text, MassTolerance(0.3))

@@ -13,6 +13,7 @@ from tests.widgets.test_fit_panel import STROKES
 
 from napari_ims_tumor.io.image_file import read_planes
 from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.viewer.slide_tag import first_of
@@ -124,3 +125,23 @@ def test_a_spectrum_of_another_slide_is_not_exported(
     session.adopt(make_dataset(name="second"))
     export(form, qtbot, 3, ".csv")
     assert "row 2" not in (tmp_path / "second_spectra.csv").read_text()
+
+
+def test_red_green_and_blue_are_one_picture_and_three_planes(
+    form: ExportForm, session: Session, heard: Heard, asked: list[tuple[str, str]], qtbot: QtBot,
+    tmp_path: Path,
+) -> None:  # fmt: skip
+    dataset = make_dataset()
+    session.adopt(dataset)
+    windows = [MassWindow(mz, MassTolerance(0.5)) for mz in (650.0, 800.0, 900.0)]
+    session.ions.combine([IonQuery(window) for window in windows])
+    for kind in (".ome.tif", ".png"):
+        export(form, qtbot, 2, kind)
+    assert not heard.failed
+    read = read_planes(tmp_path / "slide_ions.ome.tif")
+    assert np.allclose(read.values, dataset.ion_images(windows), equal_nan=True)
+    picture = np.asarray(Image.open(tmp_path / "slide_ions.png").convert("RGB"), int)
+    # Hues that none of the three has alone: the colors were added up.
+    red, green, blue = (picture[..., i] > 90 for i in range(3))
+    assert (red & green & ~blue).any()
+    assert picture.shape[1] < 2600

@@ -3,9 +3,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
-from qtpy.QtCore import QPointF, Qt
-from tests.widgets.conftest import make_dataset
+from qtpy.QtCore import QPoint, QPointF, Qt
+from tests.widgets.conftest import Heard, make_dataset, painted
 
+from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage
 from napari_ims_tumor.widgets.spectrum_panel import SpectrumPanel
@@ -108,3 +109,74 @@ def test_once_cut_it_hears_nothing(panel: SpectrumPanel, session: Session, wirin
     session.adopt(make_dataset())
     session.pick(3, 3)
     assert panel.plotted_spectrum()[0].size == 0
+
+
+def drawn(panel: SpectrumPanel, name: str) -> np.ndarray:
+    curve = panel.plot._curves[name]
+    known = curve.spectrum is not None and curve.isVisible()
+    return curve.spectrum.intensity if known else np.zeros(0)
+
+
+def test_the_legend_switches_curves(panel: SpectrumPanel, session: Session, qtbot: QtBot) -> None:
+    dataset = make_dataset()
+    session.adopt(dataset)
+    session.pick(3, 3)
+    assert drawn(panel, "pixel").size == drawn(panel, "mean").size == 801
+    assert drawn(panel, "max").size == 0
+    for name in ("max", "mean"):
+        box = panel.legend.boxes[name]
+        qtbot.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(6, box.height() // 2))
+    assert np.array_equal(drawn(panel, "max"), dataset.max_spectrum().intensity)
+    assert drawn(panel, "mean").size == 0
+
+
+def test_class_means_appear_when_asked_for_and_follow_the_strokes(
+    panel: SpectrumPanel, session: Session
+) -> None:
+    dataset = make_dataset()
+    session.adopt(dataset)
+    session.annotate(painted((8, 10), tumor=[(3, 3), (3, 4)]))
+    assert drawn(panel, "tumor").size == 0
+    panel.legend.boxes["tumor"].click()
+    assert panel.legend.boxes["tumor"].text() == "tumor (2)"
+    indices = [dataset.pixels.index_at(3, 3), dataset.pixels.index_at(3, 4)]
+    expected = np.mean([dataset.spectrum(i).intensity for i in indices], axis=0)  # type: ignore[arg-type]
+    assert np.allclose(drawn(panel, "tumor"), expected)
+    session.annotate(painted((8, 10), tumor=[(3, 3)]))
+    assert panel.legend.boxes["tumor"].text() == "tumor (1)"
+    session.adopt(make_dataset(name="second"))
+    assert panel.legend.boxes["tumor"].text() == "tumor (0)"
+    assert drawn(panel, "tumor").size == 0
+
+
+def test_without_a_region_it_says_how_to_make_one(
+    panel: SpectrumPanel, session: Session, heard: Heard
+) -> None:
+    session.adopt(make_dataset())
+    panel.legend.boxes["region"].click()
+    assert "draw a rectangle, ellipse or polygon" in heard.noticed[0]
+
+
+def test_peaks_are_stepped_through_and_pinned_by_buttons(
+    panel: SpectrumPanel, session: Session, wiring: Wiring, qtbot: QtBot
+) -> None:
+    slide = session.adopt(make_dataset())
+    left = Qt.MouseButton.LeftButton
+    session.show_ion(MassWindow(620.0, MassTolerance(0.3)))
+    for mz in (650, 800):
+        qtbot.mouseClick(panel.form.next, left)
+        assert session.ion_of(slide).center == pytest.approx(mz)  # type: ignore[union-attr]
+    qtbot.mouseClick(panel.form.previous, left)
+    assert float(panel.form.mz.text()) == pytest.approx(650)
+    qtbot.mouseClick(panel.form.pin, left)
+    assert [query.window.center for query in session.ions.pins(slide)] == pytest.approx([650])
+
+
+def test_the_mark_follows_the_slider(
+    panel: SpectrumPanel, session: Session, wiring: Wiring
+) -> None:
+    session.adopt(make_dataset())
+    assert wiring.binding is not None
+    wiring.binding.viewer.dims.set_point(0, 700.0)
+    assert panel.plot.mark.getRegion() == pytest.approx((700, 700))
+    assert panel.form.mz.text() == "700"

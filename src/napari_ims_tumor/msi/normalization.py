@@ -63,8 +63,8 @@ def normalizer_text(kind: Normalizer) -> str:
     """Write a normalizer as :func:`read_normalizer` reads it."""
     if isinstance(kind, str):
         return kind
-    tolerance = kind.tolerance
-    return f"{_REFERENCE}:{kind.center!r}:{tolerance.value!r}{tolerance.unit}"
+    center, half = float(kind.center), float(kind.tolerance.value)
+    return f"{_REFERENCE}:{center!r}:{half!r}{kind.tolerance.unit}"
 
 
 def factors_of(dataset: MsiDataset, kind: Normalizer) -> Float64Array:

@@ -11,7 +11,7 @@ from scipy.ndimage import gaussian_filter1d
 
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
-from napari_ims_tumor.msi.noise import floor_of
+from napari_ims_tumor.msi.noise import SPARSE, Floor, floor_of
 from napari_ims_tumor.msi.spectrum import Spectrum
 
 _CLUSTER_PPM: Final = 5.0
@@ -26,6 +26,10 @@ _DARK: Final = 1e-6
 """Rises of less than this share of the highest point are none, even where there is no noise."""
 _SAMPLES: Final = 100
 """Even steps between this many values are no chance."""
+_STRETCH, _STRETCH_WIDTHS = 500, 20
+"""Samples, and widths of a peak, in a stretch that noise is told from."""
+_PROMINENT: Final = 0.1
+"""Peaks this high, relative to the highest, tell how wide peaks are."""
 _FINE: Final = 6.0
 """Peaks at least this many samples wide are smoothed a little before their tops are looked for."""
 
@@ -106,14 +110,21 @@ def _of_profile(mz: Float64Array, intensity: Float64Array) -> _Found:
     # Loads for a second: not while the dock opens, but when the first peak is looked for.
     from scipy.signal import peak_widths
 
-    curve = _smoothed(_framed(intensity))
-    tops, ratio = _tops(curve)
+    curve = _framed(intensity)
+    usual = _usual_width(curve)
+    if usual >= _FINE:
+        curve = np.asarray(gaussian_filter1d(curve, usual / 4, mode="nearest"), np.float64)
+    stretch = max(_STRETCH, int(_STRETCH_WIDTHS * usual))
+    floor = floor_of(curve, least_points=stretch)
+    tops = _tops(curve, floor, floor.level + _LEAST_SIGNAL * floor.noise)
     _, _, left, right = peak_widths(curve, tops, rel_height=0.5)
     # The frame lies one sample before the first m/z.
     places = np.arange(mz.size)
     width = np.interp(right - 1, places, mz) - np.interp(left - 1, places, mz)
     at = _highest_near(intensity, tops - 1)
     half = np.clip(width, 2 * np.abs(np.gradient(mz)[at]), 0.5 + 1e-3 * mz[at])
+    raw = floor_of(intensity, least_points=stretch)
+    ratio = _ratio(intensity[at] - raw.level[at], raw.noise[at])
     return _Found(mz[at], intensity[at], half, ratio)
 
 
@@ -122,16 +133,28 @@ def _framed(values: Float64Array) -> Float64Array:
     return np.concatenate([[0.0], values, [0.0]])
 
 
-def _tops(curve: Float64Array) -> tuple[IntArray, Float64Array]:
-    """Find the tops of a curve that stand out of its noise, and by how much."""
+def _tops(curve: Float64Array, floor: Floor, height: Float64Array) -> IntArray:
+    """Find the tops of a curve that are high enough, and rise enough above what is beside them.
+
+    Height alone finds the bumps on the slope of a high peak; prominence alone the highest noise.
+    """
     from scipy.signal import find_peaks
 
-    floor = floor_of(curve)
     above = np.maximum(curve - floor.level, 0)
-    least = np.maximum(_LEAST_SIGNAL * floor.noise, _LEAST_SHARE * above)
-    tops, _ = find_peaks(curve, prominence=np.maximum(least, _DARK * float(curve.max())))
-    tops = tops.astype(np.int64, copy=False)
-    return tops, _ratio(above[tops], floor.noise[tops])
+    rise = np.maximum(_LEAST_SIGNAL * floor.noise, _LEAST_SHARE * above)
+    rise = np.maximum(rise, _DARK * float(curve.max()))
+    return np.asarray(find_peaks(curve, height=height, prominence=rise)[0], np.int64)
+
+
+def _scattered_tops(curve: Float64Array) -> tuple[IntArray, Float64Array]:
+    """Find the tops of sums of stray centroids, which are about gamma distributed.
+
+    The cube root of such sums is about normal (Wilson & Hilferty 1931), so that is where they are
+    told from chance; in the sums themselves chance is skewed, and far higher than its spread.
+    """
+    floor, root = floor_of(curve, SPARSE), floor_of(np.cbrt(curve), SPARSE)
+    tops = _tops(curve, floor, (root.level + _LEAST_SIGNAL * root.noise) ** 3)
+    return tops, _ratio(curve[tops] - floor.level[tops], floor.noise[tops])
 
 
 def _ratio(signal: Float64Array, noise: Float64Array) -> Float64Array:
@@ -140,18 +163,17 @@ def _ratio(signal: Float64Array, noise: Float64Array) -> Float64Array:
     return ratio
 
 
-def _smoothed(curve: Float64Array) -> Float64Array:
-    """Smooth a curve by a quarter of its peaks' width, where that is many samples."""
-    from scipy.signal import peak_widths
+def _usual_width(curve: Float64Array) -> float:
+    """Measure how many samples wide the most prominent peaks are, at half their height."""
+    from scipy.signal import find_peaks, peak_widths
 
-    tops, _ = _tops(curve)
+    tops, found = find_peaks(curve, prominence=0)
     if tops.size == 0:
-        return curve
-    highest = np.sort(tops[np.argsort(-curve[tops])[:100]])
-    width = float(np.median(peak_widths(curve, highest, rel_height=0.5)[0]))
-    if width < _FINE:
-        return curve
-    return np.asarray(gaussian_filter1d(curve, width / 4, mode="nearest"), np.float64)
+        return 0.0
+    rise = found["prominences"]
+    # Of a rough top one only is prominent, and none of the noise.
+    high = tops[rise >= _PROMINENT * rise.max()]
+    return float(np.median(peak_widths(curve, high, rel_height=0.5)[0]))
 
 
 def _highest_near(intensity: Float64Array, tops: IntArray) -> IntArray:
@@ -190,7 +212,8 @@ def _of_scattered(mz: Float64Array, intensity: Float64Array) -> _Found:
     place = np.log(np.maximum(mz, 1.0)) * (1e6 / _CLUSTER_PPM)
     bins = (place - place[0]).astype(np.int64)
     sums = np.bincount(bins, np.maximum(intensity, 0)).astype(np.float64)
-    tops, ratio = _tops(gaussian_filter1d(_framed(sums), 1.5, mode="constant"))
+    smooth = np.asarray(gaussian_filter1d(_framed(sums), 1.5, mode="constant"), np.float64)
+    tops, ratio = _scattered_tops(smooth)
     tops = tops - 1
     borders = np.concatenate([[0], (tops[1:] + tops[:-1] + 1) // 2, [sums.size]])[: tops.size + 1]
     low, high = np.maximum(tops - 4, borders[:-1]), np.minimum(tops + 5, borders[1:])

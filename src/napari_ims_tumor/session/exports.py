@@ -14,6 +14,7 @@ from napari_ims_tumor.io.annotation_file import write_labels
 from napari_ims_tumor.io.image_file import write_planes
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.msi.arrays import LabelArray
+from napari_ims_tumor.msi.peak_table import PeakTable, PickedFrom
 from napari_ims_tumor.session.shown_images import ShownImage, write_shown
 from napari_ims_tumor.session.slide_state import PickedSpectrum, SlideState
 from napari_ims_tumor.session.spectra_out import gather_spectra, write_spectra_file
@@ -21,7 +22,7 @@ from napari_ims_tumor.session.spectra_out import gather_spectra, write_spectra_f
 if TYPE_CHECKING:
     from napari_ims_tumor.session.session import Session
 
-What: TypeAlias = Literal["prediction", "labels", "ions", "spectra", "part"]
+What: TypeAlias = Literal["prediction", "labels", "ions", "spectra", "peaks", "part"]
 
 _IMAGES: Final[Mapping[str, str]] = {
     ".ome.tif": "OME-TIFF image",
@@ -40,6 +41,7 @@ FORMATS: Final[Mapping[What, Mapping[str, str]]] = {
         ".csv": "Table",
     },
     "spectra": {".csv": "Table", ".png": "Picture", ".svg": "Drawing"},
+    "peaks": {".csv": "Table"},
     "part": {".imzML": "Slide"},
 }
 """What can be exported → ending → what the file is."""
@@ -87,6 +89,8 @@ class SessionExports:
             return "Predict this slide first."
         if what in ("labels", "part") and not slide.annotation.labels.any():
             return "Nothing is painted yet."
+        if what == "peaks" and not len(self._session.ions.peaks(slide)):
+            return "No peak was picked yet."
         return None
 
     def write(self, what: What, path: Path, view: View) -> None:
@@ -102,7 +106,11 @@ class SessionExports:
             known = ", ".join(FORMATS[what])
             self._session.failed.emit(f"{path.name}: {what} are exported as {known}.")
             return
-        job = _job(what, slide, path, view)
+        ions = self._session.ions
+        if what == "peaks":
+            job = _peaks_job(slide, path, ions.peaks(slide), ions.picked_from)
+        else:
+            job = _job(what, slide, path, view)
         self._session.run("file", job, lambda _: self._session.noticed.emit(_said(path)))
 
 
@@ -116,6 +124,28 @@ def ending_of(path: Path, what: What) -> str | None:
 
 def _said(path: Path) -> str:
     return f"Exported {path.name} to the folder {path.parent.name}."
+
+
+def _peaks_job(
+    slide: SlideState, path: Path, peaks: PeakTable, picked_from: PickedFrom
+) -> Job[Progress, None]:
+    from napari_ims_tumor.io.table_file import Table, write_table
+
+    yield Progress(f"Exporting {path.name}")
+    columns = {
+        "mz": peaks.mz,
+        "window_low": peaks.mz - peaks.half,
+        "window_high": peaks.mz + peaks.half,
+        "intensity_mean": peaks.mean,
+        "intensity_max": peaks.max,
+        "signal_to_noise": peaks.signal_to_noise,
+    }
+    about = {
+        "slide": slide.name,
+        "peaks": f"picked from the {picked_from} spectrum",
+        "units": "m/z in Th; intensity in the units of the file",
+    }
+    write_table(path, Table(columns, about))
 
 
 def _job(what: What, slide: SlideState, path: Path, view: View) -> Job[Progress, None]:

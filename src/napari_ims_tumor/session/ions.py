@@ -114,7 +114,7 @@ class SessionIons:
             self._session.peaks_found.emit()
 
         work = one_step("Picking peaks", lambda: pick_table(pair, "max"))
-        self._session.run("spectra", work, found)
+        self._session.run("peaks", work, found)
 
     # ---- those that are kept ----------------------------------------------------------------
 

@@ -23,6 +23,7 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.overview import SlideOverview, survey
 from napari_ims_tumor.session.autosave import Autosave, RecoveredStrokes
+from napari_ims_tumor.session.averages import SessionAverages
 from napari_ims_tumor.session.classifier import Classifier
 from napari_ims_tumor.session.exports import SessionExports
 from napari_ims_tumor.session.files import SessionFiles
@@ -65,6 +66,8 @@ class Session:
     ion_unpinned = Signal(SlideState)
     ions_combined = Signal(tuple)
     """Three ion images, to be seen as red, green and blue."""
+    spectrum_averaged = Signal(object)
+    """The mean of a painted class or a region: an ``AveragedSpectrum``."""
     peaks_found = Signal()
     """The active slide's peaks are known, or others are listed."""
     measure_changed = Signal(object)
@@ -91,8 +94,8 @@ class Session:
     signals: ClassVar[tuple[str, ...]] = (
         "slide_opened", "slide_closed", "slide_surveyed", "slide_verified", "active_changed",
         "spectrum_picked", "nothing_picked", "ion_shown", "ion_pinned", "ion_unpinned",
-        "ions_combined", "measure_changed", "peaks_found", "annotation_changed", "labels_asked",
-        "strokes_found", "fit_reported", "fitted", "predicted", "job_reported", "job_started",
+        "ions_combined", "measure_changed", "spectrum_averaged", "peaks_found",
+        "annotation_changed", "labels_asked", "strokes_found", "fit_reported", "fitted", "predicted", "job_reported", "job_started",
         "job_ended", "session_saved", "session_opened", "noticed", "failed",
     )  # fmt: skip
 
@@ -105,6 +108,7 @@ class Session:
         self.files = SessionFiles(self, autosave or Autosave())
         self.exports = SessionExports(self)
         self.ions = SessionIons(self)
+        self.averages = SessionAverages(self)
         self.indexing = SlideIndexing(self)
         self.verification = Verification(self)
 

@@ -22,6 +22,7 @@ from napari_ims_tumor.viewer.labels_link import Debounce, at_once
 from napari_ims_tumor.viewer.mass_readout import readout_of
 from napari_ims_tumor.viewer.overlays import ON_DEMAND, Overlays
 from napari_ims_tumor.viewer.picking import click_callback, pixel_at
+from napari_ims_tumor.viewer.regions import Regions
 from napari_ims_tumor.viewer.slide_layers import SlideLayers
 from napari_ims_tumor.viewer.slide_tag import first_of, layers_of, tag_of
 from napari_ims_tumor.viewer.view_state import ViewState
@@ -59,6 +60,7 @@ class Binding:
         self.annotating = Annotating(viewer, session, debounced)
         self.overlays = Overlays(viewer, session)
         self.ions = IonLayers(viewer, session)
+        self.regions = Regions(viewer, session, debounced)
         self._unwanted: dict[Layer, Callable[[], object]] = {}
         self._clicked = click_callback(self.pick)
         self._keys = KeyBindings(
@@ -151,6 +153,7 @@ class Binding:
         if self._clicked in self.viewer.mouse_drag_callbacks:
             self.viewer.mouse_drag_callbacks.remove(self._clicked)
         self._keys.close()
+        self.regions.close()
         self.annotating.close()
 
     # ---- ties -------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, Final
 
 import numpy as np
@@ -14,6 +15,8 @@ CHANNEL_PERCENTILE: Final = 99.0
 """Of a color among three: what lies above is as bright as it gets."""
 _CONSTANT: Final = 1e-3
 """An image whose values differ by less, relative to the largest, counts as constant."""
+_ROOM: Final = 4.0
+"""A range this many times as wide as needed is made anew."""
 _SAMPLED: Final = 1 << 16
 """Pixels that percentiles are taken of: more would hold a step of the slider up for nothing."""
 
@@ -36,54 +39,70 @@ def contrast_limits(image: NDArray[Any], clip: bool = True) -> tuple[float, floa
     tuple of float
         (low, high) with low < high, also for a constant or an empty image.
     """
-    return _limits(image[np.isfinite(image)], PERCENTILES if clip else (0.0, 100.0))
+    return _limits(image, PERCENTILES if clip else (0.0, 100.0))
 
 
 def channel_limits(image: NDArray[Any], clip: bool = True) -> tuple[float, float]:
     """Choose the limits of a color among three: from zero, so that nothing found is black."""
-    finite = image[np.isfinite(image)]
-    _, high = _limits(finite, (0.0, CHANNEL_PERCENTILE if clip else 100.0))
-    return min(0.0, float(finite.min(initial=0.0))), high
+    low, high = _limits(image, (0.0, CHANNEL_PERCENTILE if clip else 100.0))
+    return min(0.0, low), high
 
 
-def contrast_range(image: NDArray[Any]) -> tuple[float, float]:
-    """Choose the ends of napari's contrast slider: zero (or below) to the brightest pixel."""
-    finite = image[np.isfinite(image)]
-    return _range(finite, _limits(finite, PERCENTILES))
+def contrast_range(
+    image: NDArray[Any], limits: tuple[float, float] | None = None
+) -> tuple[float, float]:
+    """Choose the ends of napari's contrast slider: zero (or below) to the brightest pixel.
+
+    Parameters
+    ----------
+    limits
+        What the image is drawn between, if that is known.
+    """
+    low, high = contrast_limits(image) if limits is None else limits
+    return min(0.0, low), max(high, _extremes(image)[1])
 
 
-def limits_and_range(
-    image: NDArray[Any], clip: bool = True
-) -> tuple[tuple[float, float], tuple[float, float]]:
-    """Choose :func:`contrast_limits` and :func:`contrast_range` at once, at every slider step."""
-    finite = image[np.isfinite(image)]
-    limits = _limits(finite, PERCENTILES if clip else (0.0, 100.0))
-    return limits, _range(finite, limits)
+def draw_between(layer: Any, limits: tuple[float, float], whole: tuple[float, float]) -> None:
+    """Draw a layer between two values, with a fitting range of napari's slider.
+
+    Each change of the range costs as much as drawing: it stays while it is about right.
+    """
+    low, high = layer.contrast_limits_range
+    fits = low <= whole[0] and whole[1] <= high and high - low <= _ROOM * (whole[1] - whole[0])
+    if not fits:
+        layer.contrast_limits_range = whole
+    layer.contrast_limits = limits
 
 
-def _limits(finite: FloatArray, percentiles: tuple[float, float]) -> tuple[float, float]:
-    if finite.size == 0:
-        return 0.0, 1.0
-    low, high = _percentiles(finite, percentiles)
+def _limits(image: NDArray[Any], percentiles: tuple[float, float]) -> tuple[float, float]:
+    sample = _sampled(image) if percentiles != (0.0, 100.0) else image[:0].ravel()
+    if sample.size:
+        low, high = (float(value) for value in np.percentile(sample, percentiles))
+    else:
+        low, high = _extremes(image)
     if not low < high:
-        high = float(finite.max())
+        high = _extremes(image)[1]
+    if not math.isfinite(low) or not math.isfinite(high):
+        return 0.0, 1.0
     if high - low <= _CONSTANT * abs(high):
         # Mid-gray: noise of the last digit must not look like tissue, nor the tissue like a lamp.
         return min(0.0, 2 * low), max(0.0, 2 * high) or 1.0
     return low, high
 
 
-def _percentiles(finite: FloatArray, percentiles: tuple[float, float]) -> tuple[float, float]:
-    if percentiles == (0.0, 100.0):
-        return float(finite.min()), float(finite.max())
-    # Every k-th pixel, k odd: rows mostly have an even length, and are met at all columns then.
-    step = (finite.size // _SAMPLED) | 1
-    low, high = np.percentile(finite[::step], percentiles)
-    return float(low), float(high)
+def _sampled(image: NDArray[Any]) -> FloatArray:
+    """Take the finite values of every k-th pixel."""
+    # k is odd: rows mostly have an even length, and are met at all columns then.
+    values = image.ravel()[:: (image.size // _SAMPLED) | 1]
+    finite: FloatArray = values[np.isfinite(values)]
+    return finite
 
 
-def _range(finite: FloatArray, limits: tuple[float, float]) -> tuple[float, float]:
-    low, high = limits
-    if finite.size == 0:
-        return low, high
-    return min(0.0, low), max(high, float(finite.max()))
+def _extremes(image: NDArray[Any]) -> tuple[float, float]:
+    """Find the lowest and the highest finite value; not finite where there is none."""
+    low = float(np.fmin.reduce(image, axis=None, initial=np.inf))
+    high = float(np.fmax.reduce(image, axis=None, initial=-np.inf))
+    if image.size and (math.isinf(low) or math.isinf(high)):
+        finite = image[np.isfinite(image)]
+        return float(finite.min(initial=np.inf)), float(finite.max(initial=-np.inf))
+    return low, high

@@ -6,9 +6,15 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from napari_ims_tumor.msi.ion_measure import IonMeasure, IonQuery
+from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage
-from napari_ims_tumor.viewer.contrast import channel_limits, limits_and_range
+from napari_ims_tumor.viewer.contrast import (
+    channel_limits,
+    contrast_limits,
+    contrast_range,
+    draw_between,
+)
 from napari_ims_tumor.viewer.layer_list import ION_ROLES, insert_layer, show_alone, update_layer
 from napari_ims_tumor.viewer.layers import ion_layer, pin_layer, rgb_layers
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
@@ -52,6 +58,7 @@ class IonLayers:
         for layer in layers:
             self._fit_contrast(layer)
         show_alone(self._viewer, *layers)
+        readout_of(self._viewer).write()
 
     def measure_by(self, measure: IonMeasure) -> None:
         """Make the images of the slider by another measure."""
@@ -83,6 +90,11 @@ class IonLayers:
                 return IonQuery(window, layer.data.measure)
             return tag.query
         return None
+
+    def slider_window(self) -> MassWindow | None:
+        """The m/z window that the slider stands at, where its image is what is seen."""
+        readout = readout_of(self._viewer)
+        return readout.window() if readout.is_seen else None
 
     # ---- what the dock's buttons and keys do ------------------------------------------------
 
@@ -124,10 +136,7 @@ class IonLayers:
             self._session.ions.separate(slide)
 
     def _fit_contrast(self, layer: Layer) -> None:
-        tag = tag_of(layer)
-        limits, whole = limits_and_range(layer.data, self.clip)
-        if tag is not None and tag.role == "rgb":
-            limits = channel_limits(layer.data, self.clip)
-            whole = (min(whole[0], limits[0]), max(whole[1], limits[1]))
-        layer.contrast_limits_range = whole
-        layer.contrast_limits = limits
+        tag, image = tag_of(layer), layer.data
+        of_three = tag is not None and tag.role == "rgb"
+        limits = (channel_limits if of_three else contrast_limits)(image, self.clip)
+        draw_between(layer, limits, contrast_range(image, limits))

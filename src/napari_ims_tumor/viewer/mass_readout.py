@@ -16,7 +16,7 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.viewer.canvas_overlays import text_overlay
-from napari_ims_tumor.viewer.contrast import limits_and_range
+from napari_ims_tumor.viewer.contrast import contrast_limits, contrast_range, draw_between
 from napari_ims_tumor.viewer.layer_list import show_alone
 from napari_ims_tumor.viewer.layers import query_text
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
@@ -86,7 +86,7 @@ class MassReadout:
         if was is not None and was[0] is layer.data:
             self._reveal(viewer, layer)
         self._fit_contrast(layer)
-        self._write()
+        self.write()
 
     def renew(self) -> None:
         """Bring text and contrast in line with another measure, or another way to draw."""
@@ -95,7 +95,7 @@ class MassReadout:
         if layer is not None:
             self._limits = None
             self._fit_contrast(layer)
-        self._write()
+        self.write()
 
     def window(self) -> MassWindow | None:
         """Return the m/z window the slider stands at; ``None`` without a stack."""
@@ -130,7 +130,7 @@ class MassReadout:
             # Known beforehand: a slider that somebody moved would show the stack.
             self._shown = (layer.data, channel)
             self._move(viewer, layer, channel)
-            self._write()
+            self.write()
 
     def _move(self, viewer: ViewerModel, layer: Image, channel: int) -> None:
         position = layer.data_to_world((channel, *(0,) * (layer.ndim - 1)))[0]
@@ -139,6 +139,7 @@ class MassReadout:
     def _layer_added(self, event: Any) -> None:
         event.value.events.visible.connect(self._seen)
         self.refresh()
+        self.write()
 
     def _seen(self, event: Any) -> None:
         """Take note that a layer was shown or hidden; a stack that appears needs its contrast."""
@@ -146,9 +147,9 @@ class MassReadout:
         layer = None if viewer is None else self._layer(viewer)
         if layer is not None and event.source is layer:
             self._fit_contrast(layer)
-        self._write()
+        self.write()
 
-    def _write(self, _: object = None) -> None:
+    def write(self, _: object = None) -> None:
         """Write over the canvas which ion images are seen, or where the hidden slider stands."""
         viewer = self._viewer()
         layer = None if viewer is None else self._layer(viewer)
@@ -180,9 +181,9 @@ class MassReadout:
         """Fit the contrast to the image on show, until the user sets it by hand."""
         if not layer.visible or self._shown is None or self._is_set_by_hand(layer):
             return
-        self._limits, whole = limits_and_range(layer.data.image(self._shown[1]), self.clip)
-        layer.contrast_limits_range = whole
-        layer.contrast_limits = self._limits
+        image = layer.data.image(self._shown[1])
+        self._limits = contrast_limits(image, self.clip)
+        draw_between(layer, self._limits, contrast_range(image, self._limits))
 
     def _is_set_by_hand(self, layer: Image) -> bool:
         return self._limits is not None and not np.allclose(self._limits, layer.contrast_limits)

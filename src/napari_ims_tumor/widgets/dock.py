@@ -13,6 +13,7 @@ from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.annotation_panel import AnnotationPanel
 from napari_ims_tumor.widgets.dock_state import DockState
 from napari_ims_tumor.widgets.fit_panel import FitPanel
+from napari_ims_tumor.widgets.ion_panel import IonPanel
 from napari_ims_tumor.widgets.predict_panel import PredictPanel
 from napari_ims_tumor.widgets.recovery_bar import RecoveryBar
 from napari_ims_tumor.widgets.save_panel import SavePanel
@@ -67,6 +68,7 @@ class ImsTumorDock(QWidget):
         self.recovery = RecoveryBar(self.wiring)
         self.sessions = SessionBar(self.wiring)
         self.slide = SlidePanel(self.wiring)
+        self.ions = IonPanel(self.wiring)
         self.annotate = AnnotationPanel(self.wiring)
         self.fit = FitPanel(self.wiring)
         self.predict = PredictPanel(self.wiring)
@@ -89,7 +91,7 @@ class ImsTumorDock(QWidget):
         column = QVBoxLayout(inside)
         column.setContentsMargins(2, 2, 2, 2)
         column.setSpacing(2)
-        for section in (self.slide, self.annotate, self.fit, self.predict, self.save):
+        for section in self._in_order():
             column.addWidget(section)
         column.addStretch(1)
         area = self._area = QScrollArea()
@@ -98,6 +100,10 @@ class ImsTumorDock(QWidget):
         area.setFrameShape(QFrame.Shape.NoFrame)
         area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         return area
+
+    def _in_order(self) -> tuple[Any, ...]:
+        """The sections from the top down."""
+        return self.slide, self.ions, self.annotate, self.fit, self.predict, self.save
 
     def _connect(self) -> None:
         self.wiring.on(self._viewer.events.theme, self._paint)
@@ -115,7 +121,8 @@ class ImsTumorDock(QWidget):
     def _paint(self, _: object = None) -> None:
         colors = palette(self._viewer.theme)
         painted: tuple[Any, ...] = (
-            self.recovery, self.slide, self.fit, self.predict, self.status, self.spectrum,
+            self.recovery, self.slide, self.ions, self.fit, self.predict, self.status,
+            self.spectrum,
         )  # fmt: skip
         for widget in painted:
             widget.paint_with(colors)
@@ -154,7 +161,7 @@ class ImsTumorDock(QWidget):
 
     def refresh(self) -> None:
         """Show in every section what is there now."""
-        for section in (self.slide, self.annotate, self.fit, self.predict, self.save):
+        for section in self._in_order():
             section.refresh()
 
     def later(self, milliseconds: int, action: Callable[[], object]) -> None:

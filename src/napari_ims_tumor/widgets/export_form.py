@@ -19,6 +19,7 @@ WORDS: Final[dict[What, str]] = {
     "labels": "Labels",
     "ions": "Visible ion images",
     "spectra": "Spectra",
+    "peaks": "Picked peaks",
     "part": "Painted pixels",
 }
 ABOUT: Final[dict[What, str]] = {
@@ -26,6 +27,7 @@ ABOUT: Final[dict[What, str]] = {
     "labels": "What was painted",
     "ions": "The ion images whose layers are visible; a picture shows them as colored",
     "spectra": "The mean of the slide and of each painted class, and the picked pixel",
+    "peaks": "The table of picked peaks: m/z, window, intensity in mean and maximum",
     "part": "The spectra of all painted pixels as a slide of their own, with the labels beside",
 }
 
@@ -75,6 +77,7 @@ class ExportForm(QWidget):
         session = wiring.session
         for signal in (
             session.active_changed, session.annotation_changed, session.predicted,
+            session.slide_surveyed,
         ):  # fmt: skip
             wiring.on(signal, self._changed)
         wiring.on(session.spectrum_picked, self._keep_picked)

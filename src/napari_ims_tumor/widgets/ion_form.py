@@ -1,4 +1,4 @@
-"""The two fields that ask for an ion image: m/z and tolerance."""
+"""The fields that ask for an ion image, the way to the peaks beside it, and the pin."""
 
 from __future__ import annotations
 
@@ -27,9 +27,15 @@ class IonForm(QWidget):
     -------
     window_requested
         The :class:`MassWindow` that was typed.
+    peak_requested
+        The next peak, or the one before (``False``).
+    pin_requested
+        Keep what is seen.
     """
 
     window_requested = Signal(object)
+    peak_requested = Signal(bool)
+    pin_requested = Signal()
 
     def __init__(self, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -49,6 +55,11 @@ class IonForm(QWidget):
         self.button = QPushButton("Ion image")
         self.button.setObjectName("ion_show")
         self.button.setToolTip("Show where this m/z is found on the slide (Enter)")
+        self.previous = _step("ion_previous", "‹ Peak", "Previous peak (key ,)")
+        self.next = _step("ion_next", "Peak ›", "Next peak (key .)")
+        self.pin = QPushButton("Pin")
+        self.pin.setObjectName("ion_pin")
+        self.pin.setToolTip("Keep the ion image that is seen as a layer of its own")
         self.message = QLabel()
         self.message.setObjectName("ion_message")
         self.message.setWordWrap(True)
@@ -71,6 +82,7 @@ class IonForm(QWidget):
         row.setSpacing(4)
         for widget in (
             QLabel("m/z"), self.mz, QLabel("±"), self.tolerance, self.unit, self.button,
+            self.previous, self.next, self.pin,
         ):  # fmt: skip
             row.addWidget(widget)
         row.addStretch(1)
@@ -82,6 +94,9 @@ class IonForm(QWidget):
 
     def _connect(self) -> None:
         self.button.clicked.connect(self.submit)
+        self.previous.clicked.connect(lambda: self.peak_requested.emit(False))
+        self.next.clicked.connect(lambda: self.peak_requested.emit(True))
+        self.pin.clicked.connect(self.pin_requested)
         self.mz.returnPressed.connect(self.submit)
         self.tolerance.returnPressed.connect(self.submit)
 
@@ -101,9 +116,13 @@ class IonForm(QWidget):
 
     def show_window(self, window: MassWindow) -> None:
         """Fill the fields with a window that was chosen elsewhere."""
-        self.mz.setText(f"{window.center:.4f}".rstrip("0").rstrip("."))
+        self.show_mz(window.center)
         self.show_tolerance(window.tolerance)
         self.say("")
+
+    def show_mz(self, mz: float) -> None:
+        """Fill the m/z field."""
+        self.mz.setText(f"{mz:.4f}".rstrip("0").rstrip("."))
 
     def show_tolerance(self, tolerance: MassTolerance) -> None:
         """Fill the tolerance field."""
@@ -114,6 +133,14 @@ class IonForm(QWidget):
         """Show a message at the fields; an empty one takes it away."""
         self.message.setText(message)
         self.message.setVisible(bool(message))
+
+
+def _step(name: str, text: str, meaning: str) -> QPushButton:
+    button = QPushButton(text)
+    button.setObjectName(name)
+    button.setAccessibleName(meaning)
+    button.setToolTip(meaning)
+    return button
 
 
 def read_tolerance(text: str, unit: ToleranceUnit) -> MassTolerance:

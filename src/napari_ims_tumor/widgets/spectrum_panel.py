@@ -1,8 +1,7 @@
-"""The spectrum dock: the picked pixel over the slide's mean, and the way to an ion image."""
+"""The spectrum dock: the picked pixel over the slide's mean, others, and the way to ion images."""
 
 from __future__ import annotations
 
-import html
 import math
 
 from qtpy.QtCore import Qt, Signal
@@ -12,8 +11,10 @@ from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxL
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.msi.arrays import FloatArray
 from napari_ims_tumor.msi.mass_axis import MassWindow
+from napari_ims_tumor.session.averages import REGION, AveragedSpectrum
 from napari_ims_tumor.session.slide_state import IonImage, PickedSpectrum, SlideState
 from napari_ims_tumor.widgets.ion_form import IonForm
+from napari_ims_tumor.widgets.spectrum_legend import CLASSES, MAX, SpectrumLegend
 from napari_ims_tumor.widgets.spectrum_plot import SpectrumPlot
 from napari_ims_tumor.widgets.theme import Palette
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -22,6 +23,10 @@ LOWEST_PLOT = 60
 """A window made smaller must not squeeze the plot until nothing can be read."""
 EMPTY = "Open a slide, then click a pixel (in pan/zoom mode) to see its spectrum."
 MEAN_ONLY = "Click a pixel (in pan/zoom mode) to see its spectrum here."
+NO_REGION = (
+    "There is no region yet: draw a rectangle, ellipse or polygon in a shapes layer, or select a "
+    "label; its pixels are averaged as long as its layer is selected."
+)
 HELP = (
     "Click a peak for its ion image, Shift+drag for a range of your own. "
     "Wheel: zoom in m/z, drag: pan, double click: whole range."
@@ -42,6 +47,7 @@ class SpectrumPanel(QWidget):
     def __init__(self, wiring: Wiring, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self._session = wiring.session
+        self._binding = wiring.binding
         self._slide: SlideState | None = None
         self._colors: Palette | None = None
         self._pixel = ""
@@ -57,8 +63,9 @@ class SpectrumPanel(QWidget):
         self.form = IonForm(self)
         self.title = QLabel(EMPTY)
         self.title.setObjectName("spectrum_title")
-        self.title.setTextFormat(Qt.TextFormat.RichText)
+        self.title.setTextFormat(Qt.TextFormat.PlainText)
         self.title.setWordWrap(True)
+        self.legend = SpectrumLegend(self)
         self.readout = QLabel()
         self.readout.setObjectName("spectrum_readout")
         self.readout.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
@@ -76,6 +83,7 @@ class SpectrumPanel(QWidget):
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)
         column.addLayout(top)
+        column.addWidget(self.legend)
         over = QGridLayout()
         over.addWidget(self.plot, 0, 0)
         place = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight
@@ -91,12 +99,19 @@ class SpectrumPanel(QWidget):
         wiring.on(session.spectrum_picked, self.show_picked)
         wiring.on(session.nothing_picked, self._show_nothing)
         wiring.on(session.ion_shown, self._ion_shown)
+        wiring.on(session.spectrum_averaged, self._averaged)
+        wiring.on(session.annotation_changed, self._annotation_changed)
+        self.legend.toggled.connect(self._curve_toggled)
         self.plot.mz_clicked.connect(self._peak_chosen)
         self.plot.window_dragged.connect(session.show_ion)
         self.plot.mz_hovered.connect(self._hovered)
         self.plot.mouse_left.connect(self.readout.clear)
         self.form.window_requested.connect(session.show_ion)
         self.whole.clicked.connect(self.plot.show_all)
+        if wiring.binding is not None:
+            self.form.peak_requested.connect(wiring.binding.ions.step_peak)
+            self.form.pin_requested.connect(wiring.binding.ions.pin_seen)
+            wiring.on(wiring.binding.viewer.dims.events.current_step, self._slider_moved)
 
     def plotted_spectrum(self) -> tuple[FloatArray, FloatArray]:
         """Read (m/z, intensity) of the picked spectrum back out of the plot."""
@@ -106,6 +121,7 @@ class SpectrumPanel(QWidget):
         """Take the theme's colors."""
         self._colors = colors
         self.plot.paint_with(colors)
+        self.legend.paint_with(colors)
         self.readout.setStyleSheet(f"color: {colors.text}; background: transparent; padding: 4px;")
         self.form.message.setStyleSheet(f"color: {colors.warning};")
         self._say(self._pixel or (EMPTY if self._slide is None else MEAN_ONLY))
@@ -129,9 +145,11 @@ class SpectrumPanel(QWidget):
             self._pixel = ""
             self.plot.show_picked(None)
             self.plot.mark_window(None)
+            self._forget_averages()
             self._say(EMPTY if slide is None else MEAN_ONLY)
         self.form.mass_range = slide.dataset.mass_range if slide else None
         self.form.setEnabled(slide is not None)
+        self.legend.setEnabled(slide is not None)
         self.whole.setEnabled(slide is not None)
         self._show_overview(slide)
 
@@ -142,6 +160,8 @@ class SpectrumPanel(QWidget):
     def _show_overview(self, slide: SlideState | None) -> None:
         overview = slide.overview if slide else None
         self.plot.show_mean(overview.mean if overview else None)
+        self.plot.show_curve(MAX, overview.max if overview else None)
+        self.plot.set_shown(MAX, self.legend.is_shown(MAX))
         if overview and overview.strongest:
             self.form.show_tolerance(overview.strongest[0].window.tolerance)
 
@@ -163,7 +183,46 @@ class SpectrumPanel(QWidget):
             self.plot.mark_window(shown.window)
             self.form.show_window(shown.window)
 
+    def _averaged(self, made: AveragedSpectrum) -> None:
+        self.legend.count(made.name, made.count)
+        self.plot.show_curve(made.name, made.spectrum)
+
+    def _annotation_changed(self, slide: SlideState) -> None:
+        if self._slide is not None and slide.key == self._slide.key:
+            self._session.averages.renew()
+
+    def _forget_averages(self) -> None:
+        """Take the curves of another slide away, and ask for this one's."""
+        for name in (*CLASSES, REGION):
+            self.legend.count(name, None)
+            self.plot.show_curve(name, None)
+        self._session.averages.renew()
+
+    def _slider_moved(self, _: object = None) -> None:
+        """Mark where the slider of ion images stands, while it is what is seen."""
+        seen = self._binding.ions.slider_window() if self._binding is not None else None
+        if seen is not None:
+            self.plot.mark_window(seen)
+            self.form.show_mz(seen.center)
+
     # ---- what the user does -----------------------------------------------------------------
+
+    def _curve_toggled(self, name: str, shown: bool) -> None:
+        if name in (*CLASSES, REGION):
+            if name == REGION and shown:
+                self._look_for_region()
+            self._session.averages.want(name, shown)
+            if not shown:
+                self.legend.count(name, None)
+        self.plot.set_shown(name, shown)
+
+    # ---- what the user does -----------------------------------------------------------------
+
+    def _look_for_region(self) -> None:
+        if self._binding is not None:
+            self._binding.regions.renew()
+        if self._session.averages.region is None:
+            self._session.noticed.emit(NO_REGION)
 
     def _peak_chosen(self, mz: float) -> None:
         if self._slide is None:
@@ -180,10 +239,4 @@ class SpectrumPanel(QWidget):
         self.readout.setText(f"m/z {mz:.4f}{peak}")
 
     def _say(self, text: str) -> None:
-        """Say what is plotted, with the curves' colors where there are curves."""
-        if self._colors is None or self._slide is None:
-            self.title.setText(text)
-            return
-        mean = f"<span style='color:{self._colors.mean}'>▬</span> mean of the slide"
-        pixel = f"<span style='color:{self._colors.text}'>▬</span> " if self._pixel == text else ""
-        self.title.setText(f"{pixel}{html.escape(text)} &nbsp;&nbsp; {mean}")
+        self.title.setText(text)

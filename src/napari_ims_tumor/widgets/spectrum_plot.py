@@ -1,4 +1,4 @@
-"""The plot of a spectrum: one pixel's over the slide's mean, with the chosen m/z window marked."""
+"""The plot of spectra: one pixel's over the slide's mean, with the chosen m/z window marked."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from qtpy.QtWidgets import QWidget
 from napari_ims_tumor.msi.arrays import FloatArray
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.msi.spectrum import Spectrum
+from napari_ims_tumor.session.averages import REGION
 from napari_ims_tumor.widgets.spectrum_curve import SpectrumCurve
+from napari_ims_tumor.widgets.spectrum_legend import CLASSES, MAX, MEAN, PIXEL, curve_colors
 from napari_ims_tumor.widgets.theme import Palette
 
 REACH_PX = 8
@@ -78,8 +80,11 @@ class SpectrumPlot(pg.PlotWidget):
         self.setLabel("bottom", "m/z")
         self.setLabel("left", "Intensity")
         self.getAxis("bottom").enableAutoSIPrefix(False)
-        self.mean_curve, self.picked_curve = SpectrumCurve(), SpectrumCurve()
-        for curve in (self.mean_curve, self.picked_curve):
+        # From the lowest to the topmost.
+        names = (MAX, MEAN, *CLASSES, REGION, PIXEL)
+        self._curves = {name: SpectrumCurve() for name in names}
+        self.mean_curve, self.picked_curve = self._curves[MEAN], self._curves[PIXEL]
+        for curve in self._curves.values():
             self.addItem(curve)
         self.mark = pg.LinearRegionItem(swapMode="sort")
         self.mark.setZValue(-10)
@@ -113,6 +118,15 @@ class SpectrumPlot(pg.PlotWidget):
         self.picked_curve.show_spectrum(spectrum)
         if first:
             self.show_all()
+
+    def show_curve(self, name: str, spectrum: Spectrum | None) -> None:
+        """Draw another curve, of those in the legend; ``None`` takes it away."""
+        self._curves[name].show_spectrum(spectrum)
+
+    def set_shown(self, name: str, shown: bool) -> None:
+        """Show or hide a curve, of those in the legend."""
+        self._curves[name].setVisible(shown)
+        self.getViewBox().enableAutoRange(y=True)
 
     def plotted_spectrum(self) -> tuple[FloatArray, FloatArray]:
         """Read (m/z, intensity) of the picked spectrum back out of the drawn curve."""
@@ -151,8 +165,8 @@ class SpectrumPlot(pg.PlotWidget):
         for side in ("bottom", "left"):
             self.getAxis(side).setPen(colors.faint)
             self.getAxis(side).setTextPen(colors.text)
-        self.mean_curve.setPen(pg.mkPen(colors.mean, width=1))
-        self.picked_curve.setPen(pg.mkPen(colors.text, width=1))
+        for name, color in curve_colors(colors).items():
+            self._curves[name].setPen(pg.mkPen(color, width=1))
         self.pointer.setPen(pg.mkPen(colors.faint, style=Qt.PenStyle.DotLine))
         fill = pg.mkColor(colors.window)
         fill.setAlpha(70)

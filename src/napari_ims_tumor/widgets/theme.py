@@ -18,6 +18,8 @@ class Palette:
     text: str
     faint: str
     mean: str
+    highest: str
+    region: str
     window: str
     score: str
     warning: str
@@ -29,11 +31,13 @@ def palette(theme: str) -> Palette:
     background, text = _rgb(found.background), _rgb(found.text)
     if sum(background) < 3 * 128:
         return Palette(
-            _hex(background), _hex(text), "#8b929c", "#2fb88f", "#f0e442", "#56b4e9", "#ffb454"
-        )
+            _hex(background), _hex(text), "#8b929c", "#2fb88f", "#cc79a7", "#b6a6ff", "#f0e442",
+            "#56b4e9", "#ffb454",
+        )  # fmt: skip
     return Palette(
-        _hex(background), _hex(text), "#77736f", "#00805c", "#8f7a00", "#0b6fa8", "#9a4a00"
-    )
+        _hex(background), _hex(text), "#77736f", "#00805c", "#a4487f", "#5b48b8", "#8f7a00",
+        "#0b6fa8", "#9a4a00",
+    )  # fmt: skip
 
 
 def _rgb(color: object) -> tuple[int, int, int]:

@@ -138,6 +138,10 @@ FOREIGN: list[tuple[bytes, str]] = [
     (zipped(text_with(classes=VERSION_1["slides"][0]["classes"][:1] * 2)), "damaged"),
     (zipped(text_with(ion=[0.0, -1.0, "Da"])), "tolerance"),
     (zipped(text_with(labels_revision=-1)), "damaged"),
+    (zipped(text_with(pins=[[[500.0, 0.1, "Da"], ["sum", "z"]]])), "normalization"),
+    (zipped(text_with(pins=[[[500.0, 0.1, "Da"], ["median", "tic"]]])), "damaged"),
+    (zipped(text_with(combined=7)), "damaged"),
+    (zipped(version_1(measure=["sum"])), "damaged"),
     (zipped(text_with(address={"name": "x"})), "damaged"),
 ]
 
