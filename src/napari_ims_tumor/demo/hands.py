@@ -22,6 +22,7 @@ from qtpy.QtWidgets import (
     QFileDialog,
     QLineEdit,
     QScrollArea,
+    QTableView,
     QWidget,
 )
 
@@ -133,6 +134,22 @@ class Hands:
             settle()
             if box.currentIndex() == before:
                 raise TooSlow(f"{name} cannot be set to {data}: {box.toolTip()}")
+
+    def click_row(self, name: str, row: int, held: bool = False) -> None:
+        """Click a row of a table; with Ctrl held it is marked beside the others."""
+        table: QTableView = self.find(name)
+        place = table.visualRect(table.model().index(row, 0)).center()
+        keys = Qt.KeyboardModifier
+        modifier = keys.ControlModifier if held else keys.NoModifier
+        QTest.mouseClick(table.viewport(), Qt.MouseButton.LeftButton, modifier, place)
+        settle()
+
+    def click_heading(self, name: str, column: int) -> None:
+        """Click the heading of a column of a table."""
+        header = self.find(name).horizontalHeader()
+        place = QPoint(header.sectionViewportPosition(column) + 5, header.height() // 2)
+        QTest.mouseClick(header.viewport(), Qt.MouseButton.LeftButton, pos=place)
+        settle()
 
     def scroll_to(self, name: str) -> None:
         """Bring a widget of the dock into view."""

@@ -101,6 +101,41 @@ class Story:
         self._picture("03-ion-image")
         return self._must("ion")
 
+    def pick_peaks(self, rows: Sequence[int] = (0, 1, 2)) -> None:
+        """Look at the highest peaks of the table, and at three of them as red, green and blue."""
+        self.hands.click_button("ions_heading")
+        self.hands.scroll_to("peaks_export")
+        # Twice: from the highest down.
+        for _ in range(2):
+            self.hands.click_heading("peaks_table", 1)
+        self.hands.click_row("peaks_table", rows[0])
+        self._wait_for_ions()
+        self._picture("ions-table", prefix="")
+        for row in rows[1:]:
+            self.hands.click_row("peaks_table", row, held=True)
+        self.hands.click_button("peaks_rgb")
+        self._wait_for_ions()
+        self._picture("ions-colors", prefix="")
+        self.hands.click_row("peaks_table", rows[0])
+        self._wait_for_ions()
+        self.hands.scroll_to("ions_heading")
+        self.hands.click_button("ions_heading")
+
+    def compare_spectra(self) -> None:
+        """Draw the means of both classes over that of the slide, around its highest peaks."""
+        names = [f"curve_{name}" for name in ("pixel", "tumor", "healthy")]
+        for name in names:
+            self.hands.click_button(name)
+            wait_until(lambda: not self.session.runner.is_busy("average"), "the mean", 20)
+        plot = self.dock.spectrum.plot
+        highest = float(self.slide.overview.strongest[0].mz) if self.slide.overview else 0.0
+        plot.setXRange(highest - 30, highest + 30, padding=0)
+        settle(0.3)
+        self._picture("ions-spectra", prefix="")
+        for name in names:
+            self.hands.click_button(name)
+        plot.show_all()
+
     def paint(self, strokes: Sequence[Stroke], brush: int = 1) -> None:
         """Paint strokes with the mouse, taking each class up by its key."""
         self.hands.click_button("annotate_start")
@@ -227,6 +262,10 @@ class Story:
         assert layer is not None, role  # noqa: S101 - the chapter before has made it
         return layer
 
-    def _picture(self, name: str) -> None:
+    def _wait_for_ions(self) -> None:
+        wait_until(lambda: not self.session.runner.is_busy("ion"), "the ion image", 20)
+        settle(0.2)
+
+    def _picture(self, name: str, prefix: str = "walk-") -> None:
         if self._pictures is not None:
-            self.taken.append(self.hands.picture(self._pictures / f"walk-{name}.png"))
+            self.taken.append(self.hands.picture(self._pictures / f"{prefix}{name}.png"))

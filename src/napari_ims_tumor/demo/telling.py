@@ -118,7 +118,9 @@ def _in_a_window(
         mz, intensity = story.click_pixel(strokes[-1].path[0])
         highest = int(np.argmax(intensity))
         story.click_peak(float(mz[highest]), 0.9 * float(intensity[highest]))
+        story.pick_peaks()
         story.paint(strokes)
+        story.compare_spectra()
         story.fit()
         story.overview(folder / "pictures" / "overview.png")
         model = story.session.classifier.model

@@ -242,6 +242,7 @@ def _table(model: PeakModel) -> QTableView:
     header = table.horizontalHeader()
     header.setHighlightSections(False)
     header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-    header.setSectionResizeMode(0, QHeaderView.ResizeMode.ResizeToContents)
+    for column in (0, 4):
+        header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
     header.setMinimumSectionSize(30)
     return table

@@ -13,14 +13,14 @@ from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.peak_table import NO_PEAKS, PeakTable
 
-COLUMNS: Final = ("m/z", "mean", "max", "S/N", "± Da")
+COLUMNS: Final = ("m/z", "mean", "max", "S/N", "±")
 ABOUT: Final = (
     "Top of the peak",
     "Intensity in the mean spectrum: the highest of a profile, the sum of centroids",
     "Highest intensity in any pixel: high beside a low mean is rare, or a hot spot",
     "Height above the floor over the noise of the spectrum that peaks are picked from; – where no "
     "noise can be told",
-    "Half the width of the m/z window of its ion image",
+    "Half the width of the m/z window of its ion image, in Da",
 )
 _NOTHING: Final = QModelIndex()
 
@@ -108,11 +108,14 @@ class PeakModel(QAbstractTableModel):
 
 
 def short(value: float) -> str:
-    """Write an intensity in few letters: ``"12,345"``, ``"12.3"``, ``"1.2e+07"``."""
+    """Write an intensity in few letters: ``"12.3"``, ``"1,234"``, ``"107k"``, ``"1.2M"``."""
     if math.isnan(value):
         return "–"
-    if abs(value) >= 1e6 or 0 < abs(value) < 1e-3:
+    if abs(value) >= 1e9 or 0 < abs(value) < 1e-3:
         return f"{value:.1e}"
+    for unit, letter in ((1e6, "M"), (1e3, "k")):
+        if abs(value) >= 9.9995 * unit:
+            return f"{value / unit:.3g}{letter}"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
