@@ -78,7 +78,7 @@ def test_each_kind_of_file_is_proposed_and_written(
             export(form, qtbot, what, kind)
     assert not heard.failed
     assert ("slide_prediction.ome.tif", "OME-TIFF image (*.ome.tif)") in asked
-    assert len(list(tmp_path.glob("slide_*"))) >= len(asked) == 17
+    assert len(list(tmp_path.glob("slide_*"))) >= len(asked) == 18
     assert "row 2, column 3" in (tmp_path / "slide_spectra.csv").read_text()
 
 

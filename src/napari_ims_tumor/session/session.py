@@ -95,8 +95,9 @@ class Session:
         "slide_opened", "slide_closed", "slide_surveyed", "slide_verified", "active_changed",
         "spectrum_picked", "nothing_picked", "ion_shown", "ion_pinned", "ion_unpinned",
         "ions_combined", "measure_changed", "spectrum_averaged", "peaks_found",
-        "annotation_changed", "labels_asked", "strokes_found", "fit_reported", "fitted", "predicted", "job_reported", "job_started",
-        "job_ended", "session_saved", "session_opened", "noticed", "failed",
+        "annotation_changed", "labels_asked", "strokes_found", "fit_reported",
+        "fitted", "predicted", "job_reported", "job_started", "job_ended",
+        "session_saved", "session_opened", "noticed", "failed",
     )  # fmt: skip
 
     def __init__(self, runner: JobRunner, autosave: Autosave | None = None) -> None:
