@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from napari.layers import Layer
 
 from napari_ims_tumor.msi.ion_measure import IonMeasure, IonQuery, measured_images
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
@@ -50,6 +51,26 @@ def test_deleting_the_layer_unpins(opened, session, viewer, dataset):
     viewer.layers.remove(layers_of(viewer.layers, dataset, "pin")[1])
     assert [q.window for q in session.ions.pins(session.active)] == [WINDOWS[0], WINDOWS[2]]
     assert session.active is not None
+
+
+def test_a_duplicate_of_a_pin_may_go(opened, session, viewer, dataset):
+    session.ions.pin(WINDOWS[0])
+    (pin,) = layers_of(viewer.layers, dataset, "pin")
+    twin = Layer.create(*pin.as_layer_data_tuple())
+    viewer.layers.append(twin)
+    viewer.layers.remove(twin)
+    assert len(session.ions.pins(session.active)) == 1
+    viewer.layers.remove(pin)
+    assert session.ions.pins(session.active) == ()
+
+
+def test_a_slide_opened_later_is_measured_alike(opened, session, viewer, dataset, build):
+    session.ions.measure_by(IonMeasure("sum", "tic"))
+    other = build.dataset(name="later")
+    session.adopt(other)
+    stack = first_of(viewer.layers, other, "stack").data
+    expected = measured_images(other, stack.channels[:1], IonMeasure("sum", "tic"))[0]
+    assert np.allclose(stack.image(0), expected, rtol=1e-6, equal_nan=True)
 
 
 def test_without_an_ion_image_there_is_nothing_to_pin(opened, heard):

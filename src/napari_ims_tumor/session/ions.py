@@ -77,6 +77,13 @@ class SessionIons:
         self._session.measure_changed.emit(measure)
         self.renew()
 
+    def prepare(self, slide: SlideState) -> None:
+        """Bring a slide that was just opened up to a measure that was taken before."""
+        measure = self.measure
+        if measure != PLAIN:
+            job = _prepared((slide,), measure)
+            self._session.run("measure", job, lambda _: self.take_measure(measure))
+
     def renew(self) -> None:
         """Make the active slide's shown ion image anew, if another measure was taken since."""
         slide = self._session.active

@@ -147,6 +147,8 @@ class Session:
         self._activate(slide.key)
         self.slide_opened.emit(slide)
         self.active_changed.emit(slide)
+        if slide.overview is not None:
+            self.ions.prepare(slide)
         self.files.look_for_strokes(slide)
         if slide.overview is not None:
             self.indexing.want(slide)
@@ -276,5 +278,6 @@ class Session:
         changed = self.update(slide, overview=overview) if slide else None
         if changed is not None:
             self.slide_surveyed.emit(changed)
+            self.ions.prepare(changed)
             self.indexing.want(changed)
             self.verification.go_on()

@@ -63,7 +63,7 @@ class IonLayers:
     def measure_by(self, measure: IonMeasure) -> None:
         """Make the images of the slider by another measure."""
         for layer in self._viewer.layers:
-            if isinstance(layer.data, LazyIonStack):
+            if isinstance(layer.data, LazyIonStack) and layer.data.measure != measure:
                 layer.data.measure_by(measure)
                 layer.refresh()
         readout_of(self._viewer).renew()
@@ -130,7 +130,9 @@ class IonLayers:
         slide = next((s for s in self._session.slides if tag and s.dataset is tag.dataset), None)
         if tag is None or slide is None or tag.query is None:
             return
-        if tag.role == "pin":
+        # napari can duplicate a layer: the last one of a pin unpins it.
+        same = (tag_of(other) for other in layers_of(self._viewer.layers, slide.dataset, tag.role))
+        if tag.role == "pin" and not any(other and other.query == tag.query for other in same):
             self._session.ions.unpin(slide, tag.query)
         elif tag.role == "rgb" and not layers_of(self._viewer.layers, slide.dataset, "rgb"):
             self._session.ions.separate(slide)
