@@ -34,3 +34,9 @@ def test_nothing_scatters_where_all_is_zero() -> None:
         floor = floor_of(np.zeros(n))
         assert floor.noise.tolist() == [0] * n
         assert floor.level.tolist() == [0] * n
+
+
+def test_noise_that_an_instrument_cut_off_at_zero_still_counts() -> None:
+    rng = np.random.default_rng(6)
+    floor = floor_of(np.maximum(rng.normal(0.3, 1, 20_000), 0))
+    assert floor.noise.min() > 0.3

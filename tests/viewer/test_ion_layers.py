@@ -201,6 +201,8 @@ def test_pins_and_colors_look_after_reopening_as_before(opened, session, viewer,
     opened.ions.clip_hot_spots(False)
     pins[1].contrast_limits = (1, 2)
     state = opened.view.capture()
+    viewer.layers.move(viewer.layers.index(pins[2]), viewer.layers.index(pins[1]) + 1)
+    assert layers_of(viewer.layers, dataset, "pin") == pins
     for pin in pins:
         pin.opacity = 1
     opened.ions.clip_hot_spots(True)
