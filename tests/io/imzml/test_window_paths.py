@@ -7,6 +7,7 @@ import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -402,6 +403,18 @@ def test_where_the_system_has_no_positioned_reads_images_are_the_same(
     with prepared(path) as slide:
         assert np.array_equal(slide.window_values(bounds, "sum"), wanted)
         assert np.array_equal(without_index(slide).window_values(bounds, "sum"), wanted)
+
+
+def test_one_array_far_away_does_not_make_the_buffer_large(path, monkeypatch) -> None:
+    monkeypatch.setattr(windows, "_BLOCK_BYTES", 1000)
+    monkeypatch.setattr(windows, "_MOST_WASTE", 1e9)
+    with open_imzml(path) as slide:
+        parts = slide._parts
+        assert windows.WindowStream.of(parts.ibd, parts.index) is not None
+        offsets = parts.index.mz.offsets.copy()
+        offsets[3] += 1 << 40
+        far = replace(parts.index, mz=replace(parts.index.mz, offsets=offsets))
+        assert windows.WindowStream.of(parts.ibd, far) is None
 
 
 def test_a_small_slide_needs_no_index(path, monkeypatch, slide_cache) -> None:

@@ -67,9 +67,7 @@ class WindowStream:
         parts = list(batches(nbytes, _BLOCK_BYTES))
         for groups in ((tables,), ((index.mz,), (index.intensity,))):
             stretches = [_stretches(group, parts) for group in groups]
-            if sum(int((ends - starts).sum()) for starts, ends in stretches) <= (
-                _MOST_WASTE * int(nbytes.sum())
-            ):
+            if _is_worth_it(stretches, nbytes):
                 return cls(ibd, index, _planned(parts, stretches), len(groups) - 1)
         return None
 
@@ -226,6 +224,13 @@ def _stretches(group: tuple[ArrayTable, ...], parts: list[slice]) -> tuple[IntAr
     first = np.min([np.minimum.reduceat(column, heads) for column in starts], axis=0)
     last = np.max([np.maximum.reduceat(column, heads) for column in ends], axis=0)
     return np.minimum(first, last), last
+
+
+def _is_worth_it(stretches: list[tuple[IntArray, IntArray]], nbytes: IntArray) -> bool:
+    """Whether little else is read along, and no block takes much more memory than it should."""
+    sizes = np.sum([ends - starts for starts, ends in stretches], axis=0)
+    largest = max(_BLOCK_BYTES, int(nbytes.max()))
+    return bool(sizes.sum() <= _MOST_WASTE * nbytes.sum() and sizes.max() <= 2 * largest)
 
 
 def _planned(parts: list[slice], stretches: list[tuple[IntArray, IntArray]]) -> tuple[_Block, ...]:
