@@ -70,6 +70,11 @@ def made_up_slides(seed: int) -> Iterator[Pair]:
         yield _Writer(kind, np.random.default_rng([seed, i])).pair(f"made up {i}")
 
 
+def made_up(kind: Kind, seed: int) -> Pair:
+    """One slide."""
+    return _Writer(kind, np.random.default_rng(seed)).pair("made up")
+
+
 def real_slides(folder: Path | None, most_bytes: int = 60_000) -> Iterator[Pair]:
     """The small slides below a folder, in order of their names."""
     for path in sorted(folder.rglob("*")) if folder is not None else ():

@@ -7,7 +7,6 @@ import resource
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from pathlib import Path
 
@@ -391,30 +390,6 @@ def test_opening_can_be_stopped(write_slide, processed_pixels) -> None:
     next(job)
     with pytest.raises(JobStopped):
         job.send(STOP)
-
-
-def test_eight_threads_read_no_wrong_spectrum(write_slide, make_pixel) -> None:
-    rng = np.random.default_rng(3)
-    pixels = [
-        make_pixel(i + 1, 1, np.sort(rng.uniform(1, 9, 50)), rng.normal(size=50)) for i in range(40)
-    ]
-    wrong = []
-
-    def read(slide, seed: int) -> None:
-        order = np.random.default_rng(seed).integers(0, 40, 500)
-        wrong.extend(
-            i
-            for i in order.tolist()
-            if not np.array_equal(slide.spectrum(i).intensity, pixels[i].intensity)
-        )
-
-    with open_imzml(write_slide(pixels, intensity_type="f8")) as slide:
-        threads = [threading.Thread(target=read, args=(slide, seed)) for seed in range(8)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-    assert wrong == []
 
 
 def test_reading_without_positioned_reads(write_slide, processed_pixels, monkeypatch) -> None:
