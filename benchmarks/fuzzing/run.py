@@ -175,6 +175,7 @@ def _work(
     connection: Connection, slides: list[Pair], seed: int, share: list[int], folder: Path
 ) -> None:
     os.environ["IMS_TUMOR_CACHE"] = str(folder / "cache")
+    os.environ["IMS_TUMOR_CACHE_LIMIT"] = "50MB"
     # Slides this small are treated as large ones: what opening finds out is kept and found again,
     # spectra are read when they are asked for, images are made out of an index.
     remembered.WORTH = dataset.SMALL = 0
