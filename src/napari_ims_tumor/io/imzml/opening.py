@@ -11,6 +11,7 @@ from napari_ims_tumor.io.cache_folder import CacheEntry
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
 from napari_ims_tumor.io.imzml.pair import pair_of
+from napari_ims_tumor.io.imzml.reading import read_slide
 from napari_ims_tumor.io.imzml.remembered import entry_of, recall, remember
 from napari_ims_tumor.job import Job, Progress, run_inline
 from napari_ims_tumor.msi.memory_budget import GivenBudget, MemoryBudget
@@ -79,9 +80,6 @@ def _known_or_read(
     known = None if entry is None else recall(entry, ibd)
     if known is not None:
         return known
-    # Here: what is known already needs no parser.
-    from napari_ims_tumor.io.imzml.reading import read_slide
-
     parts = yield from read_slide(imzml, ibd)
     if entry is not None:
         remember(entry, parts)
