@@ -6,8 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from tests.session.conftest import two_tissues
 
 from napari_ims_tumor.errors import LabelsError
+from napari_ims_tumor.io.imzml_writer import write_imzml
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 
 
@@ -114,3 +116,32 @@ def test_a_memory_budget_of_the_environment_that_is_nonsense_is_told(
     session.open(tmp_path / "slide.imzML")
     assert len(failed) == 1
     assert "The variable IMS_TUMOR_MEMORY: 'much' is no amount of memory" in failed[0]
+
+
+def test_a_changed_slide_is_reopened_and_its_strokes_offered_back(session, ear, tmp_path) -> None:
+    path = write_imzml(tmp_path / "slide.imzML", two_tissues())
+    session.open(path)
+    slide = session.active
+    labels = np.zeros(slide.dataset.pixels.image_shape, np.uint8)
+    labels[2, 3] = 1
+    session.annotate(labels)
+    other = write_imzml(tmp_path / "other.imzML", two_tissues(seed=5))
+    for file in (path, path.with_suffix(".ibd")):
+        file.write_bytes(other.with_suffix(file.suffix).read_bytes())
+    session.pick(0, 0)
+    [(message,)] = ear["failed"]
+    assert message == (
+        "slide.ibd was changed by another program while it was open; reopen the slide to see what "
+        "it holds now"
+    )
+    # The layer's slide stays until somebody asks.
+    assert session.active.dataset is slide.dataset
+    assert ear["strokes_found"] == []
+    session.reopen(slide)
+    assert len(ear["strokes_found"]) == 1
+    assert [s.name for s in session.slides] == ["slide"]
+    session.pick(0, 0)
+    picked = ear["spectrum_picked"][-1][0].spectrum
+    assert np.array_equal(picked.intensity, two_tissues(seed=5).spectrum(0).intensity)
+    session.reopen(slide)
+    assert len(session.slides) == 1

@@ -649,7 +649,9 @@ def test_a_changed_byte_is_told_in_the_metadata_of_every_layer(
 ) -> None:
     path = write_imzml(tmp_path / "slide.imzML", make_dataset())
     ibd = path.with_suffix(".ibd")
-    ibd.write_bytes(ibd.read_bytes()[:-1] + b"\x7f")
+    data = bytearray(ibd.read_bytes())
+    data[-4] ^= 1
+    ibd.write_bytes(data)
     session.open(path)
     assert len(viewer.layers) > 1
     for layer in viewer.layers:

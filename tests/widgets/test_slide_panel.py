@@ -8,6 +8,7 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from tests.widgets.conftest import Heard, make_dataset
 
+from napari_ims_tumor.io.imzml_writer import write_imzml
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.session.autosave import Autosave
 from napari_ims_tumor.session.session import Session
@@ -100,3 +101,20 @@ def test_a_slide_that_is_closed_keeps_the_stroke_painted_a_moment_ago(
     found = Autosave().find(dataset)
     assert found is not None
     assert found.n_pixels == 1
+
+
+def test_reopening_reads_the_files_again(
+    panel: SlidePanel, session: Session, qtbot: QtBot, tmp_path: Path
+) -> None:
+    session.adopt(make_dataset())
+    assert not panel.reopen.isEnabled()
+    path = write_imzml(tmp_path / "again.imzML", make_dataset())
+    session.open(path)
+    assert panel.reopen.isEnabled()
+    before = session.active
+    qtbot.mouseClick(panel.reopen, Qt.MouseButton.LeftButton)
+    assert session.active is not None
+    assert before is not None
+    assert session.active.key != before.key
+    assert session.active.dataset.source == before.dataset.source
+    assert [slide.name for slide in session.slides] == ["slide", "again"]

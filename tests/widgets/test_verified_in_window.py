@@ -23,7 +23,9 @@ def test_a_changed_byte_is_told_in_the_slide_panel(
 ) -> None:
     path = write_imzml(tmp_path / "TMA7.imzML", make_dataset())
     ibd = path.with_suffix(".ibd")
-    ibd.write_bytes(ibd.read_bytes()[:-1] + b"\x7f")
+    data = bytearray(ibd.read_bytes())
+    data[-4] ^= 1
+    ibd.write_bytes(data)
     dock = dock_on(window)
     dock.slide.form["slide"].value = path
     qtbot.waitUntil(lambda: "whose SHA-1 is stated" in dock.slide.warnings.text(), timeout=20_000)

@@ -174,6 +174,13 @@ class Session:
             self.active_changed.emit(self.active)
         self.slide_closed.emit(current)
 
+    def reopen(self, slide: SlideState) -> None:
+        """Read a slide's files again, after they were changed; its strokes are offered back."""
+        path = slide.dataset.source
+        if path is not None and self.current(slide) is not None:
+            self.close_slide(slide)
+            self.open(path)
+
     def current(self, slide: SlideState) -> SlideState | None:
         """Return the newest record of a slide; ``None`` once it is closed."""
         return next((s for s in self.slides if s.key == slide.key), None)

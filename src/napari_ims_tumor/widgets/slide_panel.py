@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated
 
 from qtpy.QtCore import Signal
-from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QFormLayout, QHBoxLayout, QPushButton, QToolButton, QWidget
 
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.session.slide_state import SlideState
@@ -70,10 +70,16 @@ class SlidePanel(Section):
         self.close_slide = QPushButton("Close")
         self.close_slide.setObjectName("slide_close")
         self.close_slide.setToolTip("Close this slide; unsaved strokes are offered back next time")
+        self.reopen = QToolButton()
+        self.reopen.setObjectName("slide_reopen")
+        self.reopen.setText("⟳")
+        self.reopen.setToolTip("Read this slide's files again, after another program changed them")
+        self.reopen.setAccessibleName("Reopen this slide")
         self._choice = QWidget()
         row = QHBoxLayout(self._choice)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.list, 1)
+        row.addWidget(self.reopen)
         row.addWidget(self.close_slide)
         self.facts = _FactTable()
         self.warnings = text_line("slide_warnings")
@@ -93,6 +99,7 @@ class SlidePanel(Section):
         self.form["slide"].changed.connect(self._chosen)
         self.list.activated.connect(self._selected)
         self.close_slide.clicked.connect(self._close)
+        self.reopen.clicked.connect(self._reopen)
         self.spectrum.clicked.connect(self.spectrum_requested)
 
     def paint_with(self, colors: Palette) -> None:
@@ -107,6 +114,7 @@ class SlidePanel(Section):
         if active is not None:
             self.list.setCurrentIndex(next(i for i, s in enumerate(slides) if s.key == active.key))
         self._choice.setVisible(bool(slides))
+        self.reopen.setEnabled(active is not None and active.dataset.source is not None)
         self.facts.setVisible(active is not None)
         self.empty.setVisible(active is None)
         self.facts.show_facts(slide_facts(active.dataset) if active else {})
@@ -134,10 +142,18 @@ class SlidePanel(Section):
             self._session.activate(self._session.slides[index])
 
     def _close(self) -> None:
-        if self._binding is not None:
-            self._binding.flush()
+        self._take_strokes()
         if self._session.active is not None:
             self._session.close_slide(self._session.active)
+
+    def _reopen(self) -> None:
+        self._take_strokes()
+        if self._session.active is not None:
+            self._session.reopen(self._session.active)
+
+    def _take_strokes(self) -> None:
+        if self._binding is not None:
+            self._binding.flush()
 
 
 class _FactTable(QWidget):
