@@ -30,6 +30,7 @@ _MOST_TEMPLATES: Final = 16
 _MOST_FAILURES: Final = 64
 """Spectra that gave no template: where each is unusual, trying on would cost most of the time."""
 
+_LARGE_BLOCK: Final = 1 << 20
 _MOST_CUTS: Final = 64
 """Times that a piece of text is cut into spectra."""
 
@@ -109,6 +110,7 @@ def _refuse_compressed(path: Path) -> None:
 
 
 def _read(path: Path, way: _Way) -> Job[Progress, Document]:
+    _expect_large_blocks()
     body = _Body(path.name, way)
     text, done, size = Text(way.piece), 0, path.stat().st_size
     with path.open("rb", buffering=0) as file:
@@ -119,6 +121,15 @@ def _read(path: Path, way: _Way) -> Job[Progress, Document]:
             if (yield Progress("Reading the .imzML file", done, size)) is STOP:
                 raise JobStopped("opening was stopped")
     return body.finish(text.cut(0, text.size))
+
+
+def _expect_large_blocks() -> None:
+    """Have memory that is given back stay with the process for the next time it is asked for.
+
+    glibc returns blocks of more than 128 KB to the system at once, until the first larger one was
+    given back: each would be asked for anew, page by page, while the first slide is read.
+    """
+    bytearray(_LARGE_BLOCK)
 
 
 class _Body:
