@@ -119,6 +119,11 @@ def short(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
 
 
+def ratio(value: float) -> str:
+    """Write a signal-to-noise ratio; beyond ten thousand it says no more than that."""
+    return "> 10k" if value >= 1e4 else short(value)
+
+
 FORMATS: Final[tuple[Callable[[float], str], ...]] = (
-    "{:.4f}".format, short, short, short, "{:.3g}".format,
+    "{:.4f}".format, short, short, ratio, "{:.2g}".format,
 )  # fmt: skip

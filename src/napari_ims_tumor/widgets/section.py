@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qtpy.QtCore import QSize, Qt
+from qtpy.QtGui import QPainter, QPaintEvent
 from qtpy.QtWidgets import QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
 
 
@@ -59,6 +60,23 @@ class WrappingLabel(QLabel):
     def minimumSizeHint(self) -> QSize:
         """Ask for one line: Qt's own hint for wrapped text is as tall as one word per line."""
         return QSize(0, self.fontMetrics().height())
+
+
+class ElidedLabel(QLabel):
+    """One line of text that ends in an ellipsis where there is no room for all of it."""
+
+    def __init__(self, text: str = "") -> None:
+        super().__init__(text)
+        self.setTextFormat(Qt.TextFormat.PlainText)
+        self.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Fixed)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 - Qt's signature
+        """Draw as much as there is room for."""
+        painter = QPainter(self)
+        right = Qt.TextElideMode.ElideRight
+        text = self.fontMetrics().elidedText(self.text(), right, self.width())
+        flags = Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter
+        painter.drawText(self.rect(), flags, text)
 
 
 def text_line(name: str, text: str = "") -> QLabel:

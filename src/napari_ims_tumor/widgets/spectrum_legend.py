@@ -45,7 +45,6 @@ class SpectrumLegend(QWidget):
         row.setSpacing(12)
         for box in self.boxes.values():
             row.addWidget(box)
-        row.addStretch(1)
 
     def _box(self, name: str) -> QCheckBox:
         box = QCheckBox(name)

@@ -14,6 +14,7 @@ from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.session.averages import REGION, AveragedSpectrum
 from napari_ims_tumor.session.slide_state import IonImage, PickedSpectrum, SlideState
 from napari_ims_tumor.widgets.ion_form import IonForm
+from napari_ims_tumor.widgets.section import ElidedLabel
 from napari_ims_tumor.widgets.spectrum_legend import CLASSES, MAX, SpectrumLegend
 from napari_ims_tumor.widgets.spectrum_plot import SpectrumPlot
 from napari_ims_tumor.widgets.theme import Palette
@@ -61,10 +62,8 @@ class SpectrumPanel(QWidget):
         self.plot.setToolTip(HELP)
         self.plot.setMinimumHeight(LOWEST_PLOT)
         self.form = IonForm(self)
-        self.title = QLabel(EMPTY)
+        self.title = ElidedLabel(EMPTY)
         self.title.setObjectName("spectrum_title")
-        self.title.setTextFormat(Qt.TextFormat.PlainText)
-        self.title.setWordWrap(True)
         self.legend = SpectrumLegend(self)
         self.readout = QLabel()
         self.readout.setObjectName("spectrum_readout")
@@ -77,13 +76,17 @@ class SpectrumPanel(QWidget):
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self.form, 0)
-        top.addWidget(self.title, 1)
+        top.addStretch(1)
         top.addWidget(self.whole, 0)
+        below = QHBoxLayout()
+        below.setSpacing(12)
+        below.addWidget(self.legend, 0)
+        below.addWidget(self.title, 1)
         column = QVBoxLayout(self)
         column.setContentsMargins(6, 4, 6, 4)
         column.setSpacing(4)
         column.addLayout(top)
-        column.addWidget(self.legend)
+        column.addLayout(below)
         over = QGridLayout()
         over.addWidget(self.plot, 0, 0)
         place = Qt.AlignmentFlag.AlignTop | Qt.AlignmentFlag.AlignRight
@@ -240,3 +243,4 @@ class SpectrumPanel(QWidget):
 
     def _say(self, text: str) -> None:
         self.title.setText(text)
+        self.title.setToolTip(text)
