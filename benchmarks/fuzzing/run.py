@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import resource
+import shutil
 import signal
 import time
 import traceback
@@ -175,7 +176,6 @@ def _work(
     connection: Connection, slides: list[Pair], seed: int, share: list[int], folder: Path
 ) -> None:
     os.environ["IMS_TUMOR_CACHE"] = str(folder / "cache")
-    os.environ["IMS_TUMOR_CACHE_LIMIT"] = "50MB"
     # Slides this small are treated as large ones: what opening finds out is kept and found again,
     # spectra are read when they are asked for, images are made out of an index.
     remembered.WORTH = dataset.SMALL = 0
@@ -193,6 +193,8 @@ def _work(
         seconds = time.process_time() - start
         memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
         connection.send(("end", case, base.name, way, verdict, seconds, memory))
+        # What is kept of thousands of slides would be looked through each time.
+        shutil.rmtree(folder / "cache", ignore_errors=True)
 
 
 def _judged(act: Callable[[], Verdict]) -> Verdict:
