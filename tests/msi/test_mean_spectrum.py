@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -178,3 +180,21 @@ def test_the_maximum_of_a_region_is_that_of_its_spectra() -> None:
     points = np.concatenate([slide.spectrum(i).intensity for i in (1, 5)])
     assert region.max.intensity.max() == np.nanmax(points)
     assert mean_and_max(slide, []).max.intensity.sum() == 0
+
+
+@pytest.mark.parametrize("mz", [1e20, 1e300, -1e300, 1e-300])
+@pytest.mark.parametrize("height", [5.0, 1e306])
+def test_a_damaged_point_takes_no_memory_and_loses_no_intensity(mz: float, height: float) -> None:
+    """One flipped bit makes such an m/z: bins up to there would take gigabytes."""
+    order = np.argsort([100.0, mz])
+    spectra = [
+        Spectrum(np.array([100.0, 200.0]), np.array([1.0, 2.0]), "centroid"),
+        Spectrum(np.array([100.0, mz])[order], np.array([3.0, height])[order], "centroid"),
+    ]
+    grid = PixelGrid(np.zeros(2, int), np.arange(2), (1, 2))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = mean_spectrum(InMemoryDataset.from_spectra(spectra, grid, "damaged"))
+    assert np.isfinite(found.mz).all()
+    assert np.isclose(found.intensity.sum() * 2, 6 + height)
+    assert (np.diff(found.mz) > 0).all()

@@ -61,6 +61,7 @@ class CentroidSums:
             part = slice(start, start + _AT_ONCE)
             self._add(mz[part], intensity[part])
 
+    @np.errstate(over="ignore", invalid="ignore")
     def _add(self, mz: Float64Array, intensity: FloatArray) -> None:
         place = np.clip(mz, 1.0, _HIGHEST)
         np.log(place, out=place)
@@ -94,7 +95,11 @@ class CentroidSums:
         """Return (mz, intensity / divisor) of the bins that hold anything."""
         sums, weight = self._sums.real, self._weight()
         filled = np.flatnonzero(weight > 0)
-        return self._sums.imag[filled] / weight[filled], sums[filled] / divisor
+        with np.errstate(invalid="ignore"):
+            mz = self._sums.imag[filled] / weight[filled]
+        # Intensities that only damage makes: too large to be weights.
+        middle = np.exp((filled + 0.5) / _BINS_PER_E)
+        return np.where(np.isfinite(mz), mz, middle), sums[filled] / divisor
 
     def highest(self) -> Float64Array:
         """Return the highest single point at each m/z of the result."""

@@ -126,6 +126,7 @@ def finite_column_sums(matrix: NDArray[Any]) -> Float64Array:
     return sums
 
 
+@np.errstate(invalid="ignore")
 def _finite_column_maxima(matrix: NDArray[Any]) -> Float64Array:
     """Find the largest finite value of each column of (rows, columns); −∞ where there is none."""
     if matrix.shape[0] == 0:
