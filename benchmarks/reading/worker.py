@@ -129,7 +129,10 @@ def _read_all(path: Path) -> float:
 
 
 def _numpy_pass(slide: Path) -> float:
-    """Milliseconds to add the numbers of a slide, already in memory, up to a mean spectrum."""
+    """Milliseconds to make of the numbers of a slide, already in memory, what ours makes.
+
+    That is, for each bin, the sum, the maximum and the intensity-weighted m/z.
+    """
     from napari_ims_tumor.io.imzml import open_imzml
     from napari_ims_tumor.msi.spectrum import SharedAxisBlock
 
@@ -143,15 +146,17 @@ def _numpy_pass(slide: Path) -> float:
             return (time.perf_counter() - start) * 1e3
     with open_imzml(slide) as opened:
         pairs = [(b.mz.copy(), b.intensity.copy()) for b in opened.blocks()]
-    sums = np.zeros(int(np.log(1e5) / BIN_PPM))
+    n = int(np.log(1e5) / BIN_PPM)
+    sums, moments, highest = np.zeros(n), np.zeros(n), np.full(n, -np.inf)
     start = time.perf_counter()
     for mz, values in pairs:
         for at in range(0, mz.size, 1 << 16):
             part = slice(at, at + (1 << 16))
-            bins = (np.log(mz[part]) * (1 / BIN_PPM)).astype(np.intp)
-            low = int(bins.min())
-            counted = np.bincount(bins - low, values[part])
-            sums[low : low + counted.size] += counted
+            own, masses = values[part].astype(float), mz[part]
+            bins = (np.log(masses) * (1 / BIN_PPM)).astype(np.intp)
+            np.add.at(sums, bins, own)
+            np.add.at(moments, bins, own * masses)
+            np.maximum.at(highest, bins, own)
     return (time.perf_counter() - start) * 1e3
 
 
