@@ -165,6 +165,7 @@ class M2aia(Reader):
     """pyM²aia, in C++ and on all cores; it knows the mean once the slide is open."""
 
     package = "m2aia"
+    images_at_most = 10
 
     def load(self) -> None:
         import m2aia
