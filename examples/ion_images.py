@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 import napari_ims_tumor as ims
-from napari_ims_tumor.msi.peaks import strongest_tissue_peaks
+from napari_ims_tumor.msi.tissue_ions import strongest_tissue_peaks
 
 
 def main(path: Path) -> None:
