@@ -60,6 +60,7 @@ format: $(INSTALLED)  ## put the code into its format, and fix what ruff can fix
 
 bench: $(INSTALLED) $(COHORT)  ## run the benchmarks against other tools (COHORT=your.csv for your own slides)
 	$(BIN)/python benchmarks/reader.py
+	$(BIN)/python benchmarks/window.py
 	$(BIN)/python benchmarks/classifier.py $(COHORT)
 
 build/bench/cohort.csv: | $(INSTALLED)

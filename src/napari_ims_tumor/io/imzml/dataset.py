@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from types import MappingProxyType, TracebackType
+from collections.abc import Iterator, Sequence
+from types import TracebackType
 from typing import Final
 
 import numpy as np
 
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.cache_folder import CacheFolder
-from napari_ims_tumor.io.imzml.arrays import IbdFile
-from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.dense import dense_blocks
-from napari_ims_tumor.io.imzml.grid import Placement, Positions, stated_positions
-from napari_ims_tumor.io.imzml.index import SpectrumIndex
 from napari_ims_tumor.io.imzml.indexing import IndexSource
 from napari_ims_tumor.io.imzml.integrity import HashCheck, verify_job
 from napari_ims_tumor.io.imzml.kept_spectra import KeptSpectra
@@ -34,17 +28,16 @@ from napari_ims_tumor.io.imzml.single import (
     read_mz,
     tidy_pair,
 )
+from napari_ims_tumor.io.imzml.slide_facts import SlideFacts, SlideParts
 from napari_ims_tumor.io.imzml.summary import Summary, Survey
-from napari_ims_tumor.io.imzml.validation import unused_bytes
 from napari_ims_tumor.io.imzml.window_paths import WindowPaths
 from napari_ims_tumor.job import Job, Progress, run_inline
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.ion_image import ion_images, values_of_blocks
-from napari_ims_tumor.msi.mass_axis import MassAxis, MassWindow
+from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.mean_spectrum import MeanAndMax, mean_and_max
-from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.reduction import Reduction
-from napari_ims_tumor.msi.spectrum import Layout, Mode, Spectrum, SpectrumBlock
+from napari_ims_tumor.msi.spectrum import Spectrum, SpectrumBlock
 
 BUDGET: Final = 512 << 20
 """Most bytes of one slide that are kept in memory, if nobody says otherwise."""
@@ -53,24 +46,7 @@ SMALL: Final = 16 << 20
 are read faster than what is kept of them."""
 
 
-@dataclass(frozen=True, slots=True)
-class SlideParts:
-    """All that opening a slide finds out."""
-
-    path: Path
-    ibd: IbdFile
-    index: SpectrumIndex
-    pixels: PixelGrid
-    placement: Placement
-    layout: Layout
-    mode: Mode
-    axis: SharedAxis | None
-    metadata: dict[str, str]
-    checksums: tuple[tuple[str, str], ...]
-    warnings: tuple[str, ...]
-
-
-class ImzmlDataset:
+class ImzmlDataset(SlideFacts):
     """A slide in an .imzML and .ibd file: an :class:`~napari_ims_tumor.msi.dataset.MsiDataset`.
 
     Reading is thread-safe and never changes the files. Use it as a context manager, or call
@@ -78,9 +54,8 @@ class ImzmlDataset:
     """
 
     def __init__(self, parts: SlideParts, memory_budget: int = BUDGET) -> None:
-        self._parts = parts
+        super().__init__(parts)
         self._said: tuple[str, ...] = ()
-        self._n_spectra = len(parts.index)
         self._plain = _plain(parts)
         self._is_small = parts.ibd.size <= SMALL
         files = parts.path, parts.ibd.path
@@ -93,51 +68,6 @@ class ImzmlDataset:
         self._mean_and_max: MeanAndMax | None = None
         if self._is_small:
             self._summarized()
-
-    @property
-    def name(self) -> str:
-        """The file's stem."""
-        return self._parts.path.stem
-
-    @property
-    def source(self) -> Path:
-        """The .imzML file."""
-        return self._parts.path
-
-    @property
-    def layout(self) -> Layout:
-        """``"continuous"`` (one shared axis) or ``"processed"`` (an axis per spectrum)."""
-        return self._parts.layout
-
-    @property
-    def mode(self) -> Mode:
-        """``"profile"`` or ``"centroid"``."""
-        return self._parts.mode
-
-    @property
-    def pixels(self) -> PixelGrid:
-        """Where the spectra lie."""
-        return self._parts.pixels
-
-    @property
-    def positions(self) -> Positions:
-        """x, y and z of every spectrum, as the file states them."""
-        return stated_positions(self._parts.pixels, self._parts.placement)
-
-    @property
-    def n_spectra(self) -> int:
-        """How many spectra there are."""
-        return self._n_spectra
-
-    @property
-    def metadata(self) -> Mapping[str, str]:
-        """What the file says about itself, in words."""
-        return MappingProxyType(self._parts.metadata)
-
-    @property
-    def mass_axis(self) -> MassAxis | None:
-        """The shared axis of a continuous slide; ``None`` for a processed one."""
-        return None if self._parts.axis is None else self._parts.axis.axis
 
     @property
     def mass_range(self) -> tuple[float, float]:
@@ -224,11 +154,6 @@ class ImzmlDataset:
         """Largest intensity of any spectrum, on the m/z of the mean and found out with it."""
         return self._averaged().max
 
-    @property
-    def checksums(self) -> tuple[tuple[str, str], ...]:
-        """Stated hashes of the .ibd file, as (kind, hexadecimal digits)."""
-        return self._parts.checksums
-
     def verify(self) -> tuple[HashCheck, ...]:
         """Compare every byte of the .ibd file with the stated hashes, if there are any.
 
@@ -240,24 +165,6 @@ class ImzmlDataset:
     def warn(self, note: str) -> None:
         """Add to the warnings what was found out after opening."""
         self._said = (*self._said, note)
-
-    @property
-    def files(self) -> tuple[Path, Path]:
-        """The .imzML and the .ibd file."""
-        return self._parts.path, self._parts.ibd.path
-
-    def unused_bytes(self) -> tuple[int, int] | None:
-        """First byte of the .ibd file that no array holds, and how many there are; ``None`` = 0."""
-        return unused_bytes(self._parts.index, self._parts.ibd.size)
-
-    @property
-    def ibd_size(self) -> int:
-        """Bytes in the .ibd file."""
-        return self._parts.ibd.size
-
-    def read_bytes(self, offset: int, nbytes: int) -> bytes | bytearray:
-        """Bytes of the .ibd file as they are."""
-        return self._parts.ibd.read(offset, nbytes)
 
     def close(self) -> None:
         """Close the .ibd file; reads that are under way finish first."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ims_tumor.io.imzml.ahead import read_ahead
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
@@ -20,9 +21,16 @@ def dense_blocks(
     ibd: IbdFile, index: SpectrumIndex, axis: SharedAxis, indices: IntArray
 ) -> Iterator[SharedAxisBlock]:
     """Yield spectra in the given order as (spectra, channels) matrices."""
+    places = list(batches(index.intensity.nbytes[indices]))
+    first, second = (_block_reader(ibd, index, axis, indices) for _ in range(2))
+    yield from read_ahead((first, second), places)
+
+
+def _block_reader(
+    ibd: IbdFile, index: SpectrumIndex, axis: SharedAxis, indices: IntArray
+) -> Callable[[slice], SharedAxisBlock]:
     runs = Runs(ibd)
-    for batch in batches(index.intensity.nbytes[indices]):
-        yield dense_block(runs, index, axis, indices[batch])
+    return lambda batch: dense_block(runs, index, axis, indices[batch])
 
 
 def dense_block(

@@ -9,10 +9,11 @@ from pathlib import Path
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.cache_folder import CacheEntry
 from napari_ims_tumor.io.imzml.arrays import IbdFile
-from napari_ims_tumor.io.imzml.dataset import ImzmlDataset, SlideParts
+from napari_ims_tumor.io.imzml.dataset import ImzmlDataset
 from napari_ims_tumor.io.imzml.pair import pair_of
 from napari_ims_tumor.io.imzml.reading import read_slide
 from napari_ims_tumor.io.imzml.remembered import entry_of, recall, remember
+from napari_ims_tumor.io.imzml.slide_facts import SlideParts
 from napari_ims_tumor.job import Job, Progress, run_inline
 from napari_ims_tumor.msi.memory_budget import GivenBudget, MemoryBudget
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ims_tumor.io.imzml.ahead import read_ahead
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.runs import Runs, batches, end_to_end
@@ -52,13 +53,6 @@ class Disorder:
         )
 
 
-class Room(Protocol):
-    """Gives memory for the points of a block."""
-
-    def space(self, n_points: int) -> tuple[Float64Array, NDArray[Any]]:
-        """Arrays for m/z and intensities, each of shape (n_points,)."""
-
-
 class Scratch:
     """Memory that the next block uses again: fresh memory costs more than filling it."""
 
@@ -80,7 +74,7 @@ class RaggedReader:
 
     ibd: IbdFile
     index: SpectrumIndex
-    room: Room
+    room: Scratch
     disorder: Disorder | None = None
 
 
@@ -88,9 +82,14 @@ def ragged_blocks(reader: RaggedReader, indices: IntArray) -> Iterator[RaggedBlo
     """Yield spectra in the given order, every one ascending in m/z and with finite m/z only."""
     index = reader.index
     nbytes = index.mz.nbytes[indices] + index.intensity.nbytes[indices]
+    other = replace(reader, room=Scratch(index.intensity.floating))
+    first, second = (_block_reader(each, indices) for each in (reader, other))
+    yield from read_ahead((first, second), list(batches(nbytes)))
+
+
+def _block_reader(reader: RaggedReader, indices: IntArray) -> Callable[[slice], RaggedBlock]:
     runs = Runs(reader.ibd)
-    for batch in batches(nbytes):
-        yield ragged_block(reader, runs, indices[batch])
+    return lambda batch: ragged_block(reader, runs, indices[batch])
 
 
 def ragged_block(reader: RaggedReader, runs: Runs, indices: IntArray) -> RaggedBlock:

@@ -8,11 +8,11 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import find_layout
 from napari_ims_tumor.io.imzml.body import read_document
 from napari_ims_tumor.io.imzml.columns import Document
-from napari_ims_tumor.io.imzml.dataset import SlideParts
 from napari_ims_tumor.io.imzml.description import checksums, describe, find_mode, uuid_note
 from napari_ims_tumor.io.imzml.grid import pixel_grid, placement_of
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
 from napari_ims_tumor.io.imzml.pixel_size import pixel_size_um
+from napari_ims_tumor.io.imzml.slide_facts import SlideParts
 from napari_ims_tumor.io.imzml.slide_index import build_index
 from napari_ims_tumor.io.imzml.validation import validate
 from napari_ims_tumor.job import Job, Progress

@@ -19,9 +19,9 @@ from napari_ims_tumor.io.cache_folder import CacheEntry, CacheError, CacheFolder
 from napari_ims_tumor.io.cache_part import Part
 from napari_ims_tumor.io.imzml.arrays import Encoding, IbdFile
 from napari_ims_tumor.io.imzml.axis import SharedAxis
-from napari_ims_tumor.io.imzml.dataset import SlideParts
 from napari_ims_tumor.io.imzml.grid import Placement
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
+from napari_ims_tumor.io.imzml.slide_facts import SlideParts
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
