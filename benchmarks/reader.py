@@ -123,6 +123,9 @@ def main() -> None:
     parser.add_argument("--limit", type=float, default=300, help="seconds for one process")
     parser.add_argument("--readers", nargs="*", default=installed(), choices=list(READERS))
     parser.add_argument("--json", type=Path, help="also write all times here")
+    parser.add_argument(
+        "--also", type=Path, help="show readers that take no part now as an earlier --json has them"
+    )
     parser.add_argument("--worker", nargs=2, help=argparse.SUPPRESS)
     asked = parser.parse_args()
     if asked.worker:
@@ -143,10 +146,13 @@ def _compare_all(asked: argparse.Namespace, folder: Path) -> None:
         {} if asked.slides else {name: scaled(DATA_SETS[name], asked.scale) for name in asked.data}
     )
     slides = asked.slides or [make_slide(folder, name, r) for name, r in recipes.items()]
-    everything = {}
+    everything, earlier = {}, json.loads(asked.also.read_text()) if asked.also else {}
     for slide in slides:
         np.save(os.environ["IMS_TUMOR_BENCH_WINDOWS"], windows_of(slide, 100))
         columns = measure(slide, asked.readers, asked)
+        columns |= {
+            n: found for n, found in earlier.get(slide.name, {}).items() if n not in columns
+        }
         everything[slide.name] = columns
         print_tables(slide, columns)
         if asked.json:

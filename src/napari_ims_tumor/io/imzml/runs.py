@@ -12,8 +12,9 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
 from napari_ims_tumor.io.imzml.index import ArrayTable
 from napari_ims_tumor.msi.arrays import IntArray
 
-BLOCK_BYTES: Final = 8 << 20
-"""Bytes on disk that one block of spectra takes: little enough to stay in a processor's cache."""
+BLOCK_BYTES: Final = 4 << 20
+"""Bytes on disk that one block of spectra takes: two of them, one worked with and one being read,
+are little enough to stay in a processor's cache."""
 
 _GAP: Final = 1 << 16
 """Arrays closer than this are read together: cheaper than a second read."""
