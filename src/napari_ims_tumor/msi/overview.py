@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -16,7 +17,9 @@ from napari_ims_tumor.msi.peaks import Peak
 from napari_ims_tumor.msi.spectrum import Spectrum
 from napari_ims_tumor.msi.tissue_ions import strongest_tissue_peaks
 
-N_COLORED_PEAKS = 3
+N_COLORED_PEAKS: Final = 3
+N_WINDOWS: Final = 500
+"""Windows of a processed slide without peaks."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,10 +86,22 @@ def channel_windows(dataset: MsiDataset, peaks: PeakTable) -> tuple[MassWindow, 
     """List the m/z windows that a slider steps through.
 
     A continuous slide steps through its own bins, so that no number is rounded; a processed one has
-    no bins, so it steps through the picked peaks of its mean spectrum.
+    no bins, so it steps through the picked peaks of its mean spectrum, or, where none stands out,
+    through windows side by side over its whole range.
     """
     axis = dataset.mass_axis
     if axis is not None:
         exact = MassTolerance(0.0)
         return tuple(MassWindow(float(mz), exact) for mz in axis.mz)
-    return tuple(peaks.window(i) for i in range(len(peaks)))
+    if len(peaks):
+        return tuple(peaks.window(i) for i in range(len(peaks)))
+    return _side_by_side(*dataset.mass_range)
+
+
+def _side_by_side(low: float, high: float) -> tuple[MassWindow, ...]:
+    if not 0 < low < high:
+        return ()
+    edges = np.geomspace(low, high, N_WINDOWS + 1)
+    centers, halves = (edges[1:] + edges[:-1]) / 2, np.diff(edges) / 2
+    pairs = zip(centers.tolist(), halves.tolist(), strict=True)
+    return tuple(MassWindow(center, MassTolerance(half)) for center, half in pairs)
