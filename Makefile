@@ -11,7 +11,7 @@ TESTS ?= tests
 COHORT ?= build/bench/cohort.csv
 
 .DEFAULT_GOAL := help
-.PHONY: help setup libraries demo pictures test check format bench docs follow clean
+.PHONY: help setup libraries demo pictures test explore check format bench docs follow clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' | awk -F '\t' '{ printf "  make %-8s %s\n", $$1, $$2 }'
@@ -47,6 +47,9 @@ pictures: setup  ## take the pictures of the documentation anew, with mouse and 
 
 test: setup  ## run all tests, windows on virtual displays (TESTS=tests/msi for one room)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
+
+explore: setup  ## run all tests with examples that nobody has seen before (TESTS=tests/io for one room)
+	IMS_TUMOR_EXAMPLES=explore OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)
 
 check: $(INSTALLED)  ## lint, format, types and import floors, in under a minute
 	$(BIN)/ruff check

@@ -12,8 +12,11 @@ import pytest
 from hypothesis import settings
 
 # How long an example takes says more about what else the machine does than about the code.
-settings.register_profile("ims-tumor", deadline=None)
-settings.load_profile("ims-tumor")
+# The same examples each time, so that a failure is one of the change at hand; `make explore` draws
+# new ones.
+settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("explore", deadline=None, print_blob=True)
+settings.load_profile(os.environ.get("IMS_TUMOR_EXAMPLES", "same"))
 
 REAL_DATA = Path(
     os.environ.get("IMS_TUMOR_REAL_DATA", Path(__file__).parents[2] / "shared" / "data")
