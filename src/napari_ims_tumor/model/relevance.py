@@ -1,0 +1,210 @@
+"""Why: how far each bin of a spectrum moved the answer toward a class.
+
+What is explained is the whole answer: the logit of a class minus the mean of the others, of the
+linear path and the network together, as they are blended and tempered. It is compared with the
+answer to the mean of the fitted spectra, which is 0 in the centered input. Integrated gradients
+(Sundararajan et al., *Axiomatic attribution for deep networks*, ICML 2017) share the difference of
+the two answers out among the bins, and nothing is left over but the error of the quadrature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from dataclasses import dataclass
+from typing import Final, Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from napari_ims_tumor.errors import QueryError
+from napari_ims_tumor.model.device import resolve_device
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.normalization import root_of_shares
+from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
+from napari_ims_tumor.model.training import network_logits, rising_memory_errors
+from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, frozen
+
+Method = Literal["integrated gradients", "gradient x input"]
+METHODS: Final[tuple[Method, ...]] = get_args(Method)
+STEPS: Final = 64
+"""Places on the way from the mean spectrum to the pixel's where the slope is asked for."""
+MOST_STEPS: Final = 1024
+GRADIENT_NUMBERS: Final = 1_000_000
+"""Feature-map numbers per batch: half of a prediction's, since all maps are kept for the slope."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """How an attribution is made.
+
+    Attributes
+    ----------
+    method
+        ``"integrated gradients"``, or ``"gradient x input"``: the slope at the spectrum itself
+        times its distance from the mean. Quick, the same for a linear model, and wrong in sum
+        where the network bends.
+    steps
+        Of integrated gradients, at the places of Gauss and Legendre.
+    """
+
+    method: Method = "integrated gradients"
+    steps: int = STEPS
+
+    def __post_init__(self) -> None:
+        if self.method not in METHODS:
+            raise QueryError(f"there is no method {self.method!r}: use {' or '.join(METHODS)}")
+        if not 1 <= self.steps <= MOST_STEPS:
+            raise QueryError(f"{self.steps} steps: give 1 to {MOST_STEPS}")
+
+    def path(self) -> tuple[Float64Array, Float64Array]:
+        """Places between 0 (the mean spectrum) and 1 (the pixel's), and their weights."""
+        if self.method == "gradient x input":
+            return np.ones(1), np.ones(1)
+        places, weights = np.polynomial.legendre.leggauss(self.steps)
+        return (1 + places) / 2, weights / 2
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Attributed:
+    """What moved the answers to n spectra toward a class.
+
+    Attributes
+    ----------
+    bins
+        Shape (n, bins), float32: how far each bin moved the answer, in logits; above 0 toward the
+        class.
+    moved
+        Shape (n,): the answer minus the answer to the mean spectrum. With integrated gradients it
+        is the sum over ``bins``, but for the error of the quadrature.
+    """
+
+    bins: Float32Array
+    moved: Float64Array
+
+    @property
+    def left_over(self) -> Float64Array:
+        """What the bins do not account for, shape (n,), in logits."""
+        total: Float64Array = self.moved - self.bins.sum(axis=1, dtype=np.float64)
+        return total
+
+
+class Explainer:
+    """A model made ready to say why.
+
+    Parameters
+    ----------
+    target
+        The class whose logit, minus the mean of the others', is explained.
+    how
+        Method and steps.
+
+    Raises
+    ------
+    QueryError
+        The model does not know the class.
+    """
+
+    def __init__(
+        self, model: FittedModel, target: str, how: Attribution | None = None, device: str = "auto"
+    ) -> None:
+        self.model, self.target, self.how = model, target, how or Attribution()
+        self._contrast = contrast(model.class_names, target) / (model.temperature or 1.0)
+        self._network = _ready(model, device) if model.has_cnn else None
+        self._normalization = model.normalization
+        # The same for every spectrum: what is 0 to the linear path, and what it is to the network.
+        mean = self._normalization.center[None]
+        self._mean_input = inputs_of(model.network.network, self._normalization, mean)
+
+    def steps(self, values: FloatArray) -> Generator[None, None, Attributed]:
+        """Raw binned intensities (n, bins) → what moved each answer; yields after every batch."""
+        roots = root_of_shares(values)
+        found, moved = self._linear(roots)
+        if self._network is not None:
+            share = self.model.blend
+            inputs = inputs_of(self.model.network.network, self._normalization, roots)
+            part, climbed = yield from self._cnn(self._network, inputs)
+            found, moved = found + np.float32(share) * part, moved + share * climbed
+        else:
+            yield
+        return Attributed(frozen(found, np.float32), frozen(moved, np.float64))
+
+    def _linear(self, roots: Float32Array) -> tuple[Float32Array, Float64Array]:
+        """A sum is its own explanation: exact, by either method."""
+        weight = (1 - self.model.blend) * (self._contrast @ self.model.linear.weight)
+        found = (self._normalization.apply(roots) * weight).astype(np.float32)
+        return found, found.sum(axis=1, dtype=np.float64)
+
+    def _cnn(
+        self, network: Built, inputs: Float32Array
+    ) -> Generator[None, None, tuple[Float32Array, Float64Array]]:
+        places, weights = self.how.path()
+        device = network.output.weight.device
+        away = torch.from_numpy(inputs - self._mean_input)
+        slopes = torch.zeros_like(away)
+        # Every spectrum at every place, in an order that keeps those of one spectrum together.
+        row = np.repeat(np.arange(len(inputs)), len(places))
+        place, weight = (_tensor(np.tile(v, len(inputs))) for v in (places, weights))
+        at_once = max(1, GRADIENT_NUMBERS // network.config.widest)
+        for first in range(0, len(row), at_once):
+            part = slice(first, first + at_once)
+            owner = torch.from_numpy(row[part])
+            shown = torch.from_numpy(self._mean_input) + place[part, None] * away[owner]
+            with rising_memory_errors():
+                slope = self._slope(network, shown.to(device)).cpu()
+            slopes.index_add_(0, owner, weight[part, None] * slope)
+            yield
+        climbed = yield from self._climbed(network, inputs)
+        return (slopes * away).numpy(), climbed
+
+    def _slope(self, network: Built, shown: Tensor) -> Tensor:
+        shown.requires_grad_(True)
+        answer = network(shown) @ _tensor(self._contrast).to(shown.device)
+        return torch.autograd.grad(answer.sum(), shown)[0]
+
+    def _climbed(self, network: Built, inputs: Float32Array) -> Generator[None, None, Float64Array]:
+        """How far the network's answer to each spectrum is from that to the mean spectrum."""
+        seen = np.concatenate([self._mean_input, inputs]).astype(np.float32)
+        logits = yield from network_logits(network, seen)
+        answers = logits.astype(np.float64) @ self._contrast
+        climbed: Float64Array = answers[1:] - answers[0]
+        return climbed
+
+
+def contrast(class_names: tuple[str, ...], target: str) -> Float64Array:
+    """Weights of the logits: 1 for a class, and −1 shared by the others.
+
+    Raises
+    ------
+    QueryError
+        There is no such class.
+    """
+    if target not in class_names:
+        raise QueryError(f"the model knows no class {target!r}: use {' or '.join(class_names)}")
+    others = max(1, len(class_names) - 1)
+    return np.array([1.0 if name == target else -1.0 / others for name in class_names])
+
+
+def attribute(
+    model: FittedModel, values: FloatArray, target: str, how: Attribution | None = None,
+    device: str = "auto",
+) -> Attributed:  # fmt: skip
+    """Explain the answers to raw binned intensities (n, bins), in one go."""
+    steps = Explainer(model, target, how, device).steps(values)
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        found: Attributed = end.value
+        return found
+
+
+def _ready(model: FittedModel, device: str) -> Built:
+    network = build_network(model.network, 0)
+    load_weights(network, model.weights)
+    network.requires_grad_(False)
+    return network.to(resolve_device(device)).eval()
+
+
+def _tensor(values: Float64Array) -> Tensor:
+    return torch.from_numpy(values.astype(np.float32))
