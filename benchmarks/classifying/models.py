@@ -1,0 +1,180 @@
+"""Every model by name: how it learns from a problem, and what it answers.
+
+Two treatments are made here, *pixel* (each spectrum alone) and *neighborhood* (with the measured
+pixels around it); the third, smoothed answers, is made of either when they are kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal, TypeAlias
+
+import numpy as np
+
+from classifying.changes import with_changed_copies
+from classifying.plain import PLAIN_MODELS, fit_plain
+from classifying.problems import WINDOW, Problem
+from classifying.rivals import RIVALS, SEEDED, Forest, Rival, answer
+from napari_ims_tumor.job import run_inline
+from napari_ims_tumor.model.calibration import softmax
+from napari_ims_tumor.model.config import FitConfig, Network
+from napari_ims_tumor.model.fitting import fit
+from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
+from napari_ims_tumor.model.prediction import predict_matrix
+
+Treatment = Literal["pixel", "neighborhood"]
+TREATMENTS: tuple[Treatment, ...] = ("pixel", "neighborhood")
+AUGMENTED = " + shifts"
+"""After a rival's name: it also learns from shifted and bent copies."""
+MAJORITY = "majority"
+NETWORKS: tuple[Network, ...] = ("linear", "default")
+
+
+@dataclass(frozen=True, eq=False)
+class Answered:
+    """What a model said.
+
+    Attributes
+    ----------
+    probabilities, uncalibrated
+        Change → shape (held out, K). The second are those before any temperature.
+    fit_seconds, spectra_per_s
+        Of the fit with its tuning, and of the prediction.
+    setting
+        What was chosen inside the training side.
+    """
+
+    probabilities: dict[str, np.ndarray]
+    uncalibrated: dict[str, np.ndarray]
+    fit_seconds: float
+    spectra_per_s: float
+    setting: str
+
+
+Learner: TypeAlias = Callable[[Problem, Treatment, int], Answered]
+
+
+def learner(name: str) -> Learner:
+    """The model of this name."""
+    if name == MAJORITY:
+        return _majority
+    if name in NETWORKS:
+        return lambda problem, treatment, seed: _ours(name, problem, treatment, seed)
+    if name in PLAIN_MODELS:
+        return lambda problem, _treatment, seed: _plain(name, problem, seed)
+    bare = name.removesuffix(AUGMENTED)
+    if bare not in RIVALS:
+        raise SystemExit(f"no model is called {name}: use {', '.join(all_models())}")
+
+    def learn(problem: Problem, treatment: Treatment, seed: int) -> Answered:
+        rival: Rival = Forest(seed) if bare in SEEDED else RIVALS[bare]()
+        return _rival(rival, problem, treatment, seed if name != bare else None)
+
+    return learn
+
+
+def all_models() -> list[str]:
+    """Names that ``--models`` takes."""
+    return [MAJORITY, *NETWORKS, *RIVALS, *PLAIN_MODELS]
+
+
+def treatments_of(name: str) -> tuple[Treatment, ...]:
+    """How a model can look at a pixel before answers are smoothed."""
+    alone = name in (MAJORITY, *NETWORKS, *PLAIN_MODELS) or name.endswith(AUGMENTED)
+    return ("pixel",) if alone else TREATMENTS
+
+
+def is_seeded(name: str) -> bool:
+    """Whether another seed gives another answer."""
+    return name in ("default", *PLAIN_MODELS, *SEEDED) or name.endswith(AUGMENTED)
+
+
+def _majority(problem: Problem, _treatment: Treatment, _seed: int) -> Answered:
+    spectra = problem.spectra
+    counts = np.bincount(spectra.classes, minlength=len(spectra.class_names))
+    share = np.tile(counts / counts.sum(), (len(problem.held_out), 1))
+    same = dict.fromkeys(problem.changes, share)
+    return Answered(same, same, 0.0, float("nan"), "")
+
+
+def _ours(network: Network | str, problem: Problem, treatment: Treatment, seed: int) -> Answered:
+    """A fit as the product makes it, its own choices, calibration and all."""
+    if treatment != "pixel":
+        raise SystemExit(f"{network} has no treatment {treatment}")
+    config = FitConfig(network, seed=seed, device="cpu")  # type: ignore[arg-type]
+    begun = time.monotonic()
+    model = run_inline(fit(problem.spectra, config))
+    seconds = time.monotonic() - begun
+    held_out = problem.cohort.spectra.take(problem.held_out).values
+    begun = time.monotonic()
+    found = {
+        name: predict_matrix(model, change(held_out), "cpu")
+        for name, change in problem.changes.items()
+    }
+    speed = len(held_out) * len(found) / (time.monotonic() - begun)
+    heat = model.temperature or 1.0
+    raw = {name: softmax(heat * np.log(np.clip(p, 1e-7, 1))) for name, p in found.items()}
+    return Answered(found, raw, seconds, speed, f"share of the CNN {model.blend:g}")
+
+
+def _plain(name: str, problem: Problem, seed: int) -> Answered:
+    """A network alone, on the training side and nothing else: as cheap as it can be had."""
+    spectra = problem.spectra
+    begun = time.monotonic()
+    roots = root_of_shares(spectra.values)
+    normalization = InputNormalization.learn(roots)
+    ask = fit_plain(name, roots, normalization, spectra.classes, seed)
+    seconds = time.monotonic() - begun
+    held_out = problem.cohort.spectra.take(problem.held_out).values
+    begun = time.monotonic()
+    found = {
+        change: softmax(ask(root_of_shares(made(held_out))))
+        for change, made in problem.changes.items()
+    }
+    speed = len(held_out) * len(found) / (time.monotonic() - begun)
+    return Answered(found, found, seconds, speed, "")
+
+
+def _rival(
+    rival: Rival, problem: Problem, treatment: Treatment, augment_seed: int | None
+) -> Answered:
+    spectra = problem.spectra
+    values, classes, groups = problem.cohort.spectra.values, spectra.classes, spectra.groups
+    rows = problem.training
+    begun = time.monotonic()
+    if augment_seed is None:
+        roots = _described(problem, root_of_shares(values), rows, treatment)
+    else:
+        roots = root_of_shares(with_changed_copies(values[rows], augment_seed))
+        times = len(roots) // len(rows)
+        classes, groups = np.tile(classes, times), np.tile(groups, times)
+    normalization = InputNormalization.learn(roots)
+    asked = [
+        normalization.apply(
+            _described(problem, root_of_shares(change(values)), problem.held_out, treatment)
+        )
+        for change in problem.changes.values()
+    ]
+    found = answer(rival, normalization.apply(roots), classes, groups, asked)
+    # The few milliseconds of answering are in it: rivals answer as they are fitted.
+    seconds = time.monotonic() - begun
+    heat = found.temperature or 1.0
+    return Answered(
+        {n: softmax(z / heat) for n, z in zip(problem.changes, found.logits, strict=True)},
+        {n: softmax(z) for n, z in zip(problem.changes, found.logits, strict=True)},
+        seconds,
+        float("nan"),
+        ", ".join(f"{key} {value:g}" for key, value in found.setting.items()),
+    )
+
+
+def _described(
+    problem: Problem, roots: np.ndarray, rows: np.ndarray, treatment: Treatment
+) -> np.ndarray:
+    """Rooted shares of some pixels; with the mean of the neighbors' beside them, where asked."""
+    if treatment == "pixel":
+        return np.asarray(roots[rows])
+    around = problem.neighbors(WINDOW)[rows].astype(np.float32) @ roots
+    return np.asarray(np.hstack([roots[rows], around]))

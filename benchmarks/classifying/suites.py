@@ -1,0 +1,173 @@
+"""Which models are asked what: suites by name, each with the time it takes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from classifying.changes import all_changes
+from classifying.cohorts import Cohort, load, simulated
+from classifying.models import AUGMENTED, MAJORITY, is_seeded, learner, treatments_of
+from classifying.plain import TWIN
+from classifying.problems import Problem, assignments, by_slide, few_labels, thirds
+from classifying.rivals import LINEAR_RIVALS, RIVALS
+from classifying.store import Store, Unit
+
+FEW = (10, 30, 100, 300)
+SIMPLE = ("linear", *RIVALS)
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What the command line says beside the suites.
+
+    Attributes
+    ----------
+    source
+        A cohort table or a folder; ``None`` for simulated slides alone.
+    models
+        Instead of a suite's own; empty for those.
+    seeds, assignments, draws
+        Networks per division, random divisions besides the stratified one, draws of few labels.
+    """
+
+    source: Path | None
+    models: tuple[str, ...] = ()
+    seeds: int = 1
+    assignments: int = 5
+    draws: int = 10
+
+
+@dataclass(frozen=True)
+class Suite:
+    """One set of questions.
+
+    Attributes
+    ----------
+    about
+        What it asks.
+    time
+        On one core, with the bladder array where it needs a real one.
+    models
+        Who is asked.
+    problems
+        What.
+    network_seeds
+        Whether ``--seeds`` are of networks; of simulated slides otherwise.
+    """
+
+    about: str
+    time: str
+    models: tuple[str, ...]
+    problems: Callable[[Asked], Iterator[Problem]]
+    network_seeds: bool = True
+
+
+def _divided(asked: Asked) -> Iterator[Problem]:
+    yield from assignments(_real(asked), asked.assignments)
+
+
+def _once(asked: Asked) -> Iterator[Problem]:
+    yield from assignments(_real(asked), 0)
+
+
+def _few(asked: Asked) -> Iterator[Problem]:
+    cohort = _real(asked)
+    for pixels in FEW:
+        yield from few_labels(cohort, pixels, 6, asked.draws)
+
+
+def _sixty(asked: Asked) -> Iterator[Problem]:
+    yield from few_labels(_real(asked), 60, 6, asked.draws)
+
+
+def _shift(_asked: Asked) -> Iterator[Problem]:
+    yield from thirds(simulated("12,000 bins"), all_changes())
+
+
+def _gate(asked: Asked) -> Iterator[Problem]:
+    for seed in range(asked.seeds):
+        yield from thirds(simulated("distant gate", seed), {"": lambda values: values})
+
+
+def _border(_asked: Asked) -> Iterator[Problem]:
+    yield from assignments(simulated("infiltration"), 0)
+
+
+def _cohorts(_asked: Asked) -> Iterator[Problem]:
+    for name in ("additive", "mass drift", "label noise"):
+        yield from assignments(simulated(name), 0)
+    yield from by_slide(simulated("batches"))
+
+
+def _slides(asked: Asked) -> Iterator[Problem]:
+    yield from by_slide(_real(asked))
+
+
+def _tiny(_asked: Asked) -> Iterator[Problem]:
+    yield from assignments(simulated("tiny"), 0)
+
+
+SUITES: dict[str, Suite] = {
+    "rivals": Suite("scikit-learn's and linear, all divisions", "6 min", (MAJORITY, *SIMPLE),
+                    _divided),
+    "default": Suite("the default network, all divisions", "5 min each, × 6 × seeds",
+                     ("default",), _divided),
+    "isotopenet": Suite("networks that answer alone, stratified", "hours",
+                        ("isotopenet", TWIN, "faithful", "isotopenet x4"), _once),
+    "few": Suite("strokes of 10, 30, 100, 300 pixels on 6 groups", "10 min",
+                 ("linear", "default", "logistic regression", "LDA on PCA", "random forest"), _few),
+    "sixty": Suite("60 pixels on 6 groups", "2 min", ("linear", "default"), _sixty),
+    "shift": Suite("spectra shifted and bent after the fit, 12,000 simulated bins", "30 min",
+                   ("linear", "default", *LINEAR_RIVALS[:2], "random forest",
+                    *(name + AUGMENTED for name in (*LINEAR_RIVALS[:2], "random forest"))),
+                   _shift),
+    "gate": Suite("two distant peaks decide together, simulated", "20 min, isotopenet 60",
+                  ("linear", "default", TWIN, "isotopenet"), _gate, network_seeds=False),
+    "border": Suite("ragged borders and infiltration, simulated", "15 min",
+                    ("linear", "default", *LINEAR_RIVALS), _border),
+    "cohorts": Suite("additive, batches by slide, mass drift, wrong labels, simulated", "1 h",
+                     ("linear", "default", *RIVALS), _cohorts),
+    "slides": Suite("every slide of a cohort held out", "as many fits as slides",
+                    ("default", *SIMPLE), _slides),
+    "tiny": Suite("a very small simulated slide, to try the command", "5 s",
+                  (MAJORITY, "linear", *LINEAR_RIVALS), _tiny),
+}  # fmt: skip
+NEED_SOURCE = ("rivals", "default", "isotopenet", "few", "sixty", "slides")
+
+
+def _real(asked: Asked) -> Cohort:
+    if asked.source is None:
+        raise SystemExit("this suite needs a FOLDER or COHORT.csv of your own")
+    return load(asked.source)
+
+
+def units(name: str, asked: Asked) -> Iterator[tuple[Unit, Problem]]:
+    """Every fit of a suite, cheap models first within a part."""
+    suite = SUITES[name]
+    for problem in suite.problems(asked):
+        for model in asked.models or suite.models:
+            for treatment in treatments_of(model):
+                several = is_seeded(model) and suite.network_seeds
+                for seed in range(asked.seeds if several else 1):
+                    data = problem.cohort.name
+                    unit = Unit(name, data, problem.split, problem.fold, model, treatment, seed)
+                    yield unit, problem
+
+
+def run(name: str, asked: Asked, store: Store, shard: tuple[int, int] = (0, 1)) -> None:
+    """Make every fit of a suite that is not there yet."""
+    print(f"\n{name}: {SUITES[name].about}", flush=True)
+    for number, (unit, problem) in enumerate(units(name, asked)):
+        if number % shard[1] != shard[0] or store.has(unit, problem.cohort.mark):
+            continue
+        begun = time.monotonic()
+        found = learner(unit.model)(problem, unit.treatment, unit.seed)
+        store.keep(unit, problem, found)
+        print(
+            f"  {unit.data}, {unit.split}, part {unit.fold}: {unit.model}, {unit.treatment}, "
+            f"seed {unit.seed}: {time.monotonic() - begun:.1f} s  {found.setting}",
+            flush=True,
+        )

@@ -1,0 +1,263 @@
+"""The classifier's bench: right figures, honest divisions, answers that can be continued."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import balanced_accuracy_score, roc_auc_score
+
+sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
+
+from classifying import changes, plain, suites, tables, writing
+from classifying.cohorts import FAR, Cohort, simulated
+from classifying.figures import Judged, Run, runs_of
+from classifying.models import MAJORITY, learner
+from classifying.neighbors import mean_of_neighbors
+from classifying.problems import Problem, assignments, by_slide, few_labels
+from classifying.rivals import RIVALS, on_principal_axes
+from classifying.store import Store
+from classifying.suites import Asked
+from classifying.suites import run as run_suite
+from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Cohort:
+    return simulated("tiny")
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two models on the tiny cohort."""
+    folder = tmp_path_factory.mktemp("results")
+    run_suite("tiny", ASKED, Store(folder))
+    return folder
+
+
+ASKED = Asked(None, models=("linear", "PLS-DA"))
+
+
+def a_run(results: Path, model: str, treatment: str = "pixel") -> Run:
+    found = runs_of(Store(results).all())
+    return next(r for r in found if (r.unit.model, r.unit.treatment) == (model, treatment))
+
+
+def test_figures_are_those_of_sklearn(results: Path) -> None:
+    run = a_run(results, "PLS-DA")
+    found, p, y = run.figures("pixel"), run.probabilities("pixel"), run.classes
+    assert found["balanced accuracy"] == pytest.approx(balanced_accuracy_score(y, p[:, 1] > 0.5))
+    assert found["auroc"] == pytest.approx(roc_auc_score(y, p[:, 1]))
+    expected = 0.0
+    for low in np.arange(15) / 15:
+        inside = (p.max(axis=1) > low) & (p.max(axis=1) <= low + 1 / 15)
+        if inside.any():
+            right = (p.argmax(axis=1) == y)[inside].mean()
+            expected += inside.mean() * abs(right - p.max(axis=1)[inside].mean())
+    assert found["ece"] == pytest.approx(expected, abs=1e-6)
+
+
+def test_differences_are_drawn_in_pairs(results: Path) -> None:
+    """Each draw takes the same groups for both models, as copying their pixels would."""
+    judged = Judged(runs_of(Store(results).all()))
+    found = judged.difference("linear", "PLS-DA", "pixel")
+    assert found is not None
+    first, second = a_run(results, "linear"), a_run(results, "PLS-DA")
+    draws, n = [], first.groups.max() + 1
+    for drawn in np.random.default_rng(0).integers(n, size=(2000, n))[:40]:
+        rows = np.concatenate([np.flatnonzero(first.groups == g) for g in drawn])
+        scores = [
+            balanced_accuracy_score(r.classes[rows], r.probabilities("pixel").argmax(1)[rows])
+            for r in (first, second)
+        ]
+        draws.append(scores[0] - scores[1])
+    own = first.draws("pixel")["balanced_accuracy"] - second.draws("pixel")["balanced_accuracy"]
+    np.testing.assert_allclose(own[:40], draws, atol=1e-9)
+    low, high = np.quantile(own, [0.025, 0.975])
+    assert (found.interval.low, found.interval.high) == pytest.approx((low, high))
+
+
+def test_every_pixel_is_held_out_once_and_no_group_is_on_both_sides(tiny: Cohort) -> None:
+    for split in ("stratified", "random 0", "random 1"):
+        parts = [p for p in assignments(tiny, 2) if p.split == split]
+        held_out = np.concatenate([p.held_out for p in parts])
+        assert sorted(held_out) == list(range(len(tiny.spectra)))
+        for problem in parts:
+            groups = tiny.spectra.groups
+            assert not np.intersect1d(groups[problem.training], groups[problem.held_out]).size
+
+
+@given(
+    st.sets(st.tuples(st.integers(0, 1), st.integers(0, 5), st.integers(0, 5)), min_size=1),
+    st.integers(0, 2**31),
+    st.sampled_from([3, 5]),
+)
+def test_neighbors_are_those_around_on_the_same_side(
+    pixels: set[tuple[int, int, int]], seed: int, window: int
+) -> None:
+    image, row, column = np.array(sorted(pixels)).T
+    sides = np.random.default_rng(seed).integers(0, 2, len(image))
+    found = mean_of_neighbors((image, row, column), sides, window).toarray()
+    away = np.maximum(abs(row[:, None] - row), abs(column[:, None] - column))
+    near = (away <= window // 2) & (image[:, None] == image) & (sides[:, None] == sides)
+    np.testing.assert_allclose(found, near / near.sum(axis=1, keepdims=True))
+
+
+def test_smoothing_never_looks_across_the_border(tiny: Cohort) -> None:
+    """All pixels of the tiny cohort touch; a border through a core must stop the averaging."""
+    left = tiny.gathered.column < np.median(tiny.gathered.column)
+    training, held_out = np.flatnonzero(left), np.flatnonzero(~left)
+    problem = Problem(tiny, "cut", 0, training, held_out, left.astype(int))
+    p = np.tile([0.0, 1.0], (len(held_out), 1))
+    np.testing.assert_allclose(problem.smoothed(p), p)
+
+
+def test_smoothing_is_two_means_over_nine_pixels(tiny: Cohort) -> None:
+    problem = next(assignments(tiny, 0))
+    own = problem.held_out
+    images, row, column = tiny.images[own], tiny.gathered.row[own], tiny.gathered.column[own]
+    p = np.random.default_rng(0).random((len(own), 2))
+    expected = p
+    for _ in range(2):
+        near = (abs(row[:, None] - row) <= 1) & (abs(column[:, None] - column) <= 1)
+        near &= images[:, None] == images
+        expected = near / near.sum(axis=1, keepdims=True) @ expected
+    np.testing.assert_allclose(problem.smoothed(p), expected)
+
+
+def test_a_rival_learns_nothing_from_what_it_must_answer(tiny: Cohort) -> None:
+    """Other labels and spectra of held-out pixels leave what it learned as it was."""
+    problem = next(assignments(tiny, 0))
+    asked = problem.held_out[:1]
+    one = replace(problem, held_out=asked)
+    for treatment in ("pixel", "neighborhood"):
+        whole = learner("PLS-DA")(problem, treatment, 0)
+        alone = learner("PLS-DA")(one, treatment, 0)
+        np.testing.assert_allclose(whole.probabilities[""][:1], alone.probabilities[""], rtol=1e-5)
+        assert whole.setting == alone.setting
+
+
+def test_axes_change_no_distance() -> None:
+    draw = np.random.default_rng(0)
+    for shape in ((20, 50), (50, 20)):
+        x, asked = draw.normal(size=shape), draw.normal(size=(7, shape[1]))
+        turned, also = on_principal_axes(x, [asked])
+        np.testing.assert_allclose(turned @ turned.T, x @ x.T, atol=1e-8)
+        np.testing.assert_allclose(also @ turned.T, asked @ x.T, atol=1e-8)
+
+
+@pytest.mark.parametrize("name", RIVALS)
+def test_rivals_find_what_is_there(name: str, tiny: Cohort) -> None:
+    problem = next(assignments(tiny, 0))
+    found = learner(name)(problem, "pixel", 0).probabilities[""]
+    assert balanced_accuracy_score(tiny.truth[problem.held_out], found.argmax(axis=1)) > 0.85
+
+
+def test_the_majority_is_one_answer_for_all(tiny: Cohort) -> None:
+    found = learner(MAJORITY)(next(assignments(tiny, 0)), "pixel", 0).probabilities[""]
+    assert np.unique(found, axis=0).shape == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["isotopenet", plain.TWIN])
+def test_networks_alone_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    draw = np.random.default_rng(0)
+    values = draw.gamma(1.0, size=(80, 60)).astype(np.float32)
+    classes = np.repeat([0, 1], 40)
+    values[classes == 1, 20:24] *= 8
+    short = {k: replace(recipe, epochs=8) for k, recipe in plain.RECIPES.items()}
+    monkeypatch.setattr(plain, "RECIPES", short)
+    roots = root_of_shares(values)
+    ask = plain.fit_plain(name, roots, InputNormalization.learn(roots), classes, 0)
+    assert (ask(roots).argmax(axis=1) == classes).mean() > 0.9
+
+
+def test_the_twin_sees_little(tiny: Cohort) -> None:
+    shape = plain.NetworkConfig.for_axis("default", 3000, 2)
+    assert set(plain.UndilatedTwin(shape).config.dilations) == {1}
+    assert max(shape.dilations) > 1
+
+
+def test_strokes_are_of_one_class_and_many_as_asked(tiny: Cohort) -> None:
+    for problem in few_labels(tiny, 30, 6, 3):
+        assert len(problem.training) == len(set(problem.training)) == 30
+        groups = tiny.spectra.groups
+        assert not np.intersect1d(groups[problem.training], groups[problem.held_out]).size
+        assert np.bincount(tiny.spectra.classes[problem.training]).min() >= 5
+
+
+def test_shifts_move_peaks() -> None:
+    values = np.eye(3, 9, 4, dtype=np.float32)
+    for bins in (-4, -1, 0, 2):
+        assert (changes.shifted(bins)(values).argmax(axis=1) == np.arange(4, 7) + bins).all()
+    assert changes.with_changed_copies(values, 0).shape == (15, 9)
+    assert (changes.bent(0.5)(values) > 0).sum() == 3
+
+
+def test_distance_to_the_border_is_counted_in_pixels(tiny: Cohort) -> None:
+    row, column = tiny.gathered.row, tiny.gathered.column
+    apart = np.maximum(abs(row[:, None] - row), abs(column[:, None] - column))
+    apart[tiny.truth[:, None] == tiny.truth] = FAR
+    assert (tiny.to_border == apart.min(axis=1)).all()
+
+
+def test_wrong_labels_are_scored_by_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(
+        suites.simulated.__globals__["SIMULATED"],
+        "noisy",
+        {"rows": 24, "columns": 40, "channels": 60, "slides": 2, "label_noise": 0.2},
+    )
+    noisy = simulated("noisy")
+    assert (noisy.truth != noisy.spectra.classes).mean() == pytest.approx(0.2, abs=0.02)
+    assert [p.split for p in by_slide(noisy)] == ["by slide"] * 2
+
+
+def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
+    """Two processes share the fits; a line cut off and a file missing are made again."""
+    for shard in range(2):
+        run_suite("tiny", ASKED, Store(tmp_path, f"{shard + 1}/2"), (shard, 2))
+    lines = sorted(tmp_path.glob("answers*.jsonl"))
+    assert len(lines) == 2
+    assert len(runs_of(Store(tmp_path).all())) == 3
+    capsys.readouterr()
+    run_suite("tiny", ASKED, Store(tmp_path))
+    assert "part" not in capsys.readouterr().out
+    lines[0].write_text(lines[0].read_text()[:-30])
+    next(iter(tmp_path.glob("*.npz"))).unlink()
+    run_suite("tiny", ASKED, Store(tmp_path))
+    assert 1 <= capsys.readouterr().out.count("part") <= 2
+    assert len(runs_of(Store(tmp_path).all())) == 3
+
+
+def test_answers_of_other_code_do_not_count(results: Path, monkeypatch) -> None:
+    assert list(Store(results).all())
+    monkeypatch.setattr("classifying.store.code_of", lambda model: "other")
+    assert not list(Store(results).all())
+    assert list(Store(results, accept_older=True).all())
+
+
+def test_tables_and_pictures_are_written(results: Path, tmp_path: Path) -> None:
+    page = tmp_path / "accuracy.md"
+    page.write_text("# Mine\n\n<!-- measured: accuracy of tiny -->\nold\n<!-- end -->\n\nKept.\n")
+    written = writing.write(Store(results), tmp_path)
+    text = page.read_text()
+    assert "old" not in text
+    assert text.startswith("# Mine")
+    assert "Kept." in text
+    assert (
+        f"| PLS-DA | {tables._n(a_run(results, 'PLS-DA').figures('pixel')['balanced accuracy'])}"
+        in text
+    )
+    assert (tmp_path / "accuracy.json") in written
+
+
+def test_pictures_of_every_kind(results: Path, tmp_path: Path) -> None:
+    runs = runs_of(Store(results).all())
+    writing.plots.accuracies(Judged(runs), tmp_path / "a.svg")
+    writing.plots.differences(Judged(runs), tmp_path / "d.svg", "linear")
+    for name in ("a.svg", "d.svg"):
+        assert "<svg" in (tmp_path / name).read_text()
