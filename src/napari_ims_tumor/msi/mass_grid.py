@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
@@ -16,8 +15,9 @@ GRID_PPM: Final = 5.0
 """Width of a centroid bin: below the mass error of most imaging instruments."""
 
 MOST_NODES: Final = 2_000_000
-_AT_ONCE: Final = 1 << 16
-"""Points per step: intermediate arrays stay in the processor's cache."""
+_AT_ONCE: Final = 1 << 14
+"""Points per step: intermediate arrays, and the bins they fall in, stay in the processor's cache
+from one walk over them to the next."""
 _BINS_PER_E: Final = 1e6 / GRID_PPM
 _USUAL_HIGHEST: Final = 4000.0
 """Highest m/z that bins are laid out for at first."""
@@ -117,16 +117,21 @@ class ProfileSums:
     Attributes
     ----------
     curve_mz, curve_node
-        Shape (4096,): m/z, and the (fractional) node that lies there; both ascending.
-    sums
-        Shape (nodes,). Real: what falls to a node. Imaginary: what falls to the next one.
+        Shape (4096,): m/z, evenly spaced, and the (fractional) node that lies there; both ascend.
+    slope, start
+        Shape (4095,): the straight line of each piece of that curve, over m/z above the first.
+    sums, passed_on
+        Shape (nodes,): what falls to a node, and what falls to the next one.
     tops
         Shape (nodes,): the highest point between a node and the next one.
     """
 
     curve_mz: Float64Array
     curve_node: Float64Array
-    sums: NDArray[np.complex128]
+    slope: Float64Array
+    start: Float64Array
+    sums: Float64Array
+    passed_on: Float64Array
     tops: Float64Array
 
     @classmethod
@@ -137,8 +142,10 @@ class ProfileSums:
         pieces = np.diff(mz) * (density[1:] + density[:-1]) / 2
         node = np.concatenate([[0.0], np.cumsum(pieces)])
         n = int(np.clip(np.ceil(node[-1]), 1, MOST_NODES)) + 1
-        empty = np.full(n, -np.inf)
-        return cls(mz, node * ((n - 1) / node[-1]), np.zeros(n, np.complex128), empty)
+        node *= (n - 1) / node[-1]
+        slope = np.diff(node) / np.diff(mz)
+        start = node[:-1] - slope * (mz[:-1] - low)
+        return cls(mz, node, slope, start, np.zeros(n), np.zeros(n), np.full(n, -np.inf))
 
     def add(self, mz: Float64Array, intensity: FloatArray) -> None:
         """Add points; shapes (n,)."""
@@ -147,20 +154,31 @@ class ProfileSums:
             self._add(mz[part], intensity[part].astype(np.float64, copy=False))
 
     def _add(self, mz: Float64Array, intensity: Float64Array) -> None:
-        n = self.sums.size
-        place = np.interp(mz, self.curve_mz, self.curve_node)
-        left = np.minimum(place.astype(np.int64), n - 2)
-        both = np.empty(mz.size, np.complex128)
-        np.multiply(place - left, intensity, out=both.imag)
-        np.subtract(intensity, both.imag, out=both.real)
-        np.add.at(self.sums, left, both)
+        place = self._places(mz)
+        left = place.astype(np.intp)
+        np.minimum(left, self.sums.size - 2, out=left)
+        place -= left
+        place *= intensity
+        np.add.at(self.passed_on, left, place)
+        np.add.at(self.sums, left, np.subtract(intensity, place, out=place))
         np.maximum.at(self.tops, left, intensity)
+
+    def _places(self, mz: Float64Array) -> Float64Array:
+        """Interpolate the curve: its pieces are of one width, so that none has to be looked for."""
+        first, last, pieces = self.curve_mz[0], self.curve_mz[-1], self.slope.size
+        along = np.clip(mz, first, last)
+        along -= first
+        piece = (along * (pieces / (last - first))).astype(np.intp)
+        np.minimum(piece, pieces - 1, out=piece)
+        along *= self.slope.take(piece)
+        along += self.start.take(piece)
+        return along
 
     def result(self, divisor: float) -> tuple[Float64Array, Float64Array]:
         """Return (mz, intensity / divisor) of all nodes."""
         nodes = np.arange(self.sums.size, dtype=np.float64)
-        intensity = self.sums.real.copy()
-        intensity[1:] += self.sums.imag[:-1]
+        intensity = self.sums.copy()
+        intensity[1:] += self.passed_on[:-1]
         return np.interp(nodes, self.curve_node, self.curve_mz), intensity / divisor
 
     def highest(self) -> Float64Array:
