@@ -43,8 +43,8 @@ COMMANDS = sorted(
 def test_the_pages_show_commands() -> None:
     shown = {command.split()[1] for command in COMMANDS}
     assert shown == {
-        "info", "check", "ion-image", "export", "labels", "fit", "predict", "evaluate", "simulate",
-        "cache",
+        "info", "check", "ion-image", "export", "labels", "fit", "predict", "explain", "evaluate",
+        "simulate", "cache",
     }  # fmt: skip
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.annotation.annotation import Annotation
     from napari_ims_tumor.api import (
         evaluate,
+        explain,
         export,
         fit,
         fit_cohort,
@@ -41,6 +42,7 @@ _HOMES = {
     "MassTolerance": "msi.mass_axis",
     "MassWindow": "msi.mass_axis",
     "evaluate": "api",
+    "explain": "api",
     "export": "api",
     "fit": "api",
     "fit_cohort": "api",
@@ -63,6 +65,7 @@ __all__ = [
     "MassTolerance",
     "MassWindow",
     "evaluate",
+    "explain",
     "export",
     "fit",
     "fit_cohort",

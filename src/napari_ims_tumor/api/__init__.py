@@ -4,6 +4,7 @@
 (:mod:`napari_ims_tumor.job`) are for whoever wants progress and a stop.
 """
 
+from napari_ims_tumor.api.explaining import explain, explain_job
 from napari_ims_tumor.api.exporting import export, export_job, plan_export
 from napari_ims_tumor.api.models import (
     evaluate,
@@ -26,6 +27,8 @@ from napari_ims_tumor.io.imzml import open_imzml
 
 __all__ = [
     "evaluate",
+    "explain",
+    "explain_job",
     "export",
     "export_job",
     "fit",

@@ -14,6 +14,7 @@ from napari_ims_tumor.cli import (
     cache_command,
     check_command,
     cohort_commands,
+    explain_command,
     export_command,
     label_commands,
     model_commands,
@@ -47,6 +48,7 @@ def parser() -> argparse.ArgumentParser:
     label_commands.add_to(commands)
     export_command.add_to(commands)
     model_commands.add_to(commands)
+    explain_command.add_to(commands)
     cohort_commands.add_to(commands)
     simulate_command.add_to(commands)
     cache_command.add_to(commands)

@@ -48,6 +48,16 @@ def refuse_labels_path(path: Path, inputs: Iterable[Path]) -> None:
     _refuse_unwritable(path)
 
 
+def refuse_table_path(path: Path, inputs: Iterable[Path | None]) -> None:
+    """Stop where a table cannot be written, or would replace what it is made from."""
+    if path.suffix.lower() != ".csv":
+        raise ImsTumorError(f"{path.name}: tables are written as .csv")
+    for given in inputs:
+        if given is not None and path.exists() and given.exists() and path.samefile(given):
+            raise ImsTumorError(f"{path} is read by this command: write to another file")
+    _refuse_unwritable(path)
+
+
 def refuse_text_path(path: Path, slide: Path) -> None:
     """Stop where the report of a check cannot be written, or would replace what is checked."""
     if path.suffix.lower() not in (".txt", ".json"):
