@@ -25,11 +25,13 @@ SMALL = {"rows": 48, "columns": 64, "channels": 3000}
 SIMULATED: dict[str, dict[str, object]] = {
     # name → options of `ims-tumor simulate`
     "distant gate": {**SMALL, "signal": "distant-gate", "slides": 2},
-    "additive": {**SMALL, "signal": "additive", "strength": 0.3, "slides": 2},
+    "additive": {**SMALL, "signal": "additive", "strength": 0.6, "slides": 2},
     "batches": {**SMALL, "signal": "mixed", "strength": 0.4, "slides": 4, "batches": 4,
                 "batch_effect": 3.0},
     "mass drift": {**SMALL, "signal": "mixed", "strength": 0.4, "slides": 2, "drift_ppm": 250.0},
     "label noise": {**SMALL, "signal": "mixed", "strength": 0.4, "slides": 2, "label_noise": 0.2},
+    "ragged borders": {**SMALL, "rows": 64, "columns": 96, "signal": "mixed", "strength": 0.4,
+                       "slides": 1, "patients": 10, "infiltration": 0.3},
     "infiltration": {**SMALL, "signal": "mixed", "strength": 0.4, "slides": 2,
                      "infiltration": 0.9},
     "12,000 bins": {**SMALL, "channels": 12000, "signal": "mixed", "strength": 0.4, "slides": 2},

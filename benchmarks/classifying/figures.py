@@ -82,10 +82,15 @@ class Run:
         found = balanced_accuracy(self.probabilities(view)[near], self.classes[near])
         return float("nan") if found is None else found
 
-    def draws(self, view: str) -> dict[str, np.ndarray]:
-        """Metric → its value for each draw of groups."""
-        sums = tally(self.probabilities(view), self.classes, self.groups)
-        return sums.metrics(group_draws(sums.n_groups))
+    def draws(self, view: str, within: int | None = None) -> dict[str, np.ndarray]:
+        """Metric → its value for each draw of groups; of pixels near a border, if wanted."""
+        n_groups = int(self.groups.max()) + 1
+        near = np.ones(len(self.classes), bool)
+        if within is not None:
+            near = self.joined("to border") <= within
+        sums = tally(self.probabilities(view)[near], self.classes[near], self.groups[near])
+        # The tally ends at the last group that has such a pixel; the draws are of all groups.
+        return sums.metrics(group_draws(n_groups)[:, : sums.n_groups])
 
     def right_of_group(self, view: str) -> dict[str, tuple[int, float]]:
         """Group name → pixels, and the share of them that was right."""

@@ -7,8 +7,8 @@ pixels around it); the third, smoothed answers, is made of either when they are 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
@@ -44,6 +44,8 @@ class Answered:
         Of the fit with its tuning, and of the prediction.
     setting
         What was chosen inside the training side.
+    on_the_way
+        What models of other names said, which this one was before it was complete.
     """
 
     probabilities: dict[str, np.ndarray]
@@ -51,6 +53,7 @@ class Answered:
     fit_seconds: float
     spectra_per_s: float
     setting: str
+    on_the_way: Mapping[str, Answered] = field(default_factory=dict)
 
 
 Learner: TypeAlias = Callable[[Problem, Treatment, int], Answered]
@@ -122,19 +125,22 @@ def _ours(network: Network | str, problem: Problem, treatment: Treatment, seed: 
 def _plain(name: str, problem: Problem, seed: int) -> Answered:
     """A network alone, on the training side and nothing else: as cheap as it can be had."""
     spectra = problem.spectra
+    held_out = problem.cohort.spectra.take(problem.held_out).values
     begun = time.monotonic()
     roots = root_of_shares(spectra.values)
     normalization = InputNormalization.learn(roots)
-    ask = fit_plain(name, roots, normalization, spectra.classes, seed)
-    seconds = time.monotonic() - begun
-    held_out = problem.cohort.spectra.take(problem.held_out).values
-    begun = time.monotonic()
-    found = {
-        change: softmax(ask(root_of_shares(made(held_out))))
-        for change, made in problem.changes.items()
-    }
-    speed = len(held_out) * len(found) / (time.monotonic() - begun)
-    return Answered(found, found, seconds, speed, "")
+    made: dict[str, Answered] = {}
+    for reached, ask in fit_plain(name, roots, normalization, spectra.classes, seed):
+        asked = time.monotonic()
+        found = {
+            change: softmax(ask(root_of_shares(changed(held_out))))
+            for change, changed in problem.changes.items()
+        }
+        took = time.monotonic() - asked
+        speed = len(held_out) * len(found) / took
+        made[reached] = Answered(found, found, asked - begun, speed, "")
+        begun += took
+    return replace(made.pop(name), on_the_way=made)
 
 
 def _rival(

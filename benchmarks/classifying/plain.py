@@ -6,7 +6,7 @@ Only the fit on the training side is made: no held-out refits, no temperature. `
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -29,21 +29,35 @@ Ask = Callable[[np.ndarray], np.ndarray]
 
 def fit_plain(
     name: str, roots: np.ndarray, normalization: InputNormalization, classes: np.ndarray, seed: int
-) -> Ask:
-    """Fit a network to rooted shares (n, bins) and their classes."""
+) -> Iterator[tuple[str, Ask]]:
+    """Fit a network to rooted shares (n, bins) and their classes.
+
+    Yields
+    ------
+    tuple
+        Name and network, at each number of epochs that has a name: a network that is fitted four
+        times as long was the usual one on its way.
+    """
     if name == TWIN:
-        return _fit_twin(roots, normalization, classes, seed)
+        yield name, _fit_twin(roots, normalization, classes, seed)
+        return
     bare, _, times = name.partition(" x")
     network: Network = "faithful" if bare == "faithful" else "isotopenet"
     k = int(classes.max()) + 1
     shape = NetworkConfig.for_axis(network, roots.shape[1], k)
     data = TrainingSet(inputs_of(network, normalization, roots), classes, k)
     trainer = Trainer(shape, data, seed, "cpu")
-    for _ in range(RECIPES[network].epochs * int(times or 1)):
-        _driven(trainer.epoch())
-    return lambda asked: np.asarray(
-        _driven(trainer.logits(inputs_of(network, normalization, asked)))
-    )
+
+    def ask(asked: np.ndarray) -> np.ndarray:
+        return np.asarray(_driven(trainer.logits(inputs_of(network, normalization, asked))))
+
+    for time in range(int(times or 1)):
+        for _ in range(RECIPES[network].epochs):
+            _driven(trainer.epoch())
+        if time == 0:
+            yield bare, ask
+    if times:
+        yield name, ask
 
 
 def _driven(steps: Generator[None, None, Any]) -> Any:

@@ -25,7 +25,7 @@ COLORS = {
 }  # fmt: skip
 STYLE: Any = {
     "svg.hashsalt": "napari-ims-tumor", "svg.fonttype": "none", "font.family": "sans-serif",
-    "font.size": 10, "axes.spines.top": False, "axes.spines.right": False,
+    "font.size": 10,
 }  # fmt: skip
 
 
@@ -49,7 +49,7 @@ def accuracies(judged: Judged, path: Path) -> None:
         axes.plot([], [], mark, color="#444444", markerfacecolor=filled, label=view)
     axes.set_yticks(range(len(models)), models)
     axes.set_xlabel("balanced accuracy, with 95 % interval over groups")
-    axes.legend(frameon=False, fontsize=9, ncols=4, loc="lower left", bbox_to_anchor=(-0.02, 1))
+    axes.legend(frameon=False, fontsize=8, ncols=4, loc="lower center", bbox_to_anchor=(0.45, 1))
     axes.grid(axis="x", alpha=0.25)
     _write(figure, path)
 
@@ -59,7 +59,9 @@ def differences(judged: Judged, path: Path, model: str = "default") -> None:
     found = []
     for view in VIEWS:
         for rival in dict.fromkeys((best_linear(judged, view), "linear", "isotopenet")):
-            difference = rival and judged.difference(model, rival, view)
+            if rival is None or rival == model:
+                continue
+            difference = judged.difference(model, rival, view)
             if difference:
                 found.append((f"{rival} ({view})", difference))
     if not found:
@@ -72,6 +74,7 @@ def differences(judged: Judged, path: Path, model: str = "default") -> None:
         axes.plot(difference.value, place, "o", color=_color(model))
     axes.axvline(0, color="#444444", linewidth=1)
     axes.set_yticks(range(len(found)), [name for name, _ in found[::-1]])
+    axes.margins(y=0.15)
     axes.set_xlabel(f"balanced accuracy of {model} minus rival, 95 % interval over groups")
     axes.grid(axis="x", alpha=0.25)
     _write(figure, path)
@@ -129,7 +132,9 @@ def _color(model: str) -> str:
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:
     figure = Figure(figsize=(width, height), layout="constrained", facecolor="white")
-    return figure, figure.add_subplot()
+    axes = figure.add_subplot()
+    axes.spines[["top", "right"]].set_visible(False)
+    return figure, axes
 
 
 def _write(figure: Figure, path: Path) -> None:

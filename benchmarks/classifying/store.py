@@ -103,6 +103,7 @@ class Store:
             "fit_seconds": round(found.fit_seconds, 4), "spectra_per_s": found.spectra_per_s,
             "setting": found.setting,
         }  # fmt: skip
+        self._known[unit.key] = facts
         line = json.dumps(facts) + "\n"
         with self.lines.open("a", encoding="utf-8") as file:
             file.write(line)

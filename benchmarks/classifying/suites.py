@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from classifying.changes import all_changes
@@ -69,10 +69,6 @@ def _divided(asked: Asked) -> Iterator[Problem]:
     yield from assignments(_real(asked), asked.assignments)
 
 
-def _once(asked: Asked) -> Iterator[Problem]:
-    yield from assignments(_real(asked), 0)
-
-
 def _few(asked: Asked) -> Iterator[Problem]:
     cohort = _real(asked)
     for pixels in FEW:
@@ -93,7 +89,8 @@ def _gate(asked: Asked) -> Iterator[Problem]:
 
 
 def _border(_asked: Asked) -> Iterator[Problem]:
-    yield from assignments(simulated("infiltration"), 0)
+    for name in ("ragged borders", "infiltration"):
+        yield from assignments(simulated(name), 0)
 
 
 def _cohorts(_asked: Asked) -> Iterator[Problem]:
@@ -115,8 +112,8 @@ SUITES: dict[str, Suite] = {
                     _divided),
     "default": Suite("the default network, all divisions", "5 min each, × 6 × seeds",
                      ("default",), _divided),
-    "isotopenet": Suite("networks that answer alone, stratified", "hours",
-                        ("isotopenet", TWIN, "faithful", "isotopenet x4"), _once),
+    "isotopenet": Suite("networks that answer alone, all divisions", "hours",
+                        (TWIN, "faithful", "isotopenet x4"), _divided),
     "few": Suite("strokes of 10, 30, 100, 300 pixels on 6 groups", "10 min",
                  ("linear", "default", "logistic regression", "LDA on PCA", "random forest"), _few),
     "sixty": Suite("60 pixels on 6 groups", "2 min", ("linear", "default"), _sixty),
@@ -165,7 +162,8 @@ def run(name: str, asked: Asked, store: Store, shard: tuple[int, int] = (0, 1)) 
             continue
         begun = time.monotonic()
         found = learner(unit.model)(problem, unit.treatment, unit.seed)
-        store.keep(unit, problem, found)
+        for model, other in {**found.on_the_way, unit.model: found}.items():
+            store.keep(replace(unit, model=model), problem, other)
         print(
             f"  {unit.data}, {unit.split}, part {unit.fold}: {unit.model}, {unit.treatment}, "
             f"seed {unit.seed}: {time.monotonic() - begun:.1f} s  {found.setting}",

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from classifying.figures import VIEWS, Judged, Run
+from classifying.figures import SMOOTHED, VIEWS, Judged, Run
 from classifying.models import AUGMENTED
 from classifying.rivals import LINEAR_RIVALS
-from napari_ims_tumor.cohort.intervals import Interval
+from napari_ims_tumor.cohort.intervals import Interval, interval_of
 
 OURS = ("default", "linear")
 WORST = 6
@@ -62,6 +62,8 @@ def differences(judged: Judged, model: str = "default") -> str:
             continue
         for rival in dict.fromkeys((best_linear(judged, view), "linear", "isotopenet",
                                     "isotopenet x4", "random forest")):  # fmt: skip
+            if rival == model:
+                continue
             for metric in ("balanced_accuracy", "auroc"):
                 found = rival and judged.difference(model, rival, view, metric)
                 if found:
@@ -131,7 +133,7 @@ def few_label_means(runs: Iterable[Run]) -> dict[tuple[str, str, str], float]:
     """(model, view, split) → mean over draws and seeds."""
     sums: dict[tuple[str, str, str], list[float]] = {}
     for run in sorted(runs, key=lambda r: int(r.unit.split.split()[0])):
-        for view in (run.unit.treatment, run.unit.treatment + ", smoothed"):
+        for view in (run.unit.treatment, run.unit.treatment + SMOOTHED):
             key = (run.unit.model, view, run.unit.split)
             sums.setdefault(key, []).append(run.figures(view)["balanced accuracy"])
     return {key: float(np.nanmean(values)) for key, values in sums.items()}
@@ -164,21 +166,37 @@ def change_curves(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
 
 
 def borders(runs: Iterable[Run]) -> str:
-    """All pixels, and those near another class, in every view."""
+    """All pixels, and those near another class, in every view; beside the same model per pixel."""
+    runs = list(runs)
+    alone = {
+        (r.unit.data, r.unit.split, r.unit.model, r.unit.seed): r
+        for r in runs
+        if r.unit.treatment == "pixel"
+    }
     rows = []
-    for run in runs:
-        for view in (run.unit.treatment, run.unit.treatment + ", smoothed"):
-            whole = run.figures(view)["balanced accuracy"]
-            rows.append([run.unit.model, view, _n(whole), _n(run.near_border(view, NEAR))])
-    near = f"within {NEAR} pixels of another class"
-    return table(["balanced accuracy", "treatment", "all pixels", near], rows)
+    for run in sorted(runs, key=lambda r: r.unit.data):
+        u = run.unit
+        base = alone.get((u.data, u.split, u.model, u.seed))
+        for view in (u.treatment, u.treatment + SMOOTHED):
+            whole, near = run.figures(view)["balanced accuracy"], run.near_border(view, NEAR)
+            cells = ["", ""]
+            if base is not None and view != "pixel":
+                own, other = (r.draws(v, NEAR)["balanced_accuracy"]
+                              for r, v in ((run, view), (base, "pixel")))  # fmt: skip
+                cells = [f"{near - base.near_border('pixel', NEAR):+.4f}",
+                         _span(interval_of(own - other))]  # fmt: skip
+            rows.append([u.data, u.model, view, _n(whole), _n(near), *cells])
+    near_head = f"within {NEAR} pixels of another class"
+    head = ["data", "model", "treatment", "all pixels", near_head, "there, minus pixel",
+            "95 % interval"]  # fmt: skip
+    return table(head, rows)
 
 
 def per_cohort(runs: Iterable[Run]) -> str:
     """One row per model and view, one column per simulated cohort."""
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
     for run in runs:
-        for view in (run.unit.treatment, run.unit.treatment + ", smoothed"):
+        for view in (run.unit.treatment, run.unit.treatment + SMOOTHED):
             own = found.setdefault((run.unit.model, view), {})
             score = run.figures(view)["balanced accuracy"]
             own.setdefault(run.unit.data.split(" (seed")[0], []).append(score)
@@ -211,4 +229,4 @@ def _span(found: Interval) -> str:
 
 
 def _signed(value: float) -> str:
-    return f"{value:.3f}".replace("0.", ".", 1)
+    return f"{value:.4f}".replace("0.", ".", 1)

@@ -166,14 +166,29 @@ def test_the_majority_is_one_answer_for_all(tiny: Cohort) -> None:
 @pytest.mark.parametrize("name", ["isotopenet", plain.TWIN])
 def test_networks_alone_answer(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     draw = np.random.default_rng(0)
-    values = draw.gamma(1.0, size=(80, 60)).astype(np.float32)
+    values = draw.gamma(1.0, size=(80, 40)).astype(np.float32)
     classes = np.repeat([0, 1], 40)
     values[classes == 1, 20:24] *= 8
     short = {k: replace(recipe, epochs=8) for k, recipe in plain.RECIPES.items()}
     monkeypatch.setattr(plain, "RECIPES", short)
     roots = root_of_shares(values)
-    ask = plain.fit_plain(name, roots, InputNormalization.learn(roots), classes, 0)
+    made = plain.fit_plain(name, roots, InputNormalization.learn(roots), classes, 0)
+    reached, ask = next(made)
+    assert reached == name
     assert (ask(roots).argmax(axis=1) == classes).mean() > 0.9
+
+
+def test_a_long_fit_gives_the_usual_one_on_its_way(
+    tiny: Cohort, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    short = {k: replace(recipe, epochs=1) for k, recipe in plain.RECIPES.items()}
+    monkeypatch.setattr(plain, "RECIPES", short)
+    problem = next(assignments(tiny, 0))
+    long, usual = (learner(n)(problem, "pixel", 0) for n in ("isotopenet x4", "isotopenet"))
+    assert list(long.on_the_way) == ["isotopenet"]
+    found = long.on_the_way["isotopenet"].probabilities[""]
+    np.testing.assert_array_equal(found, usual.probabilities[""])
+    assert (found != long.probabilities[""]).any()
 
 
 def test_the_twin_sees_little(tiny: Cohort) -> None:
