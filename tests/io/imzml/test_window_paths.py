@@ -25,7 +25,9 @@ from napari_ims_tumor.io.imzml import (
     dataset,
     indexing,
     open_imzml,
+    runs,
     scatter,
+    sieve,
     windows,
 )
 from napari_ims_tumor.io.imzml.channel_index import ChannelIndex
@@ -48,6 +50,7 @@ def small_pieces(monkeypatch) -> None:
     """Many chunks and blocks in the smallest slide."""
     monkeypatch.setattr(indexing, "_CHUNK_BYTES", 300)
     monkeypatch.setattr(windows, "_BLOCK_BYTES", 300)
+    monkeypatch.setattr(runs, "BLOCK_BYTES", 300)
 
 
 def aged(path: Path) -> Path:
@@ -103,6 +106,21 @@ def all_ways(path: Path, pixels: list, bounds: np.ndarray) -> None:
             assert np.array_equal(slide.window_values(bounds, reduce), wanted)
 
 
+def first_images(path: Path, pixels: list, bounds: np.ndarray) -> None:
+    """Check the images of a slide of which nothing is known, and what is found out with them."""
+    for reduce in REDUCTIONS:
+        with open_imzml(path) as slide, open_imzml(path) as other:
+            found = slide.window_values(bounds, reduce)
+            assert np.array_equal(found, brute_force(pixels, bounds, reduce))
+            for _ in other._surveyed():
+                pass
+            assert slide._summary is not None
+            assert other._summary is not None
+            assert np.array_equal(slide._summary.tic, other._summary.tic)
+            assert np.array_equal(slide.mass_range, other.mass_range, equal_nan=True)
+            assert slide.warnings == other.warnings
+
+
 def make_windows(rng: np.random.Generator, mz: np.ndarray) -> np.ndarray:
     """Windows anywhere, and with edges on peaks, beside peaks, and on the edges of bins."""
     finite = mz[np.isfinite(mz)]
@@ -156,8 +174,12 @@ def test_every_way_equals_brute_force(write_slide_in, make_pixel, small_pieces, 
     pixels, quirks = data.draw(processed_slides(make_pixel))
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     bounds = make_windows(rng, np.concatenate([pixel.mz for pixel in pixels]))
-    with tempfile.TemporaryDirectory() as folder:
-        all_ways(write_slide_in(Path(folder), pixels, **quirks), pixels, bounds)
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        # Arrays are taken apart word by word, or read each to its place.
+        patch.setattr(sieve, "_SHORT", data.draw(st.sampled_from([0, 256])))
+        path = write_slide_in(Path(folder), pixels, **quirks)
+        first_images(path, pixels, bounds)
+        all_ways(path, pixels, bounds)
 
 
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -12,6 +12,7 @@ import numpy as np
 from napari_ims_tumor.errors import SlideError
 from napari_ims_tumor.io.cache_folder import CacheFolder
 from napari_ims_tumor.io.imzml.dense import dense_blocks
+from napari_ims_tumor.io.imzml.first_look import look_at_all, look_through_windows
 from napari_ims_tumor.io.imzml.indexing import IndexSource
 from napari_ims_tumor.io.imzml.integrity import HashCheck, verify_job
 from napari_ims_tumor.io.imzml.kept_spectra import KeptSpectra
@@ -118,7 +119,13 @@ class ImzmlDataset(SlideFacts):
     def window_values(self, bounds: Float64Array, reduce: Reduction) -> Float64Array:
         """Return the numbers of windows, (2, windows) bounds, as (windows, n_spectra)."""
         values = self._windows.values(bounds, reduce, self._summary)
-        return values_of_blocks(self, bounds, reduce) if values is None else values
+        if values is not None:
+            return values
+        if self._summary is not None or self._parts.axis is not None:
+            return values_of_blocks(self, bounds, reduce)
+        summary, values = look_through_windows(self._parts.ibd, self._parts.index, bounds, reduce)
+        self._learn(summary)
+        return values
 
     def index_job(self) -> Job[Progress, str] | None:
         """Return a job that makes ion images instantaneous; ``None`` for a small slide.
@@ -195,10 +202,18 @@ class ImzmlDataset(SlideFacts):
     def _summarized(self) -> Summary:
         """Read all spectra once, for what needs all of them; later calls cost nothing."""
         with self._reading_first:
+            if self._summary is None and self._parts.axis is None:
+                self._learn(look_at_all(self._parts.ibd, self._parts.index))
             while self._summary is None:
                 for _ in self._surveyed():
                     pass
             return self._summary
+
+    def _learn(self, summary: Summary) -> None:
+        """Keep what was found out about all spectra; the first to find it out counts."""
+        if self._summary is None:
+            self._summary = summary
+            self._kept.keep_summary(summary)
 
     def _averaged(self) -> MeanAndMax:
         if self._mean_and_max is None:
@@ -214,9 +229,7 @@ class ImzmlDataset(SlideFacts):
         for block in self._read(np.arange(self.n_spectra), disorder):
             survey.add(block)
             yield block
-        if self._summary is None:
-            self._summary = survey.result(disorder.notes)
-            self._kept.keep_summary(self._summary)
+        self._learn(survey.result(disorder.notes))
 
     def _read(self, indices: IntArray, disorder: Disorder | None = None) -> Iterator[SpectrumBlock]:
         parts = self._parts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +14,7 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.runs import Runs, batches, end_to_end
 from napari_ims_tumor.io.imzml.scatter import Target, can_scatter, scatter
+from napari_ims_tumor.io.imzml.sieve import is_for_sieve, sieve
 from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, IntArray
 from napari_ims_tumor.msi.spectrum import RaggedBlock
@@ -36,6 +37,16 @@ class Disorder:
             self.first_not_finite = int(block.indices[np.argmax(holes)])
         self.unsorted += int(unsorted.sum())
         self.not_finite += int(holes.sum())
+
+    @classmethod
+    def of_all(cls, parts: Sequence[Disorder]) -> Disorder:
+        """Put together what was counted in parts of a slide."""
+        return cls(
+            sum(part.unsorted for part in parts),
+            sum(part.not_finite for part in parts),
+            min((part.first_unsorted for part in parts if part.unsorted), default=0),
+            min((part.first_not_finite for part in parts if part.not_finite), default=0),
+        )
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -102,16 +113,17 @@ def _read(reader: RaggedReader, runs: Runs, indices: IntArray) -> RaggedBlock:
     bounds = np.concatenate([[0], np.cumsum(index.mz.lengths[indices])])
     mz, intensity = reader.room.space(int(bounds[-1]))
     block = RaggedBlock(indices, mz, intensity, bounds)
-    if not (can_scatter(index.mz, index.intensity) and _read_plain(reader, block)):
+    if not (can_scatter(index.mz, index.intensity) and _read_plain(reader, runs, block)):
         _read_any(reader, runs, block)
     return block
 
 
-def _read_plain(reader: RaggedReader, block: RaggedBlock) -> bool:
+def _read_plain(reader: RaggedReader, runs: Runs, block: RaggedBlock) -> bool:
     """Read uncompressed arrays to where they belong; ``False`` where some are shared."""
     pairs = ((reader.index.mz, block.mz), (reader.index.intensity, block.intensity))
     targets = tuple(Target(table, block.indices, _raw(table, out)) for table, out in pairs)
-    if not scatter(reader.ibd, targets):
+    is_read = is_for_sieve(targets) and sieve(runs, targets)
+    if not is_read and not scatter(reader.ibd, targets):
         return False
     for target, (_, out) in zip(targets, pairs, strict=True):
         if target.out is not out:

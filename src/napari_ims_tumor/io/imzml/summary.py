@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -74,6 +75,15 @@ class Survey:
         if ends.size:
             self._low = min(self._low, float(ends.min()))
             self._high = max(self._high, float(ends.max()))
+
+    @classmethod
+    def of_all(cls, parts: Sequence[Survey]) -> Survey:
+        """Put together what parts of a slide told."""
+        whole = cls(parts[0]._tic.size)
+        whole._tic = np.sum([part._tic for part in parts], axis=0)
+        whole._low = min(part._low for part in parts)
+        whole._high = max(part._high for part in parts)
+        return whole
 
     def result(self, notes: tuple[str, ...]) -> Summary:
         """Return the summary of all blocks seen, with notes on their order."""

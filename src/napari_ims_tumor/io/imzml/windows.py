@@ -9,13 +9,13 @@ other bisects.
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass
 from typing import Any, Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ims_tumor.io.imzml.ahead import by_turns
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.runs import batches
@@ -28,7 +28,6 @@ _WORD: Final = 4
 _MOST_WASTE: Final = 1.25
 """Bytes that may be read for each byte that is needed."""
 _MOST_POINTS: Final = 1 << 18
-_THREADS: Final = min(2, os.cpu_count() or 1)
 
 
 class _Block(NamedTuple):
@@ -75,20 +74,14 @@ class WindowStream:
         """Make the numbers of windows, (2, windows), as (windows, n_spectra)."""
         values = np.zeros((bounds.shape[1], len(self.index)))
 
-        def take_every(first: int) -> None:
+        def take(turns: slice) -> None:
             buffer = np.empty(0, np.uint32)
-            for block in self.blocks[first::_THREADS]:
+            for block in self.blocks[turns]:
                 buffer, places = self._fetch(block, buffer)
                 found = _Fetched(self.index, block.spectra, buffer, places)
                 values[:, block.spectra] = found.values(bounds, reduce)
 
-        if len(self.blocks) < _THREADS:
-            take_every(0)
-        else:
-            from concurrent.futures import ThreadPoolExecutor
-
-            with ThreadPoolExecutor(_THREADS) as pool:
-                list(pool.map(take_every, range(_THREADS)))
+        by_turns(take, len(self.blocks))
         self.ibd.refuse_changed()
         return values
 
