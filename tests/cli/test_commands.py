@@ -177,14 +177,32 @@ def test_predict_writes_uncertainty_where_it_is_asked_for(cohort, model, tmp_pat
     out = tmp_path / "sure.npy"
     assert run("predict", model, cohort.second, "-o", out, "--uncertainty") == 0
     about = json.loads(out.with_suffix(".json").read_text())
-    assert about["names"] == ["healthy", "tumor", "uncertainty (entropy)"]
-    assert "nothing can disagree" in capsys.readouterr().err
+    assert about["names"][:3] == ["healthy", "tumor", "uncertainty (entropy)"]
+    assert about["names"][3].startswith("unfamiliarity")
+    said = capsys.readouterr().err
+    assert "nothing can disagree" in said
+    assert "pixels are unlike anything that was labelled" in said
     planes = np.load(out)
     p = planes[:2]
     with np.errstate(divide="ignore", invalid="ignore"):
         expected = -np.where(p > 0, p * np.log2(p), p * 0).sum(axis=0)
     assert np.allclose(planes[2], expected, atol=1e-5, equal_nan=True)
     assert np.isfinite(planes[2]).any()
+
+
+def test_predict_abstains_where_it_is_asked_to(cohort, model, tmp_path, capsys) -> None:
+    out = tmp_path / "sure.npy"
+    assert run("predict", model, cohort.second, "-o", out, "--abstain", "0.6") == 0
+    about = json.loads(out.with_suffix(".json").read_text())
+    assert about["names"] == ["healthy", "tumor", "answered (0: not sure, or unfamiliar)"]
+    assert set(np.unique(np.load(out)[2]).tolist()) >= {0.0, 1.0}
+    assert "from which on 60% of the answers on held-out groups were right" in (
+        capsys.readouterr().err
+    )
+    assert run("predict", model, cohort.second, "-o", out, "--abstain", "0.99") == 2
+    assert "At no confidence were 99% of the answers" in capsys.readouterr().err
+    assert run("predict", model, cohort.second, "-o", out, "--abstain", "95") == 2
+    assert "between 0.5 and 1" in capsys.readouterr().err
 
 
 def test_fine_tuning_from_a_file(cohort, model, tmp_path, capsys) -> None:

@@ -109,7 +109,7 @@ def test_a_header_whose_length_looks_like_a_pickle_is_none(tmp_path: Path) -> No
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"version": 2}, "newer version"),
+        ({"version": 3}, "newer version"),
         ({"version": "1"}, "damaged"),
         ({"class_names": ["a", "b", "c"]}, "cannot build"),
         ({"class_names": None}, "cannot build"),

@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from napari_ims_tumor.cli.numbers import add_memory_to, at_least_one, seed
+from napari_ims_tumor.cli.numbers import add_memory_to, at_least_one, seed, share_right
 from napari_ims_tumor.cli.outputs import refuse_image_path, refuse_model_path
 from napari_ims_tumor.cli.terminal import drive, say
-from napari_ims_tumor.errors import CohortError
-from napari_ims_tumor.model.config import NETWORKS
+from napari_ims_tumor.errors import CohortError, ModelFileError
+from napari_ims_tumor.model.config import NETWORKS, USUAL_ACCURACY
 
 if TYPE_CHECKING:
     from napari_ims_tumor.job import Job
@@ -45,7 +45,17 @@ def add_to(commands: Commands) -> None:
     predict.add_argument("-o", "--output", type=Path, required=True, help=".npy or .ome.tif")
     predict.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     predict.add_argument(
-        "--uncertainty", action="store_true", help="add planes: entropy, linear versus network"
+        "--uncertainty",
+        action="store_true",
+        help="add planes: entropy, linear versus network, unfamiliarity",
+    )
+    predict.add_argument(
+        "--abstain",
+        type=share_right,
+        nargs="?",
+        const=USUAL_ACCURACY,
+        metavar="SHARE",
+        help="add a plane: answer only what is sure enough to be right that often (default 0.95)",
     )
     add_memory_to(predict)
     predict.set_defaults(run=_predict)
@@ -127,12 +137,18 @@ def _predict(given: argparse.Namespace) -> int:
     with drive(open_imzml_job(given.slide, given.memory)) as slide:
         made = drive(predict(model, slide, given.device))
         about = {**made.about(), "slide": slide.name}
-        values, names = made.planes(given.uncertainty)
+        reason = given.abstain and made.why_no_abstention(given.abstain)
+        if reason:
+            raise ModelFileError(reason)
+        values, names = made.planes(given.uncertainty, given.abstain)
         write_planes(given.output, values, names, slide.pixels, about)
     if given.uncertainty and made.why_no_disagreement:
         say(made.why_no_disagreement)
-    if made.empty_words:
-        say(made.empty_words)
+    for words in (made.empty_words, made.unfamiliar_words):
+        if words:
+            say(words)
+    if given.abstain:
+        say(made.unsure_words(given.abstain))
     if not made.calibrated:
         say("the probabilities are uncalibrated: there were too few groups to calibrate on")
     say(f"wrote {given.output}")

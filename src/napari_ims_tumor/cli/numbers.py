@@ -27,6 +27,17 @@ def seed(text: str) -> int:
     return number
 
 
+def share_right(text: str) -> float:
+    """Read a share of right answers: more than one half, less than all."""
+    try:
+        share = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a share, such as 0.95") from None
+    if not 0.5 < share < 1:
+        raise argparse.ArgumentTypeError("give a share between 0.5 and 1, such as 0.95")
+    return share
+
+
 def add_memory_to(command: argparse.ArgumentParser) -> None:
     """Add ``--memory`` to a command that reads slides."""
     command.add_argument(

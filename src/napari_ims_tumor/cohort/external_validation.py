@@ -15,6 +15,7 @@ from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.judging import uncalibrated
 from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.msi.arrays import Float32Array
 from napari_ims_tumor.msi.matrix_room import pieces
@@ -74,7 +75,7 @@ def _linear_alone(model: FittedModel) -> FittedModel:
 
     Its temperature was found for both together, or for the network alone, so it is uncalibrated.
     """
-    alone = replace(model, blend=0.0, temperature=None)
+    alone = replace(uncalibrated(model), blend=0.0)
     return alone.with_note("the linear path of the same model, without its network")
 
 

@@ -24,10 +24,12 @@ from napari_ims_tumor.errors import ImsTumorError, ModelFileError
 from napari_ims_tumor.model.config import MAX_BINS, NETWORKS, NetworkConfig
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
 from napari_ims_tumor.model.seen import Seen
+from napari_ims_tumor.model.trust import TRUST_ARRAYS, Trust, trust_shapes
 from napari_ims_tumor.model.weight_shapes import VARIANCE, weight_shapes
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""2 may hold what a model knows of its limits; files of version 1 hold none of it."""
 METADATA_KEY: Final = "napari-ims-tumor"
 AXIS: Final = "axis.mz"
 DIGEST: Final = "digest"
@@ -47,7 +49,8 @@ def model_bytes(model: FittedModel) -> bytes:
     }
     sealed = {**about, DIGEST: _digest(about)}
     text = json.dumps(sealed, sort_keys=True, allow_nan=False)
-    arrays = {name: np.ascontiguousarray(v) for name, v in model.weights.items()}
+    stored = {**model.weights, **model.trust.arrays()}
+    arrays = {name: np.ascontiguousarray(v) for name, v in stored.items()}
     content: bytes = save_arrays({**arrays, AXIS: model.axis.mz}, {METADATA_KEY: text})
     return content
 
@@ -180,7 +183,8 @@ def _names_are_sound(about: dict[str, Any], network: NetworkConfig) -> bool:
 
 def _check_arrays(header: dict[str, Any], network: NetworkConfig) -> None:
     """Names, types and shapes of the stored arrays must be those of the network."""
-    expected = {name: ("F32", shape) for name, shape in weight_shapes(network).items()}
+    shapes = {**weight_shapes(network), **trust_shapes(header, network.bins)}
+    expected = {name: ("F32", shape) for name, shape in shapes.items()}
     expected[AXIS] = ("F64", (network.bins,))
     if header.keys() - {"__metadata__"} != expected.keys():
         raise ModelFileError("the model file lacks weights, or holds foreign ones")
@@ -195,6 +199,7 @@ def _model(
     about: dict[str, Any], network: NetworkConfig, arrays: dict[str, np.ndarray[Any, Any]]
 ) -> FittedModel:
     axis = MassAxis(arrays.pop(AXIS))
+    own = {name: arrays.pop(name) for name in TRUST_ARRAYS if name in arrays}
     try:
         stored = about["temperature"]
         temperature = None if stored is None else float(stored)
@@ -209,6 +214,7 @@ def _model(
             annotation_revision=int(about["annotation_revision"]),
             card=dict(about["card"]),
             seen=Seen.from_dict(about.get("seen")),
+            trust=Trust.of(own),
         )
         sound = _is_share(model.blend, network) and (temperature is None or 0 < temperature < 1e6)
         sound = sound and about.get(DIGEST) == _digest(about)

@@ -17,6 +17,8 @@ POSITIONS: Final = 128
 MOST_STRIDE: Final = 8
 """And never more than 8 bins: 16 channels are more numbers than came in, so none is lost."""
 
+USUAL_ACCURACY: Final = 0.95
+"""Share of right answers that abstaining aims at, unless another is asked for."""
 MAX_BINS: Final = 2_000_000
 ISOTOPENET_STRIDES: Final = (5, 3)
 """Of its second and fourth block."""

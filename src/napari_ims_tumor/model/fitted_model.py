@@ -17,6 +17,7 @@ from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.linear_path import LinearPath
 from napari_ims_tumor.model.normalization import InputNormalization
 from napari_ims_tumor.model.seen import Seen
+from napari_ims_tumor.model.trust import Trust
 from napari_ims_tumor.msi.arrays import Float32Array, frozen
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
@@ -65,6 +66,8 @@ class FittedModel:
         Plain facts: counts, scores on held-out groups, notes. No clock, path or host.
     seen
         Marks of what it was fitted on; ``None`` where that was not kept.
+    trust
+        Which spectra are familiar to it, and how often it is right where it is how sure.
     """
 
     weights: Mapping[str, Float32Array]
@@ -77,6 +80,7 @@ class FittedModel:
     annotation_revision: int = 0
     card: Mapping[str, CardValue] = field(default_factory=dict)
     seen: Seen | None = None
+    trust: Trust = field(default_factory=Trust)
 
     def __post_init__(self) -> None:
         owned = {name: frozen(self.weights[name], np.float32) for name in sorted(self.weights)}
@@ -116,7 +120,7 @@ class FittedModel:
         """Hash of weights, axis and settings: the same model has the same id everywhere."""
         digest = hashlib.sha256(json.dumps(self.settings(), sort_keys=True).encode())
         digest.update(self.axis.mz.astype("<f8").tobytes())
-        for name, values in self.weights.items():
+        for name, values in {**self.weights, **self.trust.arrays()}.items():
             digest.update(name.encode() + values.astype("<f4").tobytes())
         return digest.hexdigest()[:16]
 

@@ -9,10 +9,11 @@ import numpy as np
 
 from napari_ims_tumor.annotation.split import Fold, Validation, grouped_folds
 from napari_ims_tumor.job import Job
-from napari_ims_tumor.model.calibration import fit_temperature
 from napari_ims_tumor.model.config import FitConfig, NetworkConfig
+from napari_ims_tumor.model.familiar_phase import with_familiarity
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import CardValue, FittedModel, linear_weights
+from napari_ims_tumor.model.judging import calibrated
 from napari_ims_tumor.model.linear_path import LinearPath, fit_linear
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.samples import LabelledSpectra
@@ -112,7 +113,9 @@ def _judged(
         if part is None:
             return answer
         logits[fold.held_out] = part
-    judged = _with_score(answer, HeldOutLogits(logits))
+    scored = _with_score(answer, HeldOutLogits(logits))
+    model = yield from with_familiarity(scored, base, run)
+    judged = replace(scored, model=model)
     run.note = str(judged.model.card.get("note", ""))
     done = replace(report, epoch=report.epochs, held_out_score=judged.score)
     yield from run.tell(replace(done, linear_score=judged.score, preview=judged.model))
@@ -126,9 +129,9 @@ def _with_score(answer: LinearAnswer, held_out: HeldOutLogits) -> LinearAnswer:
         return replace(answer, model=replace(answer.model, card=card))
     spectra = answer.spectra
     score = balanced_accuracy(held_out.logits, spectra.classes)
-    temperature = fit_temperature(held_out.logits, spectra.classes, spectra.groups)
     card = {**answer.model.card, **score_facts(score, score)}
-    model = replace(answer.model, temperature=temperature, card=card)
+    model = replace(answer.model, card=card)
+    model = calibrated(model, held_out.logits, spectra.classes, spectra.groups)
     return replace(answer, model=model, held_out=held_out, score=score)
 
 

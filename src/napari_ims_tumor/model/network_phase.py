@@ -12,13 +12,13 @@ from napari_ims_tumor.annotation.split import Fold
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.calibration import (
     calibrated_log_loss,
-    fit_temperature,
     is_better_beyond_chance,
 )
 from napari_ims_tumor.model.config import FitConfig, NetworkConfig
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import CardValue, EpochRecord, FittedModel
+from napari_ims_tumor.model.judging import calibrated
 from napari_ims_tumor.model.linear_phase import LinearAnswer, score_facts
 from napari_ims_tumor.model.presets import epochs_of
 from napari_ims_tumor.model.scores import balanced_accuracy
@@ -234,18 +234,17 @@ def _model(check: _Check, shape: NetworkConfig, weights: dict[str, Float32Array]
     linear, best, spectra = check.answer.model, check.best, check.answer.spectra
     assert best.logits is not None  # noqa: S101 - only called when the CNN was chosen
     rows = check.rows
-    temperature = fit_temperature(best.logits, spectra.classes[rows], spectra.groups[rows])
     scores = score_facts(best.score, check.linear_score)
     card: dict[str, CardValue] = {**linear.card, **scores}
-    return replace(
+    model = replace(
         linear,
         weights={**linear.weights, **weights},
         network=shape,
         blend=best.blend,
-        temperature=temperature,
         history=tuple(check.history),
         card={**card, **network_facts(shape), "epochs": best.epoch, "share of the CNN": best.blend},
     )
+    return calibrated(model, best.logits, spectra.classes[rows], spectra.groups[rows])
 
 
 def _unjudged(answer: LinearAnswer, base: FittedModel | None) -> FittedModel:

@@ -14,11 +14,12 @@ import numpy as np
 
 from napari_ims_tumor.annotation.split import Fold, grouped_folds
 from napari_ims_tumor.job import Job
-from napari_ims_tumor.model.calibration import MIN_GROUPS, fit_temperature
+from napari_ims_tumor.model.calibration import MIN_GROUPS
 from napari_ims_tumor.model.config import FitConfig, NetworkConfig
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
+from napari_ims_tumor.model.judging import calibrated, uncalibrated
 from napari_ims_tumor.model.linear_phase import LinearAnswer, score_facts
 from napari_ims_tumor.model.presets import epochs_of, inputs_of
 from napari_ims_tumor.model.samples import LabelledSpectra
@@ -174,14 +175,14 @@ def _with_score(
     score = balanced_accuracy(logits, classes)
     linear = balanced_accuracy(task.answer.held_out.logits[rows], classes)
     card = {**model.card, **score_facts(score, linear)}
-    judged = replace(model, temperature=fit_temperature(logits, classes, groups), card=card)
+    judged = calibrated(replace(model, card=card), logits, classes, groups)
     phase = _phase(task, len(task.folds))
     return judged, EpochReport(phase, held_out_score=score, linear_score=linear, preview=judged)
 
 
 def _model(task: _Task, trainer: Trainer, history: list[EpochRecord]) -> FittedModel:
     """The network with all of the answer; the linear model stays in the file to compare with."""
-    linear = task.answer.model
+    linear = uncalibrated(task.answer.model)
     facts = {**network_facts(task.shape), "epochs": task.epochs}
     unjudged = score_facts(None, None)
     return replace(
@@ -189,7 +190,6 @@ def _model(task: _Task, trainer: Trainer, history: list[EpochRecord]) -> FittedM
         weights={**linear.weights, **trainer.weights()},
         network=task.shape,
         blend=1.0,
-        temperature=None,
         history=tuple(history),
         card={**linear.card, **unjudged, **facts},
     )

@@ -1,0 +1,84 @@
+"""What held-out groups say of a model's probabilities: temperature, calibration error, curve."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Final
+
+from napari_ims_tumor.model.abstention import AnswerCurve
+from napari_ims_tumor.model.calibration import fit_temperature, softmax
+from napari_ims_tumor.model.config import USUAL_ACCURACY
+from napari_ims_tumor.model.fitted_model import CardValue, FittedModel
+from napari_ims_tumor.model.scores import expected_calibration_error
+from napari_ims_tumor.model.trust import Trust
+from napari_ims_tumor.msi.arrays import FloatArray, IntArray
+
+_OF_ANSWERS: Final = (
+    "held-out calibration error", "confidence for", "pixels answered", "right answers by",
+)  # fmt: skip
+
+
+def calibrated(
+    model: FittedModel, logits: FloatArray, classes: IntArray, groups: IntArray
+) -> FittedModel:
+    """The model with a temperature, and with how often it is right where it is how sure.
+
+    Parameters
+    ----------
+    logits
+        Shape (n, K): of pixels whose groups the model had not seen.
+    classes, groups
+        Shape (n,).
+
+    Returns
+    -------
+    FittedModel
+        Uncalibrated with fewer than four groups or one class.
+    """
+    temperature = fit_temperature(logits, classes, groups)
+    if temperature is None:
+        return uncalibrated(model)
+    probabilities = softmax(logits / temperature)
+    answers = AnswerCurve.of(probabilities, classes)
+    facts: dict[str, CardValue] = {
+        "held-out calibration error": _rounded(expected_calibration_error(probabilities, classes)),
+        "held-out calibration error, uncalibrated": _rounded(
+            expected_calibration_error(softmax(logits), classes)
+        ),
+        **answer_facts(answers),
+    }
+    trust = Trust(model.trust.familiarity, answers)
+    card = {**uncalibrated(model).card, **facts}
+    return replace(model, temperature=temperature, trust=trust, card=card)
+
+
+def uncalibrated(model: FittedModel) -> FittedModel:
+    """The model without anything that was said of the probabilities of another."""
+    card = {name: value for name, value in model.card.items() if not name.startswith(_OF_ANSWERS)}
+    return replace(model, temperature=None, trust=Trust(model.trust.familiarity), card=card)
+
+
+def answer_facts(answers: AnswerCurve) -> dict[str, CardValue]:
+    """What a card says of answers and abstentions."""
+    sure = answers.confidence_for(USUAL_ACCURACY)
+    told = "never" if sure is None else f"{sure:.2f}"
+    facts: dict[str, CardValue] = {f"confidence for {USUAL_ACCURACY:.0%} right": told}
+    if sure is not None:
+        facts["pixels answered there"] = f"{100 * answers.coverage_at(sure):.0f} %"
+    return {**facts, "right answers by share answered": _curve_words(answers)}
+
+
+def _curve_words(answers: AnswerCurve) -> str:
+    """The curve in a line: what share of answers is right where that share is answered."""
+    said, last = [], ""
+    for wanted in (1.0, 0.9, 0.8, 0.7, 0.6, 0.5):
+        reached = answers.points[answers.points[:, 1] <= wanted + 1e-6]
+        if len(reached):
+            words = f"{100 * reached[0, 1]:.0f} %: {reached[0, 2]:.3f}"
+            said += [words] if words != last else []
+            last = words
+    return ", ".join(said)
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 4)
