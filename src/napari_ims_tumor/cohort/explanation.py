@@ -5,14 +5,17 @@ from __future__ import annotations
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from napari_ims_tumor.cohort.univariate import Univariate
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray, frozen
 from napari_ims_tumor.msi.axis_peaks import AxisPeaks
 from napari_ims_tumor.msi.mass_axis import MassWindow
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.cohort.univariate import Univariate
 
 TOP: Final = 20
 CAVEATS: Final = (
@@ -95,12 +98,17 @@ class Explanation:
         object.__setattr__(self, "bins", frozen(self.bins, np.float32))
 
     @property
+    def size(self) -> int:
+        """How many envelopes there are."""
+        return len(self.peaks.envelopes)
+
+    @cached_property
     def relevance(self) -> Float64Array:
         """Shape (envelopes,): summed over each envelope's bins."""
         found: Float64Array = self.peaks.sums(self.bins[None])[0]
         return found
 
-    @property
+    @cached_property
     def shares(self) -> Float64Array:
         """Shape (envelopes,): of what all peaks moved, 0 to 1; adds up to 1."""
         size = abs(self.relevance)
@@ -143,7 +151,7 @@ class Explanation:
         """Write all peaks as a .csv with its notes at the head."""
         from napari_ims_tumor.io.table_file import Table, write_table
 
-        rows = self.top(len(self.peaks.envelopes))
+        rows = self.top(self.size)
         columns = {name: _column(rows, name) for name in COLUMNS}
         about = {"explained": self.about, "toward": self.target, **dict(self._said())}
         write_table(path, Table(columns, about))

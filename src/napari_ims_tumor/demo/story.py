@@ -162,6 +162,20 @@ class Story:
         self._wait_for_prediction()
         self._picture("06-predict")
 
+    def ask_why(self) -> None:
+        """Ask what moved the answer at the clicked pixel, and on average to all tumor pixels."""
+        why = self.session.why
+        self.hands.click_button("spectrum_why")
+        wait_until(lambda: why.shown is not None, "the relevance of the pixel", 60)
+        wait_until(lambda: not self.session.runner.is_busy("peaks alone"), "the peaks alone", 60)
+        self.hands.click_row("relevance_table", 0)
+        self._wait_for_ions()
+        self._picture("why", prefix="")
+        before = why.shown
+        self.hands.click_button("relevance_tumor")
+        wait_until(lambda: why.shown is not before, "the relevance of the tumor", 120)
+        self.hands.click_button("spectrum_why")
+
     def fit_and_stop(self, seconds: float = 120) -> None:
         """Press *Fit*, then *Stop* as soon as the network is learning."""
         before = self.session.classifier.model

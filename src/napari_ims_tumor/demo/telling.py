@@ -125,6 +125,7 @@ def _in_a_window(
         story.overview(folder / "pictures" / "overview.png")
         model = story.session.classifier.model
         assert model is not None  # noqa: S101 - the chapter has waited for it
+        story.ask_why()
         story.look_at_uncertainty()
         story.fit_and_stop()
         story.save(folder / "saved")

@@ -14,8 +14,8 @@ Report = TypeVar("Report")
 Result = TypeVar("Result")
 
 Lane = Literal[
-    "open", "survey", "ion", "pin", "measure", "peaks", "average", "fit", "predict", "file",
-    "autosave", "device", "warm-up", "index", "verify",
+    "open", "survey", "ion", "pin", "measure", "peaks", "average", "fit", "predict", "explain",
+    "peaks alone", "file", "autosave", "device", "warm-up", "index", "verify",
 ]  # fmt: skip
 """One job runs per lane; a job that comes to a busy lane stops the old one and takes its place."""
 

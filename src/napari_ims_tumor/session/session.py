@@ -33,6 +33,7 @@ from napari_ims_tumor.session.jobs import JobListener, JobRunner, Lane, Report, 
 from napari_ims_tumor.session.labels_reading import LabelsQuestion
 from napari_ims_tumor.session.slide_state import IonImage, PickedSpectrum, SlideState
 from napari_ims_tumor.session.verification import Verification
+from napari_ims_tumor.session.why import SessionWhy
 
 
 class Session:
@@ -80,6 +81,10 @@ class Session:
     fitted = Signal(object)
     """The new model: a ``FittedModel``."""
     predicted = Signal(SlideState)
+    explained = Signal(object)
+    """Why the model answers as it does: an ``Explained``."""
+    not_explained = Signal(str)
+    """Why nothing is explained."""
     job_reported = Signal(str, object)
     """(lane, report) of any job."""
     job_started = Signal(str)
@@ -96,8 +101,8 @@ class Session:
         "spectrum_picked", "nothing_picked", "ion_shown", "ion_pinned", "ion_unpinned",
         "ions_combined", "measure_changed", "spectrum_averaged", "peaks_found",
         "annotation_changed", "labels_asked", "strokes_found", "fit_reported",
-        "fitted", "predicted", "job_reported", "job_started", "job_ended",
-        "session_saved", "session_opened", "noticed", "failed",
+        "fitted", "predicted", "explained", "not_explained", "job_reported",
+        "job_started", "job_ended", "session_saved", "session_opened", "noticed", "failed",
     )  # fmt: skip
 
     def __init__(self, runner: JobRunner, autosave: Autosave | None = None) -> None:
@@ -110,6 +115,7 @@ class Session:
         self.exports = SessionExports(self)
         self.ions = SessionIons(self)
         self.averages = SessionAverages(self)
+        self.why = SessionWhy(self)
         self.indexing = SlideIndexing(self)
         self.verification = Verification(self)
 

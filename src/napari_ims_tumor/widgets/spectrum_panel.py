@@ -13,7 +13,10 @@ from napari_ims_tumor.msi.arrays import FloatArray
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.session.averages import REGION, AveragedSpectrum
 from napari_ims_tumor.session.slide_state import IonImage, PickedSpectrum, SlideState
+from napari_ims_tumor.session.why import Explained
 from napari_ims_tumor.widgets.ion_form import IonForm
+from napari_ims_tumor.widgets.relevance_strip import AXIS_WIDTH, RelevanceStrip
+from napari_ims_tumor.widgets.relevance_view import RelevanceView
 from napari_ims_tumor.widgets.section import ElidedLabel
 from napari_ims_tumor.widgets.spectrum_legend import CLASSES, MAX, SpectrumLegend
 from napari_ims_tumor.widgets.spectrum_plot import SpectrumPlot
@@ -52,11 +55,11 @@ class SpectrumPanel(QWidget):
         self._slide: SlideState | None = None
         self._colors: Palette | None = None
         self._pixel = ""
-        self._build()
+        self._build(wiring)
         self._connect(wiring)
         self._activated(self._session.active)
 
-    def _build(self) -> None:
+    def _build(self, wiring: Wiring) -> None:
         self.setObjectName("spectrum_panel")
         self.plot = SpectrumPlot(self)
         self.plot.setToolTip(HELP)
@@ -71,12 +74,25 @@ class SpectrumPanel(QWidget):
         self.whole = QPushButton("Whole range")
         self.whole.setObjectName("spectrum_whole")
         self.whole.setToolTip("Show the whole m/z range again (double click in the plot)")
+        self._build_why(wiring)
         self._lay_out()
+
+    def _build_why(self, wiring: Wiring) -> None:
+        self.why = QPushButton("Why?")
+        self.why.setObjectName("spectrum_why")
+        self.why.setCheckable(True)
+        self.why.setToolTip("Show which m/z moved the model's answer at the clicked pixel")
+        self.strip = RelevanceStrip(self.plot)
+        self.relevance = RelevanceView(wiring)
+        self.plot.getAxis("left").setWidth(AXIS_WIDTH)
+        for part in (self.strip, self.relevance):
+            part.hide()
 
     def _lay_out(self) -> None:
         top = QHBoxLayout()
         top.addWidget(self.form, 0)
         top.addStretch(1)
+        top.addWidget(self.why, 0)
         top.addWidget(self.whole, 0)
         below = QHBoxLayout()
         below.setSpacing(12)
@@ -93,6 +109,9 @@ class SpectrumPanel(QWidget):
         # The mouse must reach the plot under the numbers.
         self.readout.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         over.addWidget(self.readout, 0, 0, place)
+        over.addWidget(self.strip, 1, 0)
+        over.addWidget(self.relevance, 0, 1, 2, 1)
+        over.setSpacing(4)
         column.addLayout(over, 1)
 
     def _connect(self, wiring: Wiring) -> None:
@@ -103,6 +122,8 @@ class SpectrumPanel(QWidget):
         wiring.on(session.nothing_picked, self._show_nothing)
         wiring.on(session.ion_shown, self._ion_shown)
         wiring.on(session.spectrum_averaged, self._averaged)
+        wiring.on(session.explained, self._explained)
+        wiring.on(session.not_explained, self._not_explained)
         wiring.on(session.annotation_changed, self._annotation_changed)
         self.legend.toggled.connect(self._curve_toggled)
         self.plot.mz_clicked.connect(self._peak_chosen)
@@ -111,6 +132,7 @@ class SpectrumPanel(QWidget):
         self.plot.mouse_left.connect(self.readout.clear)
         self.form.window_requested.connect(session.show_ion)
         self.whole.clicked.connect(self.plot.show_all)
+        self.why.toggled.connect(self._ask_why)
         if wiring.binding is not None:
             self.form.peak_requested.connect(wiring.binding.ions.step_peak)
             self.form.pin_requested.connect(wiring.binding.ions.pin_seen)
@@ -124,6 +146,7 @@ class SpectrumPanel(QWidget):
         """Take the theme's colors."""
         self._colors = colors
         self.plot.paint_with(colors)
+        self.strip.paint_with(colors)
         self.legend.paint_with(colors)
         self.readout.setStyleSheet(f"color: {colors.text}; background: transparent; padding: 4px;")
         self.form.message.setStyleSheet(f"color: {colors.warning};")
@@ -154,6 +177,7 @@ class SpectrumPanel(QWidget):
         self.form.setEnabled(slide is not None)
         self.legend.setEnabled(slide is not None)
         self.whole.setEnabled(slide is not None)
+        self.why.setEnabled(slide is not None)
         self._show_overview(slide)
 
     def _surveyed(self, slide: SlideState) -> None:
@@ -185,6 +209,13 @@ class SpectrumPanel(QWidget):
         if self._slide is not None and shown.slide.key == self._slide.key:
             self.plot.mark_window(shown.window)
             self.form.show_window(shown.window)
+
+    def _explained(self, explained: Explained) -> None:
+        if self._slide is not None and explained.slide.key == self._slide.key:
+            self.strip.show_explained(explained)
+
+    def _not_explained(self, _: str) -> None:
+        self.strip.show_explained(None)
 
     def _averaged(self, made: AveragedSpectrum) -> None:
         self.legend.count(made.name, made.count)
@@ -219,7 +250,12 @@ class SpectrumPanel(QWidget):
                 self.legend.count(name, None)
         self.plot.set_shown(name, shown)
 
-    # ---- what the user does -----------------------------------------------------------------
+    def _ask_why(self, asked: bool) -> None:
+        for part in (self.strip, self.relevance):
+            part.setVisible(asked)
+        # One axis of m/z for both, below the strip: the plot needs the room.
+        self.plot.getPlotItem().showAxis("bottom", not asked)
+        self._session.why.want(asked)
 
     def _look_for_region(self) -> None:
         if self._binding is not None:

@@ -1,0 +1,150 @@
+"""*Why?*: the table of the peaks that moved the answer, beside the spectrum."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from qtpy.QtCore import QSize, Qt
+from qtpy.QtWidgets import (
+    QAbstractItemView,
+    QHBoxLayout,
+    QHeaderView,
+    QPushButton,
+    QTableView,
+    QVBoxLayout,
+    QWidget,
+)
+
+from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
+from napari_ims_tumor.session.slide_state import PickedSpectrum
+from napari_ims_tumor.session.why import Explained
+from napari_ims_tumor.widgets import file_dialogs
+from napari_ims_tumor.widgets.relevance_model import RelevanceModel
+from napari_ims_tumor.widgets.section import ElidedLabel
+from napari_ims_tumor.widgets.wiring import Wiring
+
+WIDTH: Final = 350
+KINDS: Final = "Table (*.csv)"
+
+
+class RelevanceView(QWidget):
+    """Shows what the session explains, and asks it for whole classes and ion images."""
+
+    def __init__(self, wiring: Wiring, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._session = wiring.session
+        self._make()
+        self._lay_out()
+        self._connect(wiring)
+        self.show_explained(None)
+
+    def _make(self) -> None:
+        self.setObjectName("relevance_view")
+        self.setFixedWidth(WIDTH)
+        self.title = ElidedLabel()
+        self.title.setObjectName("relevance_title")
+        self.model = RelevanceModel(self)
+        self.table = _table(self.model)
+        self.classes = {
+            label.name: self._button(f"All {label.name}", f"relevance_{label.name}")
+            for label in reversed(TUMOR_SCHEME.classes)
+        }
+        for name, button in self.classes.items():
+            button.setToolTip(
+                f"Explain the mean answer to the pixels painted {name}, or where none is, to "
+                f"those predicted as {name}"
+            )
+        self.export = self._button("Export…", "relevance_export")
+        self.export.setToolTip("Write all peaks, with what has to be said beside them, as .csv")
+
+    def _button(self, text: str, name: str) -> QPushButton:
+        button = QPushButton(text)
+        button.setObjectName(name)
+        button.setAccessibleName(f"Relevance: {text}")
+        return button
+
+    def _lay_out(self) -> None:
+        below = QHBoxLayout()
+        below.setSpacing(4)
+        for button in (*self.classes.values(), self.export):
+            below.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(4)
+        column.addWidget(self.title)
+        column.addWidget(self.table, 1)
+        column.addLayout(below)
+
+    def _connect(self, wiring: Wiring) -> None:
+        session, why = wiring.session, wiring.session.why
+        wiring.on(session.explained, self.show_explained)
+        wiring.on(session.not_explained, self._show_nothing)
+        wiring.on(session.spectrum_picked, self._picked)
+        wiring.on(session.nothing_picked, self._changed)
+        for signal in (session.active_changed, session.fitted):
+            wiring.on(signal, self._changed)
+        self.table.selectionModel().selectionChanged.connect(self._selected)
+        for name, button in self.classes.items():
+            button.clicked.connect(lambda _=False, name=name: why.explain_class(name))
+        self.export.clicked.connect(self._export)
+
+    # ---- what is shown ----------------------------------------------------------------------
+
+    def show_explained(self, explained: Explained | None) -> None:
+        """Show the table of an explanation, or nothing."""
+        found = None if explained is None else explained.explanation
+        self.model.show(found)
+        self.export.setEnabled(found is not None)
+        of = "" if explained is None else explained.title
+        self.title.setText("" if found is None else f"Why {found.target}: {of}")
+        self.title.setToolTip("" if found is None else "\n".join(found.notes()))
+        self.table.setToolTip(self.title.toolTip())
+
+    def _show_nothing(self, why: str) -> None:
+        self.show_explained(None)
+        self.title.setText(why)
+        self.title.setToolTip(why)
+
+    # ---- what the user does -----------------------------------------------------------------
+
+    def _picked(self, _: PickedSpectrum) -> None:
+        self._changed()
+
+    def _changed(self, _: object = None) -> None:
+        if self._session.why.wanted:
+            self._session.why.explain_pixel()
+
+    def _selected(self, *_: object) -> None:
+        rows = self.table.selectionModel().selectedRows()
+        if len(rows) == 1:
+            self._session.show_ion(self.model.window(rows[0].row()))
+
+    def _export(self) -> None:
+        slide = self._session.active
+        name = f"{slide.name if slide else 'ims-tumor'}_relevance.csv"
+        place = file_dialogs.beside(slide, name)
+        path = file_dialogs.ask_save(self, "Export relevance", place, KINDS)
+        if path is not None:
+            self._session.why.write(path)
+
+
+def _table(model: RelevanceModel) -> QTableView:
+    table = QTableView()
+    table.setObjectName("relevance_table")
+    table.setAccessibleName("Most relevant peaks")
+    table.setModel(model)
+    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+    table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    table.setShowGrid(False)
+    table.setIconSize(QSize(9, 9))
+    table.verticalHeader().hide()
+    table.verticalHeader().setDefaultSectionSize(20)
+    header = table.horizontalHeader()
+    header.setHighlightSections(False)
+    header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
+    for column in (0, 2):
+        header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
+    header.setMinimumSectionSize(30)
+    return table
