@@ -21,6 +21,7 @@ import json
 from pathlib import Path
 
 from classifying.cohorts import load
+from classifying.figures import runs_of
 from classifying.fine_tuning import fine_tuning
 from classifying.models import NETWORKS
 from classifying.store import Store
@@ -45,10 +46,11 @@ def main() -> None:
     asked = Asked(given.source, given.models, given.seeds, given.assignments, given.draws)
     for name in given.suite or (() if given.write else ("rivals", "default")):
         run(name, asked, store, (shard[0] - 1, shard[1]))
-    for name, text in sections(store).items():
+    runs = runs_of(store.all())
+    for name, text in sections(runs).items():
         print(f"\n**{name}**\n\n{text}")
     if given.write:
-        for path in write(store, given.write):
+        for path in write(runs, given.write):
             print(f"wrote {path}")
 
 

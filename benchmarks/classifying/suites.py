@@ -9,7 +9,15 @@ from pathlib import Path
 
 from classifying.changes import all_changes
 from classifying.cohorts import Cohort, load, simulated
-from classifying.models import AUGMENTED, MAJORITY, is_seeded, learner, treatments_of
+from classifying.models import (
+    AUGMENTED,
+    MAJORITY,
+    TREATMENTS,
+    Treatment,
+    is_seeded,
+    learner,
+    treatments_of,
+)
 from classifying.plain import TWIN
 from classifying.problems import Problem, assignments, by_slide, few_labels, thirds
 from classifying.rivals import LINEAR_RIVALS, RIVALS
@@ -54,6 +62,8 @@ class Suite:
         Who is asked.
     problems
         What.
+    treatments
+        How they may look at a pixel.
     network_seeds
         Whether ``--seeds`` are of networks; of simulated slides otherwise.
     """
@@ -62,6 +72,7 @@ class Suite:
     time: str
     models: tuple[str, ...]
     problems: Callable[[Asked], Iterator[Problem]]
+    treatments: tuple[Treatment, ...] = TREATMENTS
     network_seeds: bool = True
 
 
@@ -120,9 +131,10 @@ SUITES: dict[str, Suite] = {
     "shift": Suite("spectra shifted and bent after the fit, 12,000 simulated bins", "30 min",
                    ("linear", "default", *LINEAR_RIVALS[:2], "random forest",
                     *(name + AUGMENTED for name in (*LINEAR_RIVALS[:2], "random forest"))),
-                   _shift),
+                   _shift, ("pixel",)),
     "gate": Suite("two distant peaks decide together, simulated", "20 min, isotopenet 60",
-                  ("linear", "default", TWIN, "isotopenet"), _gate, network_seeds=False),
+                  ("linear", "default", TWIN, "isotopenet"), _gate, ("pixel",),
+                  network_seeds=False),
     "border": Suite("ragged borders and infiltration, simulated", "15 min",
                     ("linear", "default", *LINEAR_RIVALS), _border),
     "cohorts": Suite("additive, batches by slide, mass drift, wrong labels, simulated", "1 h",
@@ -146,7 +158,7 @@ def units(name: str, asked: Asked) -> Iterator[tuple[Unit, Problem]]:
     suite = SUITES[name]
     for problem in suite.problems(asked):
         for model in asked.models or suite.models:
-            for treatment in treatments_of(model):
+            for treatment in (t for t in treatments_of(model) if t in suite.treatments):
                 several = is_seeded(model) and suite.network_seeds
                 for seed in range(asked.seeds if several else 1):
                     data = problem.cohort.name

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from classifying.figures import SMOOTHED, VIEWS, Judged, Run
-from classifying.models import AUGMENTED
+from classifying.models import AUGMENTED, MAJORITY
 from classifying.rivals import LINEAR_RIVALS
 from napari_ims_tumor.cohort.intervals import Interval, interval_of
 
@@ -80,7 +80,7 @@ def neighborhood_gains(judged: Judged) -> str:
     base = best_linear(judged, "pixel")
     for model in judged.models:
         for view in VIEWS[1:]:
-            if base and judged.runs(model, view):
+            if base and judged.runs(model, view) and model != MAJORITY:
                 found = judged.difference(model, base, view, rival_view="pixel")
                 if found:
                     rows.append([model, view, f"{found.value:+.4f}", _span(found.interval),
@@ -100,7 +100,7 @@ def best_linear(judged: Judged, view: str) -> str | None:
 
 def hardest_groups(judged: Judged, view: str = "pixel") -> str:
     """The groups that the models get wrong most, one by one."""
-    models = [m for m in judged.models if judged.runs(m, view) and m != "majority"]
+    models = [m for m in judged.models if judged.runs(m, view) and m != MAJORITY]
     shares: dict[str, dict[str, float]] = {}
     pixels: dict[str, int] = {}
     for model in models:
@@ -127,6 +127,34 @@ def few_labels(runs: Iterable[Run]) -> str:
         for model, view in kinds
     ]
     return table(["model", "treatment", *splits], rows)
+
+
+def few_label_differences(runs: Iterable[Run], base: str = "linear") -> str:
+    """A model minus linear on the very same strokes: mean over draws, its standard error."""
+    found: dict[tuple[str, str, str], dict[int, list[float]]] = {}
+    for run in sorted(runs, key=lambda r: int(r.unit.split.split()[0])):
+        u = run.unit
+        for view in (u.treatment, u.treatment + SMOOTHED):
+            own = found.setdefault((u.model, view, u.split), {}).setdefault(u.fold, [])
+            own.append(run.figures(view)["balanced accuracy"])
+    rows = []
+    for (model, view, split), draws in found.items():
+        other = found.get((base, view, split), {})
+        both = [np.mean(draws[k]) - np.mean(other[k]) for k in draws if k in other]
+        if model != base and both:
+            error = np.std(both, ddof=1) / np.sqrt(len(both)) if len(both) > 1 else np.nan
+            rows.append([split, model, view, str(len(both)), f"{np.mean(both):+.4f}",
+                         f"{error:.4f}", f"{min(both):+.4f} to {max(both):+.4f}"])  # fmt: skip
+    head = [
+        "strokes",
+        "model",
+        "treatment",
+        "draws",
+        f"minus {base}",
+        "standard error",
+        "draws from",
+    ]
+    return table(head, rows)
 
 
 def few_label_means(runs: Iterable[Run]) -> dict[tuple[str, str, str], float]:

@@ -10,63 +10,83 @@ from pathlib import Path
 from typing import Any
 
 from classifying import plots, tables
-from classifying.figures import VIEWS, Judged, Run, runs_of
-from classifying.store import Store
+from classifying.figures import VIEWS, Judged, Run
 
 MAIN = ("rivals", "default", "isotopenet")
 PAGE, PICTURES, FIGURES = "accuracy.md", "images", "accuracy.json"
 
 
-def sections(store: Store) -> dict[str, str]:
+def sections(runs: Sequence[Run]) -> dict[str, str]:
     """Name of a marked place in the docs → what belongs there; only what was measured."""
-    by_suite: defaultdict[str, list[Run]] = defaultdict(list)
-    for run in runs_of(store.all()):
-        by_suite[run.unit.suite].append(run)
+    by_suite = _of_suites(runs)
     found: dict[str, str] = {}
-    for data, runs in _of_data(by_suite, (*MAIN, "tiny", "slides")).items():
-        judged = Judged(runs)
+    for data, own in _of_data(by_suite, (*MAIN, "tiny", "slides")).items():
+        judged = Judged(own)
         found[f"accuracy of {data}"] = tables.accuracy(judged)
         found[f"figures of {data}"] = tables.other_figures(judged)
         found[f"differences of {data}"] = tables.differences(judged)
         found[f"neighborhood of {data}"] = tables.neighborhood_gains(judged)
         found[f"hardest groups of {data}"] = tables.hardest_groups(judged)
-    for suite, write in (("few", tables.few_labels), ("sixty", tables.few_labels),
-                         ("shift", tables.changes), ("border", tables.borders),
+    for suite, write in (("shift", tables.changes), ("border", tables.borders),
                          ("gate", tables.per_cohort), ("cohorts", tables.per_cohort)):  # fmt: skip
         found[suite] = write(by_suite[suite])
+    for suite in ("sixty", "few"):
+        found[suite] = tables.few_labels(by_suite[suite])
+        found[f"{suite}, minus linear"] = tables.few_label_differences(by_suite[suite])
     return {name: text for name, text in found.items() if text}
 
 
-def write(store: Store, docs: Path) -> list[Path]:
+def pictures(runs: Sequence[Run], folder: Path) -> dict[str, str]:
+    """Draw what there is to draw; name of the marked place → the picture in Markdown."""
+    by_suite, found = _of_suites(runs), {}
+    drawn: list[tuple[str, str, str]] = []
+    for data, own in _of_data(by_suite, MAIN).items():
+        judged = Judged(own)
+        plots.accuracies(judged, folder / f"accuracy-{data}.svg")
+        plots.differences(judged, folder / f"differences-{data}.svg")
+        drawn.append(
+            (
+                f"accuracy of {data}",
+                f"accuracy-{data}.svg",
+                "Balanced accuracy of every model in every treatment, with intervals",
+            )
+        )
+        drawn.append((f"differences of {data}", f"differences-{data}.svg",
+                      "The default network minus its rivals, with intervals"))  # fmt: skip
+    plots.few_labels(by_suite["few"], folder / "accuracy-few-labels.svg")
+    plots.shifts(by_suite["shift"], folder / "accuracy-shift.svg")
+    drawn.append(("few", "accuracy-few-labels.svg", "Balanced accuracy over painted pixels"))
+    drawn.append(("shift", "accuracy-shift.svg", "Balanced accuracy over the mass shift"))
+    for name, file, words in drawn:
+        if (folder / file).exists():
+            found[name] = f"![{words}]({PICTURES}/{file})\n"
+    return found
+
+
+def write(runs: Sequence[Run], docs: Path) -> list[Path]:
     """Fill the marked places of the page, draw the pictures, write the figures as JSON."""
-    page, pictures = docs / PAGE, docs / PICTURES
-    pictures.mkdir(parents=True, exist_ok=True)
-    text = page.read_text(encoding="utf-8") if page.exists() else ""
-    for name, found in sections(store).items():
-        text = filled(text, name, found)
+    page = docs / PAGE
+    (docs / PICTURES).mkdir(parents=True, exist_ok=True)
+    drawn = pictures(runs, docs / PICTURES)
+    text = page.read_text(encoding="utf-8")
+    for name, found in sections(runs).items():
+        picture = drawn.get(name, "")
+        text = filled(text, name, f"{found}\n{picture}" if picture else found)
     page.write_text(text, encoding="utf-8")
-    by_suite: defaultdict[str, list[Run]] = defaultdict(list)
-    for run in runs_of(store.all()):
-        by_suite[run.unit.suite].append(run)
-    for data, runs in _of_data(by_suite, MAIN).items():
-        judged, ending = Judged(runs), "" if data.startswith("bladder") else f"-{data}"
-        plots.accuracies(judged, pictures / f"accuracy{ending}.svg")
-        plots.differences(judged, pictures / f"accuracy-differences{ending}.svg")
-    plots.few_labels(by_suite["few"], pictures / "accuracy-few-labels.svg")
-    plots.shifts(by_suite["shift"], pictures / "accuracy-shifts.svg")
-    whole = json.dumps(as_json([run for runs in by_suite.values() for run in runs]), indent=1)
-    (docs / FIGURES).write_text(whole + "\n", encoding="utf-8")
-    return [page, docs / FIGURES, *sorted(pictures.glob("accuracy*.svg"))]
+    shown = [run for run in runs if run.unit.suite != "tiny"] or runs
+    (docs / FIGURES).write_text(json.dumps(as_json(shown), indent=1) + "\n", encoding="utf-8")
+    return [page, docs / FIGURES, *(docs / PICTURES / _file(text) for text in drawn.values())]
+
+
+def _file(picture: str) -> str:
+    return picture.rsplit("/", 1)[1].rstrip(")\n")
 
 
 def filled(text: str, name: str, found: str) -> str:
-    """A page with one marked place filled; the place is added at the end where it is missing."""
+    """A page with its marked place of that name filled; as it was where it has none."""
     begin, end = f"<!-- measured: {name} -->", "<!-- end -->"
-    block = f"{begin}\n\n{found}\n{end}"
     place = re.compile(re.escape(begin) + ".*?" + re.escape(end), re.DOTALL)
-    if place.search(text):
-        return place.sub(lambda _: block, text)
-    return f"{text.rstrip()}\n\n{block}\n" if text else f"{block}\n"
+    return place.sub(lambda _: f"{begin}\n\n{found}\n{end}", text)
 
 
 def as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
@@ -85,6 +105,13 @@ def as_json(runs: Sequence[Run]) -> list[dict[str, Any]]:
                      "fit_seconds": round(run.fit_seconds, 2)}
                 )  # fmt: skip
     return rows
+
+
+def _of_suites(runs: Sequence[Run]) -> defaultdict[str, list[Run]]:
+    found: defaultdict[str, list[Run]] = defaultdict(list)
+    for run in runs:
+        found[run.unit.suite].append(run)
+    return found
 
 
 def _of_data(by_suite: dict[str, list[Run]], suites: Sequence[str]) -> dict[str, list[Run]]:

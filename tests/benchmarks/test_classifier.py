@@ -14,14 +14,14 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from classifying import changes, plain, suites, tables, writing
+from classifying import changes, plain, plots, suites, tables, writing
 from classifying.cohorts import FAR, Cohort, simulated
 from classifying.figures import Judged, Run, runs_of
 from classifying.models import MAJORITY, learner
 from classifying.neighbors import mean_of_neighbors
 from classifying.problems import Problem, assignments, by_slide, few_labels
 from classifying.rivals import RIVALS, on_principal_axes
-from classifying.store import Store
+from classifying.store import Store, Unit
 from classifying.suites import Asked
 from classifying.suites import run as run_suite
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
@@ -258,7 +258,7 @@ def test_answers_of_other_code_do_not_count(results: Path, monkeypatch) -> None:
 def test_tables_and_pictures_are_written(results: Path, tmp_path: Path) -> None:
     page = tmp_path / "accuracy.md"
     page.write_text("# Mine\n\n<!-- measured: accuracy of tiny -->\nold\n<!-- end -->\n\nKept.\n")
-    written = writing.write(Store(results), tmp_path)
+    written = writing.write(runs_of(Store(results).all()), tmp_path)
     text = page.read_text()
     assert "old" not in text
     assert text.startswith("# Mine")
@@ -270,9 +270,24 @@ def test_tables_and_pictures_are_written(results: Path, tmp_path: Path) -> None:
     assert (tmp_path / "accuracy.json") in written
 
 
+def test_few_labels_are_compared_stroke_by_stroke(tiny: Cohort, tmp_path: Path) -> None:
+    problems = list(few_labels(tiny, 30, 6, 2))
+    for problem in problems:
+        for model in ("linear", MAJORITY):
+            unit = Unit("few", "tiny", problem.split, problem.fold, model, "pixel", 0)
+            Store(tmp_path).keep(unit, problem, learner(model)(problem, "pixel", 0))
+    runs = runs_of(Store(tmp_path).all())
+    assert len(runs) == 4
+    text = tables.few_label_differences(runs)
+    lost = [0.5 - r.figures("pixel")["balanced accuracy"] for r in runs if r.unit.model == "linear"]
+    assert f"| 30 pixels | majority | pixel | 2 | {np.mean(lost):+.4f} |" in text
+    plots.few_labels(runs, tmp_path / "few.svg")
+    assert "<svg" in (tmp_path / "few.svg").read_text()
+
+
 def test_pictures_of_every_kind(results: Path, tmp_path: Path) -> None:
     runs = runs_of(Store(results).all())
-    writing.plots.accuracies(Judged(runs), tmp_path / "a.svg")
-    writing.plots.differences(Judged(runs), tmp_path / "d.svg", "linear")
+    plots.accuracies(Judged(runs), tmp_path / "a.svg")
+    plots.differences(Judged(runs), tmp_path / "d.svg", "linear")
     for name in ("a.svg", "d.svg"):
         assert "<svg" in (tmp_path / name).read_text()
