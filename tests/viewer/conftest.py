@@ -57,6 +57,12 @@ class FakePrediction:
     class_names: tuple[str, ...] = ("healthy", "tumor")
     disagreement: np.ndarray | None = None
     why_no_disagreement: str | None = "Only one answers."
+    unfamiliarity: np.ndarray | None = None
+    why_no_unfamiliarity: str | None = "Too few strokes."
+
+    @property
+    def unfamiliar(self) -> np.ndarray:
+        return np.zeros(self.probabilities.shape[1:], bool)
 
     @property
     def uncertainty(self) -> np.ndarray:

@@ -10,7 +10,9 @@ from qtpy.QtCore import Qt
 from tests.widgets.conftest import make_dataset, painted
 from tests.widgets.test_fit_panel import STROKES
 
+from napari_ims_tumor.model.abstention import AnswerCurve
 from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.prediction import Prediction
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.viewer.slide_tag import first_of
 from napari_ims_tumor.widgets.predict_panel import STALE, PredictPanel
@@ -28,6 +30,14 @@ class Made:
     class_names: tuple[str, ...] = ("healthy", "tumor")
     disagreement: np.ndarray | None = None
     why_no_disagreement: str | None = "Only one answers."
+    unfamiliarity: np.ndarray | None = None
+    why_no_unfamiliarity: str | None = "Too few strokes."
+    unfamiliar_words: str | None = None
+
+    @property
+    def unfamiliar(self) -> np.ndarray:
+        none = np.full(self.probabilities.shape[1:], np.nan)
+        return (none if self.unfamiliarity is None else self.unfamiliarity) > 1
 
     @property
     def uncertainty(self) -> np.ndarray:
@@ -182,3 +192,41 @@ def test_the_most_uncertain_place_comes_into_the_middle(
     session.annotate(labels)
     qtbot.mouseClick(panel.next, Qt.MouseButton.LeftButton)
     assert tuple(int(place / 50) for place in viewer.scene.camera.center[1:]) != (row, column)
+
+
+def test_what_is_unfamiliar_is_said_and_can_be_shown(
+    panel: PredictPanel, session: Session, viewer: ViewerModel
+) -> None:
+    slide = session.adopt(DATASET)
+    tumor = slide.dataset.pixels.as_image(np.linspace(0, 1, 79).astype(np.float32))
+    points = np.array([[0.5, 1.0, 0.8], [0.8, 0.5, 0.96]], np.float32)
+    made = Prediction(
+        np.stack([1 - tumor, tumor]), ("healthy", "tumor"), True, "model",
+        unfamiliarity=2 * tumor, answers=AnswerCurve(points),
+    )  # fmt: skip
+    changed = session.update(slide, prediction=made, prediction_revision=0)
+    assert changed is not None
+    session.predicted.emit(changed)
+    n = int(made.unfamiliar.sum())
+    assert f"{n} of 79 pixels are unlike anything that was labelled" in panel.withheld.text()
+    layer = first_of(viewer.layers, DATASET, "tumor")
+    assert layer is not None
+    assert np.isfinite(layer.data).sum() == 79 - n
+    panel.form["hide_unfamiliar"].value = False
+    assert np.isfinite(layer.data).sum() == 79
+    assert "shown all the same" in panel.withheld.text()
+    panel.form["answer"].value = "where 95 % are right"
+    assert "below 0.80, from which on 95%" in panel.withheld.text()
+    assert np.isfinite(layer.data).sum() < 79
+    panel.form["answer"].value = "where 99 % are right"
+    assert "At no confidence" in panel.withheld.text()
+    panel.form["show"].value = "unfamiliarity"
+    assert "is no finding" in panel.meaning.text()
+
+
+def test_a_model_that_cannot_tell_says_why(panel: PredictPanel, session: Session) -> None:
+    show_prediction(session)
+    item = panel.form["show"].native.model().item(4)
+    assert not item.isEnabled()
+    assert item.toolTip() == "Too few strokes."
+    assert panel.withheld.text() == "Too few strokes."

@@ -65,6 +65,15 @@ class AnswerCurve:
             found.append((least, share, (answered * right).sum() / share))
         return cls(np.array(found, np.float32).reshape(-1, 3))
 
+    @classmethod
+    def from_points(cls, points: tuple[tuple[float, float, float], ...]) -> AnswerCurve | None:
+        """Read what :meth:`as_points` wrote; ``None`` without any."""
+        return cls(np.array(points, np.float32)) if points else None
+
+    def as_points(self) -> tuple[tuple[float, float, float], ...]:
+        """The points as plain numbers."""
+        return tuple((float(c), float(share), float(right)) for c, share, right in self.points)
+
     def confidence_for(self, accuracy: float) -> float | None:
         """The least confidence from which on answers were right that often; ``None`` if never."""
         enough = self.points[:, 2] >= np.float32(accuracy)

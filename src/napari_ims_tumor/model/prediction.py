@@ -36,6 +36,10 @@ ANSWERED_PLANE: Final = "answered (0: not sure, or unfamiliar)"
 ONE_ANSWER: Final = (
     "In this model only the linear path or only the network answers: nothing can disagree."
 )
+CANNOT_TELL: Final = (
+    "This model cannot tell what is unlike its labels: they lay in too few separate strokes or "
+    "patients, or an older version fitted it."
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,6 +121,11 @@ class Prediction:
             return np.zeros(self.probabilities.shape[1:], np.bool_)
         # NaN, where nothing was measured, is not above 1.
         return np.asarray(self.unfamiliarity > 1, np.bool_)
+
+    @property
+    def why_no_unfamiliarity(self) -> str | None:
+        """Say in one sentence why nothing is told apart as unfamiliar; ``None`` where it is."""
+        return CANNOT_TELL if self.unfamiliarity is None else None
 
     @property
     def unfamiliar_words(self) -> str | None:

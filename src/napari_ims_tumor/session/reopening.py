@@ -237,6 +237,7 @@ def _slide(one: StoredSlide, dataset: MsiDataset, path: Path) -> Job[Progress, S
 
 
 def _prediction(made: StoredPrediction) -> Prediction:
+    from napari_ims_tumor.model.abstention import AnswerCurve
     from napari_ims_tumor.model.prediction import Prediction
 
     return Prediction(
@@ -246,6 +247,8 @@ def _prediction(made: StoredPrediction) -> Prediction:
         model_id=made.model_id,
         annotation_revision=made.annotation_revision,
         disagreement=made.disagreement,
+        unfamiliarity=made.unfamiliarity,
+        answers=AnswerCurve.from_points(made.answers),
     )
 
 

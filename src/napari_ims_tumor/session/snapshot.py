@@ -133,6 +133,8 @@ def _prediction(slide: SlideState) -> StoredPrediction | None:
         model_id=made.model_id,
         annotation_revision=made.annotation_revision,
         disagreement=made.disagreement,
+        unfamiliarity=made.unfamiliarity,
+        answers=() if made.answers is None else made.answers.as_points(),
         labels_revision=slide.prediction_revision,
     )
 

@@ -33,6 +33,13 @@ _FROM_GREEN: Final = (
     (0.45, 0.75, 0.47, 0.95),
     (0.93, 1.00, 0.75, 1.00),
 )
+_FROM_SLATE: Final = (
+    (0.05, 0.07, 0.13, 0.20),
+    (0.16, 0.24, 0.42, 0.45),
+    (0.33, 0.45, 0.66, 0.75),
+    (0.68, 0.78, 0.92, 0.95),
+    (0.96, 0.98, 1.00, 1.00),
+)
 _UNSURE: Final = (0.85, 0.85, 0.85, 0.25)
 _HEALTHY_ALPHA: Final = 0.45
 
@@ -71,6 +78,11 @@ def uncertainty_colormap() -> Colormap:
 def disagreement_colormap() -> Colormap:
     """Color a disagreement like an uncertainty, in greens: the two are not taken for another."""
     return Colormap(np.array(_FROM_GREEN), name="disagreement")
+
+
+def unfamiliarity_colormap() -> Colormap:
+    """Color an unfamiliarity like an uncertainty, in slate; the limit is in the middle."""
+    return Colormap(np.array(_FROM_SLATE), name="unfamiliarity")
 
 
 def rgb(color: str) -> tuple[float, float, float]:

@@ -24,11 +24,13 @@ from napari_ims_tumor.viewer.colors import (
     peak_colormaps,
     tumor_colormap,
     uncertainty_colormap,
+    unfamiliarity_colormap,
 )
 from napari_ims_tumor.viewer.contrast import channel_limits, contrast_limits
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.slide_frame import SlideFrame
 from napari_ims_tumor.viewer.slide_tag import Role, SlideTag
+from napari_ims_tumor.viewer.withheld import Withholding, unclassed, uncolored
 
 if TYPE_CHECKING:
     from napari.utils.colormaps import Colormap
@@ -44,10 +46,12 @@ OVERLAY_WORDS: Final[Mapping[Role, str]] = {
     "class": "predicted class",
     "uncertainty": "uncertainty",
     "disagreement": "disagreement",
+    "unfamiliarity": "unfamiliarity",
 }
 """What a prediction is looked at as: role of the layer → its name."""
 STALE_NOTE: Final = " (strokes changed since)"
 OVERLAY_OPACITY: Final = 0.7
+ALL_FAMILIAR: Final = Withholding()
 LABELS_OPACITY: Final = 0.7
 
 
@@ -151,20 +155,25 @@ def labels_layer(dataset: MsiDataset, annotation: Annotation) -> LayerTuple:
     return _labels(annotation.labels.copy(), tag, f"labels · {dataset.name}", kwargs)
 
 
-def tumor_layer(slide: SlideState) -> LayerTuple:
-    """Show the tumor probability of every measured pixel over the tissue."""
+def tumor_layer(slide: SlideState, how: Withholding = ALL_FAMILIAR) -> LayerTuple:
+    """Show the tumor probability over the tissue, clear where it is withheld."""
     kwargs = {
         "colormap": tumor_colormap(TUMOR_SCHEME),
         "contrast_limits": (0.0, 1.0),
         "opacity": OVERLAY_OPACITY,
     }
-    image = tumor_probability(_prediction(slide))
+    probability = tumor_probability(_prediction(slide))
+    hidden = uncolored(_prediction(slide), how)
+    image = np.where(hidden, np.float32(np.nan), probability) if hidden.any() else probability
     return _image(image, SlideTag(slide.dataset, "tumor"), overlay_name(slide, "tumor"), kwargs)
 
 
-def class_layer(slide: SlideState, threshold: float, abstain: float = 0.0) -> LayerTuple:
+def class_layer(
+    slide: SlideState, threshold: float, abstain: float = 0.0, how: Withholding = ALL_FAMILIAR
+) -> LayerTuple:
     """Show the predicted class of every pixel, hidden at first: the probability says more."""
     values = predicted_classes(tumor_probability(_prediction(slide)), threshold, abstain)
+    values[unclassed(_prediction(slide), how)] = 0
     kwargs = {"colormap": class_colormap(TUMOR_SCHEME), "opacity": OVERLAY_OPACITY}
     tag = SlideTag(slide.dataset, "class")
     return _labels(values, tag, overlay_name(slide, "class"), {**kwargs, "visible": False})
@@ -174,6 +183,17 @@ def uncertainty_layer(slide: SlideState) -> LayerTuple:
     """Show how evenly the classes share each pixel: bright is where the model is unsure."""
     image = _prediction(slide).uncertainty
     return _trust(image, slide, "uncertainty", uncertainty_colormap())
+
+
+def unfamiliarity_layer(slide: SlideState) -> LayerTuple:
+    """Show how unlike the labelled spectra each is, from 0 over the limit, 1, to twice that."""
+    prediction = _prediction(slide)
+    if prediction.unfamiliarity is None:
+        raise LabelsError(prediction.why_no_unfamiliarity or "")
+    image, kwargs, kind = _trust(
+        prediction.unfamiliarity, slide, "unfamiliarity", unfamiliarity_colormap()
+    )
+    return image, {**kwargs, "contrast_limits": (0.0, 2.0)}, kind
 
 
 def disagreement_layer(slide: SlideState) -> LayerTuple:

@@ -17,8 +17,10 @@ from napari_ims_tumor.viewer.layers import (
     overlay_name,
     tumor_layer,
     uncertainty_layer,
+    unfamiliarity_layer,
 )
 from napari_ims_tumor.viewer.slide_tag import first_of
+from napari_ims_tumor.viewer.withheld import Withholding
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
 ON_DEMAND: Final[Mapping[Role, Callable[[SlideState], LayerTuple]]] = {
     "uncertainty": uncertainty_layer,
     "disagreement": disagreement_layer,
+    "unfamiliarity": unfamiliarity_layer,
 }
 """Layers that are made when they are first looked at: adding a layer costs the window time."""
 
@@ -42,11 +45,14 @@ class Overlays:
         Tumor from this probability on, in the class layer.
     abstain
         Pixels closer to the threshold than this get no class.
+    withholding
+        Which answers are not shown.
     """
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self._viewer, self._session = viewer, session
         self.threshold, self.abstain = 0.5, 0.0
+        self.withholding = Withholding()
 
     def show_prediction(self, slide: SlideState) -> None:
         """Show the newest prediction of a slide; a model without a tumor class is refused.
@@ -56,7 +62,7 @@ class Overlays:
         if slide.prediction is None:
             return
         try:
-            made = (tumor_layer(slide), class_layer(slide, self.threshold, self.abstain))
+            made = (tumor_layer(slide, self.withholding), self._class_layer(slide))
         except ImsTumorError as error:
             self._session.failed.emit(str(error))
             return
@@ -103,10 +109,22 @@ class Overlays:
     def set_threshold(self, threshold: float, abstain: float) -> None:
         """Draw the class layers with another threshold."""
         self.threshold, self.abstain = threshold, abstain
+        self._redraw("class", self._class_layer)
+
+    def withhold(self, how: Withholding) -> None:
+        """Draw probabilities and classes without the answers that are not to be shown."""
+        self.withholding = how
+        self._redraw("class", self._class_layer)
+        self._redraw("tumor", lambda slide: tumor_layer(slide, how))
+
+    def _redraw(self, role: Role, make: Callable[[SlideState], LayerTuple]) -> None:
         for slide in self._session.slides:
-            layer = self._layer(slide, "class")
+            layer = self._layer(slide, role)
             if layer is not None and slide.prediction is not None:
-                layer.data = class_layer(slide, threshold, abstain)[0]
+                layer.data = make(slide)[0]
+
+    def _class_layer(self, slide: SlideState) -> LayerTuple:
+        return class_layer(slide, self.threshold, self.abstain, self.withholding)
 
     def _renew_those_on_demand(self, slide: SlideState) -> None:
         """Bring the layers up to a new prediction; one without a disagreement loses that layer."""

@@ -25,6 +25,7 @@ from napari_ims_tumor.viewer.colors import (
     rgb,
     tumor_colormap,
     uncertainty_colormap,
+    unfamiliarity_colormap,
 )
 from napari_ims_tumor.viewer.contrast import contrast_limits
 from napari_ims_tumor.viewer.layers import LABELS_OPACITY, OVERLAY_OPACITY, LayerTuple
@@ -96,11 +97,16 @@ def _look(planes: Planes, plane: str, image: np.ndarray[Any, Any]) -> tuple[dict
     classes = planes.about.get("classes") or ()
     if plane in classes:
         return {**common, **_probability_look(plane)}, "image"
-    # Beside probabilities lie only what says how far they may be trusted, from 0 to 1 as well.
-    trust = {"uncertainty": uncertainty_colormap, "disagreement": disagreement_colormap}
+    # Beside probabilities lie only what says how far they may be trusted.
+    trust = {
+        "uncertainty": uncertainty_colormap,
+        "disagreement": disagreement_colormap,
+        "unfamiliarity": unfamiliarity_colormap,
+    }
     word = plane.partition(" ")[0]
     if classes and word in trust:
-        limits = {"contrast_limits": (0.0, 1.0), "opacity": OVERLAY_OPACITY, "visible": False}
+        most = 2.0 if word == "unfamiliarity" else 1.0
+        limits = {"contrast_limits": (0.0, most), "opacity": OVERLAY_OPACITY, "visible": False}
         return {**common, **limits, "colormap": trust[word]()}, "image"
     colormap = ION_COLORMAP if "windows" in planes.about else TIC_COLORMAP
     return {**common, "colormap": colormap, "contrast_limits": contrast_limits(image)}, "image"

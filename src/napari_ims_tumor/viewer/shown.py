@@ -28,14 +28,17 @@ from napari_ims_tumor.viewer.layers import (
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.mass_readout import channel_at
 from napari_ims_tumor.viewer.slide_tag import Role, SlideTag, first_of, layers_of, tag_in
+from napari_ims_tumor.viewer.withheld import unclassed
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
 
+    from napari_ims_tumor.model.prediction import Prediction
     from napari_ims_tumor.msi.dataset import MsiDataset
     from napari_ims_tumor.msi.overview import SlideOverview
     from napari_ims_tumor.session.slide_state import PickedSpectrum
     from napari_ims_tumor.viewer.binding import Binding
+    from napari_ims_tumor.viewer.overlays import Overlays
 
 _STEPS: Final = 256
 _WORDS: Final[Mapping[Role, str]] = {**OVERLAY_WORDS, "tic": "total ion current"}
@@ -44,6 +47,7 @@ _UNITS: Final[Mapping[Role, str]] = {
     "tumor": "tumor probability",
     "uncertainty": "uncertainty (0 sure, 1 unsure)",
     "disagreement": "disagreement (0 none, 1 full)",
+    "unfamiliarity": "unfamiliarity (above 1: unlike the labels)",
     "class": "class",
 }
 
@@ -94,7 +98,8 @@ def view_of(binding: Binding, picked: PickedSpectrum | None) -> View:
         with contextlib.suppress(ImsTumorError):
             tumor = tumor_probability(slide.prediction)
             classes = predicted_classes(tumor, overlays.threshold, overlays.abstain)
-            rule = _rule(overlays.threshold, overlays.abstain)
+            classes[unclassed(slide.prediction, overlays.withholding)] = 0
+            rule = _rule(overlays, slide.prediction)
     is_here = picked is not None and picked.slide.key == slide.key
     return View(
         ions=shown_ions(layers, dataset),
@@ -106,9 +111,15 @@ def view_of(binding: Binding, picked: PickedSpectrum | None) -> View:
     )
 
 
-def _rule(threshold: float, abstain: float) -> str:
-    said = f"tumor from a probability of {threshold:g} on"
-    return f"{said}; none where it is closer to that than {abstain:g}" if abstain else said
+def _rule(overlays: Overlays, prediction: Prediction) -> str:
+    said, how = [f"tumor from a probability of {overlays.threshold:g} on"], overlays.withholding
+    if overlays.abstain:
+        said.append(f"none where it is closer to that than {overlays.abstain:g}")
+    if how.unfamiliar and prediction.unfamiliarity is not None:
+        said.append("none where the spectrum is unlike anything labelled")
+    if how.accuracy is not None and prediction.why_no_abstention(how.accuracy) is None:
+        said.append(f"none where too unsure for {how.accuracy:.0%} to be right")
+    return "; ".join(said)
 
 
 def shown_image(layer: Any) -> ShownImage:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 Role = Literal[
     "tic", "stack", "peak", "pin", "ion", "rgb", "tumor", "class", "uncertainty", "disagreement",
-    "labels",
+    "unfamiliarity", "labels",
 ]  # fmt: skip
 """What a layer shows; in the order of the layer list, from the bottom up."""
 

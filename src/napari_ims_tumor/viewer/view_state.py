@@ -17,6 +17,7 @@ from napari_ims_tumor.viewer.layer_state import (
     tolerant,
 )
 from napari_ims_tumor.viewer.slide_tag import SlideTag, tag_of
+from napari_ims_tumor.viewer.withheld import Withholding
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -63,6 +64,7 @@ class ViewState:
             "axes": bool(axes_of(viewer).visible),
             "theme": str(viewer.theme),
             "threshold": [overlays.threshold, overlays.abstain],
+            "withheld": [overlays.withholding.unfamiliar, overlays.withholding.accuracy],
             "clip": self._binding.ions.clip,
         }
 
@@ -72,6 +74,10 @@ class ViewState:
             with tolerant():
                 threshold, abstain = (float(value) for value in state["threshold"])
                 self._binding.set_threshold(threshold, abstain)
+            with tolerant():
+                unfamiliar, accuracy = state["withheld"]
+                accuracy = None if accuracy is None else float(accuracy)
+                self._binding.overlays.withhold(Withholding(bool(unfamiliar), accuracy))
             if isinstance(state.get("clip"), bool):
                 self._binding.ions.clip_hot_spots(state["clip"])
             with tolerant():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
@@ -11,8 +12,13 @@ from qtpy.QtWidgets import QLabel, QPushButton, QWidget
 
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.session.slide_state import SlideState
-from napari_ims_tumor.viewer.colors import disagreement_colormap, uncertainty_colormap
+from napari_ims_tumor.viewer.colors import (
+    disagreement_colormap,
+    uncertainty_colormap,
+    unfamiliarity_colormap,
+)
 from napari_ims_tumor.viewer.slide_tag import Role, first_of
+from napari_ims_tumor.viewer.withheld import Withholding, withheld_words
 from napari_ims_tumor.widgets.forms import form_for
 from napari_ims_tumor.widgets.section import Section, show_text, text_line
 from napari_ims_tumor.widgets.theme import Palette
@@ -21,6 +27,8 @@ from napari_ims_tumor.widgets.wiring import Wiring
 if TYPE_CHECKING:
     from napari.layers import Layer
     from napari.utils.colormaps import Colormap
+
+    from napari_ims_tumor.model.prediction import Prediction
 
 UNCALIBRATED = (
     "Uncalibrated: too few separate strokes to check the probabilities against. "
@@ -40,12 +48,14 @@ SHOWN: Final[dict[Role, str]] = {
     "class": "one class per pixel",
     "uncertainty": "uncertainty",
     "disagreement": "linear versus network",
+    "unfamiliarity": "unfamiliarity",
 }
 LEGENDS: Final[dict[Role, str]] = {
     "tumor": "0  healthy            unsure            tumor  1",
     "class": "",
     "uncertainty": _dark_to_bright("0  sure", "no idea  1"),
     "disagreement": _dark_to_bright("0  the same", "opposite  1"),
+    "unfamiliarity": _dark_to_bright("0  like the labels", "unlike  2"),
 }
 MEANINGS: Final[dict[Role, str]] = {
     "tumor": "",
@@ -57,7 +67,21 @@ MEANINGS: Final[dict[Role, str]] = {
         "How far the linear model alone is from this answer. Paint your next stroke where it is "
         "bright."
     ),
+    "unfamiliarity": (
+        "How unlike the labelled spectra a pixel is. Above 1 its answer is no finding: glass, "
+        "matrix, or tissue that nobody has labelled."
+    ),
 }
+Answered = Literal[
+    "every pixel", "where 90 % are right", "where 95 % are right", "where 98 % are right",
+    "where 99 % are right",
+]  # fmt: skip
+ACCURACIES: Final[Mapping[float | None, Answered]] = dict(
+    zip((None, 0.9, 0.95, 0.98, 0.99), get_args(Answered), strict=True)
+)
+"""Share of the answers to be right → how that is called; ``None`` asks for nothing."""
+TRUSTED_BY: Final[tuple[Role, ...]] = ("disagreement", "unfamiliarity")
+"""What not every prediction has."""
 SLIDER = {"widget_type": "FloatSlider", "min": 0.0, "max": 1.0, "step": 0.01}
 
 
@@ -73,11 +97,18 @@ class OverlayForm:
         How strongly the overlay covers the tissue.
     threshold
         A pixel counts as tumor from this probability on.
+    answer
+        Stripes where the model is not sure enough, so that of the other answers this many are right
+        on held-out groups.
+    hide_unfamiliar
+        Gray where a spectrum is unlike anything that was labelled: its answer is no finding.
     """
 
-    show: Literal["tumor", "class", "uncertainty", "disagreement"] = "tumor"
+    show: Literal["tumor", "class", "uncertainty", "disagreement", "unfamiliarity"] = "tumor"
     opacity: Annotated[float, SLIDER] = 0.7
     threshold: Annotated[float, SLIDER] = 0.5
+    answer: Answered = "every pixel"
+    hide_unfamiliar: bool = True
 
 
 class PredictPanel(Section):
@@ -109,7 +140,8 @@ class PredictPanel(Section):
         self.stale = text_line("predict_stale")
         self.uncalibrated = text_line("predict_uncalibrated")
         self.add(self.predict, self.reason, self.stale, self.uncalibrated)
-        self.add(self.scale, self.meaning, self.form, self.next)
+        self.withheld = text_line("predict_withheld")
+        self.add(self.scale, self.meaning, self.withheld, self.form, self.next)
 
     def _connect(self, wiring: Wiring) -> None:
         session = wiring.session
@@ -123,6 +155,8 @@ class PredictPanel(Section):
         self.form["show"].changed.connect(self._look_as)
         self.next.clicked.connect(self._go_to_next)
         self.form["threshold"].changed.connect(self._set_threshold)
+        for field in ("answer", "hide_unfamiliar"):
+            self.form[field].changed.connect(self._withhold)
 
     def paint_with(self, colors: Palette) -> None:
         """Take the theme's colors."""
@@ -153,16 +187,31 @@ class PredictPanel(Section):
             seen = self._binding.overlays.looked_at(slide)
             with combo.changed.blocked():
                 combo.value = seen or combo.value
-        missing = prediction.why_no_disagreement if prediction else None
-        item = combo.native.model().item(list(SHOWN).index("disagreement"))
-        item.setEnabled(missing is None)
-        item.setToolTip(missing or "")
+        for trust in TRUSTED_BY:
+            missing = getattr(prediction, f"why_no_{trust}") if prediction else None
+            item = combo.native.model().item(list(SHOWN).index(trust))
+            item.setEnabled(missing is None)
+            item.setToolTip(missing or "")
         role: Role = combo.value
         self.scale.setText(LEGENDS[role])
         self.scale.setStyleSheet(_color_scale(role))
-        self.scale.setToolTip(f"Colors of the {SHOWN[role]}, from 0 to 1")
+        most = 2 if role == "unfamiliarity" else 1
+        self.scale.setToolTip(f"Colors of the {SHOWN[role]}, from 0 to {most}")
         self.scale.setVisible(prediction is not None and bool(LEGENDS[role]))
         show_text(self.meaning, MEANINGS[role] if prediction else "")
+        self._refresh_withheld(prediction)
+
+    def _refresh_withheld(self, prediction: Prediction | None) -> None:
+        """Say which answers are not shown, or why that cannot be told; show how it was restored."""
+        how = Withholding() if self._binding is None else self._binding.overlays.withholding
+        answer = ACCURACIES.get(how.accuracy, "every pixel")
+        for field, value in (("answer", answer), ("hide_unfamiliar", how.unfamiliar)):
+            known: Any = self.form[field]
+            with known.changed.blocked():
+                known.value = value
+        said = withheld_words(prediction, how) if prediction else ""
+        missing = prediction.why_no_unfamiliarity if prediction else None
+        show_text(self.withheld, "\n".join(part for part in (said, missing) if part))
 
     def _changed(self, _: object) -> None:
         self.refresh()
@@ -189,6 +238,14 @@ class PredictPanel(Section):
         if self._binding is not None:
             self._binding.set_threshold(threshold)
 
+    def _withhold(self, _: object) -> None:
+        if self._binding is not None:
+            words = self.form["answer"].value
+            accuracy = next(share for share, said in ACCURACIES.items() if said == words)
+            how = Withholding(bool(self.form["hide_unfamiliar"].value), accuracy)
+            self._binding.overlays.withhold(how)
+        self._refresh_choice(self._session.active)
+
     def _layer(self, role: Role) -> Layer | None:
         slide: SlideState | None = self._session.active
         if self._binding is None or slide is None:
@@ -202,6 +259,8 @@ def _color_scale(role: Role) -> str:
         return _gradient(uncertainty_colormap())
     if role == "disagreement":
         return _gradient(disagreement_colormap())
+    if role == "unfamiliarity":
+        return _gradient(unfamiliarity_colormap())
     color = {label.role: label.color for label in TUMOR_SCHEME.classes}
     stops = f"stop:0 {color['healthy']}, stop:0.5 #6b6b6b, stop:1 {color['tumor']}"
     return _style(stops)

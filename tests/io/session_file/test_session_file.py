@@ -53,11 +53,13 @@ def test_a_session_comes_back_whole(stored: StoredSession, path: Path) -> None:
     assert (back.fit_log, back.view) == (stored.fit_log, stored.view)
 
 
-def test_a_disagreement_and_several_slides_come_back(stored: StoredSession, path: Path) -> None:
+def test_trust_and_several_slides_come_back(stored: StoredSession, path: Path) -> None:
     first = stored.slides[0]
     assert first.prediction is not None
     apart = np.full(LABELS.shape, 0.5, np.float32)
-    second = replace(first, prediction=replace(first.prediction, disagreement=apart), ion=None)
+    points = ((0.5, 1.0, 0.75), (0.75, 0.5, 1.0))
+    told = replace(first.prediction, disagreement=apart, unfamiliarity=2 * apart, answers=points)
+    second = replace(first, prediction=told, ion=None)
     third = replace(first, prediction=None, fitted_revision=None)
     many = replace(stored, slides=(first, second, third), active=2, picked=None, model=None)
     write_session(path, many)

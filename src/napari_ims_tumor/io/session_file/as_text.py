@@ -13,6 +13,7 @@ from napari_ims_tumor.annotation.label_classes import ClassScheme, LabelClass
 from napari_ims_tumor.io.session_file import ion_text
 from napari_ims_tumor.io.session_file.archive import DAMAGED, Archive, Shape
 from napari_ims_tumor.io.session_file.stored import (
+    TRUST_IMAGES,
     SlideAddress,
     StoredPrediction,
     StoredSession,
@@ -53,8 +54,9 @@ def shapes_in(about: Mapping[str, Any]) -> dict[str, Shape]:
         if made is not None:
             classes = len(_names(made["class_names"]))
             found[_member(number, "probabilities")] = ("<f4", (classes, *shape))
-            if made["disagreement"] is True:
-                found[_member(number, "disagreement")] = ("<f4", shape)
+            for image in TRUST_IMAGES:
+                if made.get(image) is True:
+                    found[_member(number, image)] = ("<f4", shape)
     return found
 
 
@@ -101,7 +103,8 @@ def _prediction_text(made: StoredPrediction) -> dict[str, Any]:
         "model_id": made.model_id,
         "annotation_revision": made.annotation_revision,
         "labels_revision": made.labels_revision,
-        "disagreement": made.disagreement is not None,
+        "answers": [list(point) for point in made.answers],
+        **{image: getattr(made, image) is not None for image in TRUST_IMAGES},
     }
 
 
@@ -110,8 +113,10 @@ def _slide_arrays(number: int, slide: StoredSlide) -> dict[str, NDArray[Any]]:
     if slide.prediction is not None:
         made = slide.prediction
         arrays[_member(number, "probabilities")] = made.probabilities.astype("<f4")
-        if made.disagreement is not None:
-            arrays[_member(number, "disagreement")] = made.disagreement.astype("<f4")
+        for name in TRUST_IMAGES:
+            image = getattr(made, name)
+            if image is not None:
+                arrays[_member(number, name)] = image.astype("<f4")
     return arrays
 
 
@@ -144,9 +149,18 @@ def _prediction(
         calibrated=bool(text["calibrated"]),
         model_id=_word(text["model_id"]),
         annotation_revision=_whole(text["annotation_revision"]),
-        disagreement=arrays.get(_member(number, "disagreement")),
         labels_revision=None if revision is None else _whole(revision),
+        # Sessions of before know of fewer.
+        answers=tuple(_point(point) for point in _listed(text.get("answers") or [])),
+        **{image: arrays.get(_member(number, image)) for image in TRUST_IMAGES},
     )
+
+
+def _point(values: Any) -> tuple[float, float, float]:
+    confidence, share, right = (float(value) for value in _listed(values))
+    if not all(0 <= value <= 1.001 for value in (confidence, share, right)):
+        raise ValueError(f"{values} are no shares")
+    return confidence, share, right
 
 
 def _label_class(text: Mapping[str, Any]) -> LabelClass:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
@@ -12,6 +12,9 @@ from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.msi.arrays import Float32Array, frozen
 from napari_ims_tumor.msi.ion_measure import PLAIN, IonMeasure, IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
+
+TRUST_IMAGES: Final = ("disagreement", "unfamiliarity")
+"""Images that a prediction may have or lack."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,8 +60,10 @@ class StoredPrediction:
     ----------
     probabilities
         Shape (classes, *image_shape), float32.
-    disagreement
+    disagreement, unfamiliarity
         Shape (*image_shape), float32, or ``None``.
+    answers
+        Confidence, share of the pixels, share of right answers among them; empty where not known.
     labels_revision
         Revision of this slide's labels that the model was fitted to; ``None`` where it saw none.
     """
@@ -70,11 +75,15 @@ class StoredPrediction:
     annotation_revision: int = 0
     disagreement: Float32Array | None = None
     labels_revision: int | None = None
+    unfamiliarity: Float32Array | None = None
+    answers: tuple[tuple[float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", frozen(self.probabilities, np.float32))
-        if self.disagreement is not None:
-            object.__setattr__(self, "disagreement", frozen(self.disagreement, np.float32))
+        for name in TRUST_IMAGES:
+            image = getattr(self, name)
+            if image is not None:
+                object.__setattr__(self, name, frozen(image, np.float32))
 
 
 @dataclass(frozen=True, eq=False)
