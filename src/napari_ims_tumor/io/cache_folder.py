@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-import secrets
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -214,7 +213,7 @@ class CacheEntry:
         facts
             JSON values; looked at when the block ends.
         """
-        unfinished = self._folder / f"{UNFINISHED}{secrets.token_hex(4)}"
+        unfinished = self._folder / f"{UNFINISHED}{os.urandom(4).hex()}"
         try:
             unfinished.mkdir(0o700, parents=True)
             writer = PartWriter(unfinished)

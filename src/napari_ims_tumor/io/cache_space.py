@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import secrets
 import shutil
 import time
 from collections.abc import Iterator
@@ -48,7 +47,7 @@ def remove_abandoned(folder: Path) -> None:
 
 def discard(folder: Path) -> None:
     """Remove a folder as a whole: where a file of it is in use (Windows), all of it stays."""
-    away = folder.with_name(f"{DISCARDED}{secrets.token_hex(4)}")
+    away = folder.with_name(f"{DISCARDED}{os.urandom(4).hex()}")
     with suppress(OSError):
         folder.rename(away)
         shutil.rmtree(away, ignore_errors=True)

@@ -15,6 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ims_tumor.io.imzml.ahead import by_turns
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.single import read_mz
@@ -96,9 +97,9 @@ class AlikeSpectra:
         nbytes = (counts * dtype.itemsize).tolist()
         starts = (table.offsets + stretch[0] * dtype.itemsize).tolist()
         pitch = rows.shape[1] * dtype.itemsize
-        for i, (start, size) in enumerate(zip(starts, nbytes, strict=True)):
-            if size:
-                self.ibd.read_pieces([view[i * pitch : i * pitch + size]], start, size)
+        places = range(0, rows.nbytes, pitch)
+        pieces = [view[at : at + size] for at, size in zip(places, nbytes, strict=True)]
+        by_turns(lambda turns: self.ibd.read_each(pieces[turns], starts[turns]), len(pieces))
         return rows
 
     def _holds(

@@ -7,6 +7,7 @@ from typing import Final
 
 import numpy as np
 
+from napari_ims_tumor.io.imzml.ahead import by_turns
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
 from napari_ims_tumor.msi.arrays import Float64Array
@@ -45,8 +46,9 @@ class Strips:
         strip = np.empty((n, high - low), dtype)
         view, starts = strip.view(np.uint8).reshape(-1).data, self.index.intensity.offsets
         if nbytes:
-            for i, start in enumerate((starts + low * dtype.itemsize).tolist()):
-                self.ibd.read_pieces([view[i * nbytes : (i + 1) * nbytes]], start, nbytes)
+            pieces = [view[at : at + nbytes] for at in range(0, n * nbytes, nbytes)]
+            places = (starts + low * dtype.itemsize).tolist()
+            by_turns(lambda turns: self.ibd.read_each(pieces[turns], places[turns]), n)
         self.ibd.refuse_changed()
         turned = np.ascontiguousarray(strip.T, self.index.intensity.floating)
         pairs = zip((first - low).tolist(), (last - low).tolist(), strict=True)
