@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, Self
 
 import numpy as np
 
@@ -31,6 +31,9 @@ class Accumulator(Protocol):
 
     def add(self, mz: Float64Array, intensity: FloatArray) -> None:
         """Add points: ascending or not, finite; shapes (n,)."""
+
+    def join(self, other: Self) -> None:
+        """Add what another one, empty as this one once, was given."""
 
     def result(self, divisor: float) -> tuple[Float64Array, Float64Array]:
         """Return (mz, intensity / divisor), ascending in m/z."""
@@ -77,6 +80,16 @@ class CentroidSums:
         np.multiply(weight, np.clip(mz, -_HIGHEST, _HIGHEST), out=both.imag)
         np.add.at(self._sums, bins, both)
         np.maximum.at(self._highest, bins, both.real)
+
+    def join(self, other: Self) -> None:
+        """Add what another one was given."""
+        n = max(self._sums.size, other._sums.size)
+        self._grow(n)
+        other._grow(n)
+        self._sums += other._sums
+        np.maximum(self._highest, other._highest, out=self._highest)
+        if other._lacking is not None:
+            self._lacking = other._lacking + (0 if self._lacking is None else self._lacking)
 
     def _note_lacking(self, bins: IntArray, lacking: Float64Array) -> None:
         if self._lacking is None:
@@ -162,6 +175,12 @@ class ProfileSums:
         np.add.at(self.passed_on, left, place)
         np.add.at(self.sums, left, np.subtract(intensity, place, out=place))
         np.maximum.at(self.tops, left, intensity)
+
+    def join(self, other: Self) -> None:
+        """Add what another one on the same grid was given."""
+        self.sums += other.sums
+        self.passed_on += other.passed_on
+        np.maximum(self.tops, other.tops, out=self.tops)
 
     def _places(self, mz: Float64Array) -> Float64Array:
         """Interpolate the curve: its pieces are of one width, so that none has to be looked for."""

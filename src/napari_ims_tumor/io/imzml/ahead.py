@@ -1,8 +1,7 @@
-"""Two threads for one file: one reads ahead of the other, or both take turns."""
+"""Reads the next piece of a file while the last one is worked with."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final, TypeVar
 
@@ -11,27 +10,6 @@ Piece = TypeVar("Piece")
 
 _WORTH_IT: Final = 4
 """Pieces from which on a second thread saves more than it costs to start."""
-
-_THREADS: Final = min(2, os.cpu_count() or 1)
-
-
-def by_turns(work: Callable[[slice], object], n: int) -> None:
-    """Let two threads work through ``n`` pieces.
-
-    Parameters
-    ----------
-    work
-        Is given which pieces to take: every other one.
-    n
-        How many there are.
-    """
-    if n < _THREADS:
-        work(slice(None))
-        return
-    from concurrent.futures import ThreadPoolExecutor
-
-    with ThreadPoolExecutor(_THREADS, "read") as pool:
-        list(pool.map(work, [slice(first, None, _THREADS) for first in range(_THREADS)]))
 
 
 def read_ahead(

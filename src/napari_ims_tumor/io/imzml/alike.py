@@ -15,12 +15,12 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ims_tumor.io.imzml.ahead import by_turns
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.single import read_mz
 from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, IntArray
 from napari_ims_tumor.msi.reduction import Reduction, reduce_points
+from napari_ims_tumor.msi.turns import by_turns
 
 _LONG: Final = 4096
 """Points of a usual spectrum from which on two short reads are faster than one long one."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 
 import numpy as np
 
-from napari_ims_tumor.io.imzml.ahead import by_turns
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
 from napari_ims_tumor.io.imzml.ragged import (
@@ -25,6 +24,7 @@ from napari_ims_tumor.msi.arrays import Float64Array
 from napari_ims_tumor.msi.ion_image import block_values
 from napari_ims_tumor.msi.reduction import Reduction
 from napari_ims_tumor.msi.spectrum import RaggedBlock
+from napari_ims_tumor.msi.turns import by_turns
 
 Visit = Callable[[RaggedBlock], object]
 
@@ -40,11 +40,9 @@ def look_at_all(ibd: IbdFile, index: SpectrumIndex, visit: Visit | None = None) 
         Is shown every block, too: in any order, and from two threads.
     """
     parts = list(batches(index.mz.nbytes + index.intensity.nbytes))
-    found: list[tuple[Disorder, Survey]] = []
 
-    def look(turns: slice) -> None:
+    def look(turns: slice) -> tuple[Disorder, Survey]:
         disorder, survey = Disorder(), Survey(len(index))
-        found.append((disorder, survey))
         reader = RaggedReader(ibd, index, Scratch(index.intensity.floating), disorder)
         runs = Runs(ibd)
         for part in parts[turns]:
@@ -52,8 +50,9 @@ def look_at_all(ibd: IbdFile, index: SpectrumIndex, visit: Visit | None = None) 
             survey.add(block)
             if visit is not None:
                 visit(block)
+        return disorder, survey
 
-    by_turns(look, len(parts))
+    found = by_turns(look, len(parts))
     notes = Disorder.of_all([disorder for disorder, _ in found]).notes
     return Survey.of_all([survey for _, survey in found]).result(notes)
 

@@ -7,11 +7,11 @@ from typing import Final
 
 import numpy as np
 
-from napari_ims_tumor.io.imzml.ahead import by_turns
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import SpectrumIndex
 from napari_ims_tumor.msi.arrays import Float64Array
 from napari_ims_tumor.msi.reduction import Reduction, reduce_channels
+from napari_ims_tumor.msi.turns import by_turns
 
 _MOST_SHARE: Final = 1 / 16
 """Share of a spectrum above which reading all of it, in larger pieces, is faster."""

@@ -15,12 +15,12 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ims_tumor.io.imzml.ahead import by_turns
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.runs import batches
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 from napari_ims_tumor.msi.reduction import Reduction, reduce_points
+from napari_ims_tumor.msi.turns import by_turns
 
 _BLOCK_BYTES: Final = 4 << 20
 """Bytes per block: the buffers of both threads stay in the processor's cache."""
