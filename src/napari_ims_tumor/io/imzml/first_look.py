@@ -39,6 +39,7 @@ def look_at_all(ibd: IbdFile, index: SpectrumIndex, visit: Visit | None = None) 
     visit
         Is shown every block, too: in any order, and from two threads.
     """
+    ibd.refuse_changed()
     parts = list(batches(index.mz.nbytes + index.intensity.nbytes))
 
     def look(turns: slice) -> tuple[Disorder, Survey]:
