@@ -52,10 +52,14 @@ def test_isotopes_are_added_to_their_molecule() -> None:
     assert np.allclose(found.sums(values)[:, 0], values[:, found.owner >= 0].sum(axis=1))
 
 
-def test_where_nothing_stands_out_there_is_no_peak() -> None:
-    found = axis_peaks(UNIFORM, np.zeros(len(UNIFORM)))
-    assert len(found) == 0
-    assert found.sums(np.ones((3, len(UNIFORM)))).shape == (3, 0)
+@pytest.mark.parametrize(
+    ("axis", "mean"),
+    [(UNIFORM, np.zeros(len(UNIFORM))), (MassAxis(np.arange(500.0, 600.0)), np.full(100, 7.0))],
+)
+def test_where_no_peak_can_be_told_every_bin_is_one(axis: MassAxis, mean: np.ndarray) -> None:
+    found = axis_peaks(axis, mean)
+    assert np.array_equal(found.owner, np.arange(len(axis)))
+    assert len(found.envelopes) == len(axis)
 
 
 @given(centers=st.lists(st.floats(602, 698), min_size=1, max_size=12), seed=st.integers(0, 1000))

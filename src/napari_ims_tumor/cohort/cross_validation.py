@@ -11,11 +11,13 @@ import numpy as np
 from napari_ims_tumor.annotation.split import Fold, grouped_folds
 from napari_ims_tumor.cohort.circumstances import circumstances
 from napari_ims_tumor.cohort.gathering import Gathered, gather
+from napari_ims_tumor.cohort.looking import Looking, peaks_alone
 from napari_ims_tumor.cohort.report import EvaluationReport, Facts, NetworkResult, model_facts
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError, FitRefused
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.config import NETWORKS, FitConfig, Network
+from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.prediction import predict_matrix
@@ -83,6 +85,8 @@ def cross_validate(
     for network in networks:
         chosen = replace(config, network=network)
         results[network] = yield from _one_network(spectra, validation.folds, chosen)
+    looked_at = {name: found.looked_at for name, found in results.items()}
+    alone = yield from peaks_alone(spectra, looked_at)
     fold = np.full(len(spectra), -1, np.int64)
     for number, division in enumerate(validation.folds):
         fold[division.held_out] = number
@@ -96,6 +100,7 @@ def cross_validate(
         permute_labels=permute_labels,
         options={"folds": n_folds, **_options(config)},
         circumstances=circumstances(config.device),
+        peaks_alone=alone,
     )
 
 
@@ -118,14 +123,18 @@ def _one_network(
     begun = time.monotonic()
     probabilities = np.full((len(spectra), len(spectra.class_names)), np.nan, np.float32)
     models: list[Facts] = []
+    looking = Looking(spectra, config.device)
     for number, fold in enumerate(folds):
         progress = Progress(f"{config.network}, fold {number + 1}", number, len(folds))
         model = yield from _fitted(spectra.take(fold.training), config, progress)
         for part in pieces(len(fold.held_out), len(spectra.axis)):
             rows = fold.held_out[part]
             probabilities[rows] = predict_matrix(model, spectra.values[rows], config.device)
+        phase = f"{progress.phase}: what it looks at"
+        yield from steadily(looking.add(model, fold.held_out, phase))
         models.append(model_facts(model))
-    return NetworkResult(probabilities, time.monotonic() - begun, tuple(models))
+    seconds = time.monotonic() - begun
+    return NetworkResult(probabilities, seconds, tuple(models), looking.explanation())
 
 
 def _fitted(

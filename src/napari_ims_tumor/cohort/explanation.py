@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final
 
@@ -135,8 +135,11 @@ class Explanation:
 
     def top(self, n: int = TOP) -> tuple[RelevantPeak, ...]:
         """The most relevant peaks, the largest share first."""
-        relevance, shares = self.relevance, self.shares
-        return tuple(self._row(e, relevance[e], shares[e]) for e in self.order[:n].tolist())
+        return tuple(self.row(envelope) for envelope in self.order[:n].tolist())
+
+    def beside(self, univariate: Univariate) -> Explanation:
+        """Return the same with what each envelope says alone."""
+        return replace(self, univariate=univariate)
 
     def notes(self) -> tuple[str, ...]:
         """What has to be said beside the table."""
@@ -160,7 +163,8 @@ class Explanation:
         units = "relevance in logits; share of what all peaks moved, 0 to 1"
         return [("units", units), *((f"note {i}", s) for i, s in enumerate(self.notes(), 1))]
 
-    def _row(self, envelope: int, relevance: float, share: float) -> RelevantPeak:
+    def row(self, envelope: int) -> RelevantPeak:
+        """Return one envelope as a row of the table."""
         folded, found = self.peaks.envelopes, self.univariate
         first = int(folded.first[envelope])
         auc, p, adjusted = (
@@ -172,8 +176,8 @@ class Explanation:
             mz=float(self.peaks.mz[first]),
             isotopes=int(folded.size[envelope]),
             charge=int(folded.charge[envelope]),
-            relevance=float(relevance),
-            share=float(share),
+            relevance=float(self.relevance[envelope]),
+            share=float(self.shares[envelope]),
             auc=auc,
             p=p,
             adjusted=adjusted,

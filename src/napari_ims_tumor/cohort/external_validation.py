@@ -9,11 +9,13 @@ import numpy as np
 
 from napari_ims_tumor.cohort.circumstances import circumstances
 from napari_ims_tumor.cohort.gathering import Gathered, gather
+from napari_ims_tumor.cohort.looking import Looking, peaks_alone
 from napari_ims_tumor.cohort.overlap import overlap_warnings
 from napari_ims_tumor.cohort.report import EvaluationReport, NetworkResult, model_facts
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
+from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.judging import uncalibrated
 from napari_ims_tumor.model.prediction import predict_matrix
@@ -46,6 +48,8 @@ def validate(
     results[model.network.network] = yield from _result(model, gathered, device)
     if model.has_cnn:
         results["linear"] = yield from _result(_linear_alone(model), gathered, device)
+    looked_at = {name: found.looked_at for name, found in results.items()}
+    alone = yield from peaks_alone(gathered.spectra, looked_at)
     n = len(gathered.spectra)
     why_not = None if n else "nothing to judge: no measured pixel of these slides is labelled"
     about = {"network": model.network.network, "classes": list(model.class_names)}
@@ -61,13 +65,18 @@ def validate(
         warnings=overlap_warnings(model, gathered),
         model={**about, **axis, **model_facts(model)},
         circumstances=circumstances(device),
+        peaks_alone=alone,
     )
 
 
 def _result(model: FittedModel, gathered: Gathered, device: str) -> Job[Progress, NetworkResult]:
     begun = time.monotonic()
     probabilities = yield from _predicted(model, gathered, device)
-    return NetworkResult(probabilities, time.monotonic() - begun, (model_facts(model),))
+    looking = Looking(gathered.spectra, device)
+    every = np.arange(len(gathered.spectra))
+    yield from steadily(looking.add(model, every, "Looking at what moved the answers"))
+    seconds = time.monotonic() - begun
+    return NetworkResult(probabilities, seconds, (model_facts(model),), looking.explanation())
 
 
 def _linear_alone(model: FittedModel) -> FittedModel:

@@ -13,9 +13,11 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from napari_ims_tumor.atomic import atomic_write
+from napari_ims_tumor.cohort.explanation import Explanation
 from napari_ims_tumor.cohort.fingerprints import file_hash
 from napari_ims_tumor.cohort.gathering import Gathered
 from napari_ims_tumor.cohort.intervals import DRAWS, LEVEL, SEED, Bootstrap
+from napari_ims_tumor.cohort.looking import relevance_facts
 from napari_ims_tumor.cohort.predictions_file import write_predictions
 from napari_ims_tumor.cohort.scoring import (
     HARD_BELOW,
@@ -25,6 +27,7 @@ from napari_ims_tumor.cohort.scoring import (
     roc_points,
 )
 from napari_ims_tumor.cohort.tallies import tally
+from napari_ims_tumor.cohort.univariate import Univariate
 from napari_ims_tumor.cohort.verdict import summary_lines, verdict
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, IntArray
@@ -58,11 +61,14 @@ class NetworkResult:
         Time of fitting and predicting.
     models
         One line of facts per fold's model.
+    looked_at
+        What moved the answers to held-out pixels; ``None`` where there were none.
     """
 
     probabilities: Float32Array
     seconds: float
     models: tuple[Facts, ...] = ()
+    looked_at: Explanation | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -93,6 +99,8 @@ class EvaluationReport:
         Facts of the model that was judged, in an external validation.
     files
         Name of a further input → its SHA-256.
+    peaks_alone
+        What each peak tells by itself.
     circumstances
         Date, versions, machine: what may differ the next time.
     """
@@ -109,6 +117,7 @@ class EvaluationReport:
     model: Facts | None = None
     files: Mapping[str, str] = field(default_factory=dict)
     circumstances: Facts = field(default_factory=dict)
+    peaks_alone: Univariate | None = None
 
     def with_files(self, **paths: Path | None) -> EvaluationReport:
         """Add hashes of further inputs: the cohort table, the model file."""
@@ -169,6 +178,9 @@ class EvaluationReport:
             "model": self.model,
             "folds": [self._fold_facts(k) for k in range(int(self.fold.max(initial=-1)) + 1)],
             **self._figures(),
+            "relevance": relevance_facts(
+                {name: found.looked_at for name, found in self.results.items()}, self.peaks_alone
+            ),
             "inputs": {
                 "slides": [record.as_dict() for record in self.gathered.records],
                 "files": dict(self.files),

@@ -26,6 +26,8 @@ MOST_PEAKS: Final = 4000
 UNEVEN: Final = 0.05
 """Neighboring steps of a sampled axis differ by less than this share, those of a peak list more."""
 FEW: Final = 8
+COARSE_DA: Final = 0.4
+"""No curve can be told from bins this wide."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -72,35 +74,38 @@ def axis_peaks(axis: MassAxis, mean: FloatArray) -> AxisPeaks:
     Parameters
     ----------
     axis
-        The bins. Where they are a list of picked peaks, each is a peak.
+        The bins. Where they are a list of picked peaks, or no peak stands out, each is a peak.
     mean
         Shape (bins,): a mean spectrum.
     """
     values = np.asarray(mean, np.float64)
     if is_peak_list(axis):
-        cells = cells_of(axis.mz, lone_reach=LONE_REACH_DA)
-        half = np.maximum(axis.mz - cells.low, cells.high - axis.mz)
-        envelopes = fold_envelopes(axis.mz, values, half)
-        return AxisPeaks(axis, axis.mz, half, np.arange(len(axis)), envelopes)
+        return _every_bin(axis, values)
     found = sorted(pick_peaks(Spectrum(axis.mz, values, "profile"), MOST_PEAKS), key=lambda p: p.mz)
-    mz = np.array([peak.mz for peak in found])
-    half = np.array([peak.window.tolerance.value for peak in found])
-    owner = _owners(axis, mz, half)
+    if not found:
+        return _every_bin(axis, values)
+    mz = frozen([peak.mz for peak in found], np.float64)
+    half = frozen([peak.window.tolerance.value for peak in found], np.float64)
     above = values - floor_of(values).level
     heights = np.array([max(above[axis.nearest(float(m))], 0.0) for m in mz])
+    return AxisPeaks(axis, mz, half, _owners(axis, mz, half), fold_envelopes(mz, heights, half))
+
+
+def _every_bin(axis: MassAxis, values: Float64Array) -> AxisPeaks:
+    cells = cells_of(axis.mz, lone_reach=LONE_REACH_DA)
+    half = np.maximum(axis.mz - cells.low, cells.high - axis.mz)
     return AxisPeaks(
-        axis,
-        frozen(mz, np.float64),
-        frozen(half, np.float64),
-        owner,
-        fold_envelopes(mz, heights, half),
+        axis, axis.mz, half, np.arange(len(axis)), fold_envelopes(axis.mz, values, half)
     )
 
 
 def is_peak_list(axis: MassAxis) -> bool:
-    """Whether the bins are picked peaks: samples lie at steps that change slowly, peaks do not."""
+    """Whether each bin is a peak of its own: picked, or as wide as isotopes lie apart.
+
+    Samples of a curve lie at small steps that change slowly.
+    """
     step = np.diff(axis.mz)
-    if step.size < FEW:
+    if step.size < FEW or float(np.median(step)) > COARSE_DA:
         return True
     change = np.abs(np.diff(step)) / np.minimum(step[1:], step[:-1])
     return float(np.median(change)) > UNEVEN
@@ -108,8 +113,6 @@ def is_peak_list(axis: MassAxis) -> bool:
 
 def _owners(axis: MassAxis, mz: Float64Array, half: Float64Array) -> IntArray:
     """Give every bin to the nearest peak, if it lies in that peak's window."""
-    if not mz.size:
-        return np.full(len(axis), -1)
     right = np.clip(np.searchsorted(mz, axis.mz), 0, mz.size - 1)
     left = np.maximum(right - 1, 0)
     nearer = np.abs(mz[left] - axis.mz) < np.abs(mz[right] - axis.mz)

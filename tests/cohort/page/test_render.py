@@ -158,3 +158,14 @@ def test_pixels_lie_where_they_were_measured(report: EvaluationReport) -> None:
     for row, column, c in zip(where.row[own], where.column[own], report.classes[own], strict=True):
         assert tuple(picture[row, column, :3]) == colors[int(c)]
     assert tuple(picture[2, 3]) == (0xB9, 0xBC, 0xC0, 255)
+
+
+def test_what_it_looks_at_is_on_the_page(report: EvaluationReport) -> None:
+    text = Page(render_page(report)).text
+    relevance = report.as_dict()["relevance"]
+    assert "What it looks at" in text
+    for row in relevance["networks"]["linear"]["peaks"][:5]:
+        assert f"{row['mz']:.4f}" in text
+        assert f"{100 * row['share']:.1f} %" in text
+    assert relevance["alone"]["words"] in " ".join(text.split())
+    assert relevance["caveats"][0] in text
