@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import struct
@@ -12,10 +13,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from napari_ims_tumor.errors import ImsTumorError, ModelFileError
-from napari_ims_tumor.model.checkpoint import METADATA_KEY, model_bytes, read_model, write_model
+from napari_ims_tumor.model.checkpoint import (
+    DIGEST,
+    METADATA_KEY,
+    model_bytes,
+    read_model,
+    write_model,
+)
 from napari_ims_tumor.model.config import NETWORKS, PLAIN, Network, NetworkConfig
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, EpochRecord, FittedModel
 from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.preparation import AS_IT_IS, Preparation
 from napari_ims_tumor.model.weight_shapes import weight_shapes
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
@@ -53,6 +61,15 @@ def with_about(content: bytes, **changes: object) -> bytes:
     return struct.pack("<Q", len(text)) + text + content[8 + length :]
 
 
+def sealed(content: bytes) -> bytes:
+    """With the digest of what it says."""
+    length = struct.unpack("<Q", content[:8])[0]
+    about = json.loads(json.loads(content[8 : 8 + length])["__metadata__"][METADATA_KEY])
+    del about[DIGEST]
+    said = json.dumps(about, sort_keys=True).encode()
+    return with_about(content, digest=hashlib.sha256(said).hexdigest()[:16])
+
+
 @pytest.mark.parametrize("network", NETWORKS)
 def test_a_model_comes_back_whole(tmp_path: Path, network: str) -> None:
     model, path = some_model(network), tmp_path / "model.safetensors"
@@ -64,6 +81,23 @@ def test_a_model_comes_back_whole(tmp_path: Path, network: str) -> None:
     values = np.random.default_rng(1).random((4, 40))
     assert np.array_equal(predict_matrix(back, values), predict_matrix(model, values))
     assert [p.name for p in tmp_path.iterdir()] == ["model.safetensors"]
+
+
+def test_what_is_done_to_spectra_comes_back_and_is_part_of_the_model(tmp_path: Path) -> None:
+    model, path = some_model("linear"), tmp_path / "model.safetensors"
+    prepared = replace(model, preparation=Preparation(5, 4))
+    write_model(path, prepared)
+    assert read_model(path).preparation == Preparation(5, 4)
+    assert prepared.model_id != model.model_id
+    values = np.random.default_rng(1).random((4, 40))
+    assert not np.array_equal(predict_matrix(prepared, values), predict_matrix(model, values))
+
+
+def test_a_file_of_the_first_version_is_the_same_model(content: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "model.safetensors"
+    path.write_bytes(sealed(with_about(content, version=1)))
+    assert read_model(path).model_id == some_model().model_id
+    assert read_model(path).preparation == AS_IT_IS
 
 
 def test_metadata_is_one_sorted_text_without_surroundings(content: bytes, tmp_path: Path) -> None:
@@ -118,6 +152,9 @@ def test_a_header_whose_length_looks_like_a_pickle_is_none(tmp_path: Path) -> No
         ({"temperature": -1}, "changed or damaged"),
         ({"temperature": 2.0}, "changed or damaged"),
         ({"blend": "x"}, "changed or damaged"),
+        ({"preparation": {"width": 5, "reach": 4}}, "changed or damaged"),
+        ({"preparation": {"width": 4, "reach": 0}}, "changed or damaged"),
+        ({"preparation": "none"}, "changed or damaged"),
         ({"history": [{"os": "system"}]}, "changed or damaged"),
         ({"card": {"held-out balanced accuracy": 0.999}}, "changed or damaged"),
     ],

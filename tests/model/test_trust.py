@@ -15,7 +15,6 @@ from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.checkpoint import FORMAT_VERSION, model_bytes, model_from_bytes
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.prediction import predict
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.trust import COMPONENTS, LIMIT, Trust
@@ -30,7 +29,7 @@ SIZE: dict[str, Any] = {"rows": 36, "columns": 60, "channels": 400, "patients": 
 def scores(model: FittedModel, values: FloatArray) -> Float32Array:
     known = model.trust.familiarity
     assert known is not None
-    return known.score(model.normalization.apply(root_of_shares(values)))
+    return known.score(model.normalization.apply(model.normalization.roots(values)))
 
 
 def spectra_of(slide: SimulatedSlide) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

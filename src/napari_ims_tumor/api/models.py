@@ -68,7 +68,7 @@ def fit(
     **options
         Fields of :class:`~napari_ims_tumor.model.config.FitConfig`: ``network`` (``"default"``,
         ``"linear"``, ``"isotopenet"``, ``"faithful"``), ``epochs``, ``seed``, ``device``,
-        ``tune``, ``time_limit_s``.
+        ``tune``, ``time_limit_s``, ``smooth``, ``align``.
 
     Returns
     -------

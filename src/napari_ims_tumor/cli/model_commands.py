@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from napari_ims_tumor.cli.numbers import add_memory_to, at_least_one, seed, share_right
 from napari_ims_tumor.cli.outputs import refuse_image_path, refuse_model_path
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 Commands = Any
 SLIDES_HELP = "only these of the cohort: rows from 1, ranges, or names, separated by commas"
 TUNE = {"all": "all", "last-blocks": "last blocks", "head": "head"}
+
+
+FIT_OPTIONS: Final = ("seed", "device", "epochs", "smooth", "align")
+"""Arguments that are fields of the config by the same names."""
 
 
 def add_to(commands: Commands) -> None:
@@ -69,6 +73,13 @@ def add_fit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--epochs", type=at_least_one, help="most passes over the labels (the network's own number)"
     )
+    _add_preparation_to(command.add_argument_group("profile spectra (by default as the network)"))
+
+
+def _add_preparation_to(group: argparse._ArgumentGroup) -> None:
+    add, both = group.add_argument, argparse.BooleanOptionalAction
+    add("--smooth", action=both, help="sum intensities over the width of a peak")
+    add("--align", action=both, help="move each spectrum to where the model's peaks lie")
 
 
 def fit_config(given: argparse.Namespace, network: str) -> FitConfig:
@@ -76,9 +87,8 @@ def fit_config(given: argparse.Namespace, network: str) -> FitConfig:
     from napari_ims_tumor.api import fit_config as config
 
     tune = TUNE[getattr(given, "tune", None) or "all"]
-    return config(
-        network=network, seed=given.seed, device=given.device, epochs=given.epochs, tune=tune
-    )
+    options = {name: getattr(given, name) for name in FIT_OPTIONS}
+    return config(network=network, tune=tune, **options)
 
 
 def _fit(given: argparse.Namespace) -> int:

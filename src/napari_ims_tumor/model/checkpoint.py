@@ -23,13 +23,15 @@ from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ImsTumorError, ModelFileError
 from napari_ims_tumor.model.config import MAX_BINS, NETWORKS, NetworkConfig
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
+from napari_ims_tumor.model.preparation import Preparation
 from napari_ims_tumor.model.seen import Seen
 from napari_ims_tumor.model.trust import TRUST_ARRAYS, Trust, trust_shapes
 from napari_ims_tumor.model.weight_shapes import VARIANCE, weight_shapes
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
 FORMAT_VERSION: Final = 2
-"""2 may hold what a model knows of its limits; files of version 1 hold none of it."""
+"""2 may hold what a model knows of its limits, and what is done to spectra before it sees them;
+files of version 1 hold neither."""
 METADATA_KEY: Final = "napari-ims-tumor"
 AXIS: Final = "axis.mz"
 DIGEST: Final = "digest"
@@ -215,9 +217,10 @@ def _model(
             card=dict(about["card"]),
             seen=Seen.from_dict(about.get("seen")),
             trust=Trust.of(own),
+            preparation=Preparation(**about.get("preparation", {})),
         )
         sound = _is_share(model.blend, network) and (temperature is None or 0 < temperature < 1e6)
-        sound = sound and about.get(DIGEST) == _digest(about)
+        sound = sound and model.preparation.is_sound and about.get(DIGEST) == _digest(about)
     except (KeyError, TypeError, ValueError):
         sound = False
     if not sound or model.model_id != about.get("model_id"):

@@ -47,6 +47,9 @@ class FitConfig:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"`` (Apple).
     time_limit_s
         The fit ends with its best model after this time; ``None`` = no limit.
+    smooth, align
+        Whether intensities are summed over a peak, and spectra moved into place, where the axis is
+        fine enough; ``None`` = as the network does: ``default`` and ``linear`` do.
     """
 
     network: Network = "default"
@@ -55,6 +58,13 @@ class FitConfig:
     seed: int = 0
     device: str = "auto"
     time_limit_s: float | None = None
+    smooth: bool | None = None
+    align: bool | None = None
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether its network answers alone, see :data:`PLAIN`."""
+        return self.network in PLAIN
 
 
 @dataclass(frozen=True, slots=True)

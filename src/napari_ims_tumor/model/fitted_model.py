@@ -16,6 +16,7 @@ from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.linear_path import LinearPath
 from napari_ims_tumor.model.normalization import InputNormalization
+from napari_ims_tumor.model.preparation import AS_IT_IS, Preparation
 from napari_ims_tumor.model.seen import Seen
 from napari_ims_tumor.model.trust import Trust
 from napari_ims_tumor.msi.arrays import Float32Array, frozen
@@ -68,6 +69,8 @@ class FittedModel:
         Marks of what it was fitted on; ``None`` where that was not kept.
     trust
         Which spectra are familiar to it, and how often it is right where it is how sure.
+    preparation
+        What is done to a spectrum before it is centered and scaled.
     """
 
     weights: Mapping[str, Float32Array]
@@ -81,6 +84,7 @@ class FittedModel:
     card: Mapping[str, CardValue] = field(default_factory=dict)
     seen: Seen | None = None
     trust: Trust = field(default_factory=Trust)
+    preparation: Preparation = AS_IT_IS
 
     def __post_init__(self) -> None:
         owned = {name: frozen(self.weights[name], np.float32) for name in sorted(self.weights)}
@@ -98,7 +102,7 @@ class FittedModel:
     @property
     def normalization(self) -> InputNormalization:
         """How raw intensities become inputs."""
-        return InputNormalization(self.weights[CENTER], self.weights[SCALE])
+        return InputNormalization(self.weights[CENTER], self.weights[SCALE], self.preparation)
 
     @property
     def linear(self) -> LinearPath:
@@ -152,6 +156,8 @@ class FittedModel:
             "class_names": list(self.class_names),
             "blend": self.blend,
             "temperature": self.temperature,
+            # Left out where nothing is done: such models keep the id they always had.
+            **({"preparation": asdict(self.preparation)} if self.preparation.facts() else {}),
         }
 
 

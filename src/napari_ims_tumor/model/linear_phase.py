@@ -16,6 +16,7 @@ from napari_ims_tumor.model.fitted_model import CardValue, FittedModel, linear_w
 from napari_ims_tumor.model.judging import calibrated
 from napari_ims_tumor.model.linear_path import LinearPath, fit_linear
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
+from napari_ims_tumor.model.preparation import SPECTRA_LOOKED_AT, Preparation
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
@@ -71,7 +72,7 @@ class LinearAnswer:
             return base.normalization
         if fold is None:
             return self.model.normalization
-        return InputNormalization.learn(self.roots, fold.training)
+        return InputNormalization.learn(self.roots, fold.training, self.model.preparation)
 
     def inputs(self, normalization: InputNormalization, rows: IntArray) -> Float32Array:
         """What a classifier is shown of some of the spectra."""
@@ -84,9 +85,11 @@ def linear_phase(
     """Fit the linear model, show it, then judge and calibrate it on held-out groups."""
     begun = EpochReport("Linear model")
     yield from run.tell(begun)
-    roots = yield from run.drive(_roots(spectra), begun, to_end=True)
+    preparation = base.preparation if base else _preparation(spectra, config)
+    roots = yield from run.drive(_roots(spectra, preparation.width), begun, to_end=True)
     assert roots is not None  # noqa: S101 - driven to its end
-    normalization = base.normalization if base else InputNormalization.learn(roots)
+    normalization = base.normalization if base else None
+    normalization = normalization or InputNormalization.learn(roots, None, preparation)
     start = _start(spectra, base)
     inputs = spectra.room.changed(roots, normalization.apply)
     linear = yield from run.drive(
@@ -157,11 +160,18 @@ def _fold_logits(
     return linear.logits(answer.inputs(normalization, fold.held_out))
 
 
-def _roots(spectra: LabelledSpectra) -> Generator[None, None, Float32Array]:
+def _preparation(spectra: LabelledSpectra, config: FitConfig) -> Preparation:
+    """What suits the axis and the labelled spectra; their labels say nothing here."""
+    rows = np.unique(np.linspace(0, len(spectra) - 1, SPECTRA_LOOKED_AT).astype(np.int64))
+    roots = root_of_shares(spectra.values[rows])
+    return Preparation.for_spectra(spectra.axis, roots).limited_to(config)
+
+
+def _roots(spectra: LabelledSpectra, width: int) -> Generator[None, None, Float32Array]:
     values = spectra.values
     roots = spectra.room.matrix(*values.shape)
     for part in pieces(*values.shape):
-        roots[part] = root_of_shares(values[part])
+        roots[part] = root_of_shares(values[part], width)
         yield
     return roots
 
@@ -180,6 +190,7 @@ def _linear_model(
 ) -> FittedModel:
     classes = len(spectra.class_names)
     facts: dict[str, CardValue] = {f"n {name}": n for name, n in spectra.counts.items()}
+    facts |= normalization.preparation.facts()
     groups = int(np.unique(spectra.groups).size)
     return FittedModel(
         weights=linear_weights(normalization, linear),
@@ -187,5 +198,6 @@ def _linear_model(
         axis=spectra.axis,
         class_names=spectra.class_names,
         annotation_revision=spectra.annotation_revision,
+        preparation=normalization.preparation,
         card={**facts, "groups": groups, "group kind": spectra.group_kind, "seed": config.seed},
     )

@@ -1,17 +1,22 @@
 """From raw intensities to what the classifier sees: total ion current, square root, center, scale.
 
-The square root makes counting noise about equal for weak and strong peaks (Poisson); centers and
-scales are learned from the labelled spectra and stored in the model.
+On a finely sampled axis intensities are summed over a peak before, and spectra moved into place
+between root and center: see :mod:`.preparation`. The square root makes counting noise about equal
+for weak and strong peaks (Poisson); centers and scales are learned from the labelled spectra and
+stored in the model.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 import numpy as np
 
+from napari_ims_tumor.model.mass_alignment import MassAlignment
+from napari_ims_tumor.model.preparation import AS_IT_IS, Preparation, sums_of_neighbors
 from napari_ims_tumor.msi.arrays import (
     BoolArray,
     Float32Array,
@@ -34,13 +39,15 @@ def has_intensity(values: FloatArray) -> BoolArray:
     return np.asarray(((values > 0) & np.isfinite(values)).any(axis=1), np.bool_)
 
 
-def root_of_shares(values: FloatArray) -> Float32Array:
+def root_of_shares(values: FloatArray, width: int = 1) -> Float32Array:
     """Square root of each intensity's share of its spectrum, times √bins.
 
     Parameters
     ----------
     values
         Shape (n, bins), raw. Negative and non-finite intensities count as 0.
+    width
+        Bins that are summed before: a model's own, see :meth:`InputNormalization.roots`.
 
     Returns
     -------
@@ -49,6 +56,7 @@ def root_of_shares(values: FloatArray) -> Float32Array:
     """
     clean = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     np.maximum(clean, 0, out=clean)
+    clean = np.asarray(sums_of_neighbors(clean, width), np.float32)
     total = clean.sum(axis=1, dtype=np.float64)
     # Each spectrum for itself: what a model sees of it is the same alone and among thousands.
     clean *= scale_factors(total, "tic", target=clean.shape[1])[:, None]
@@ -74,6 +82,14 @@ def _summed(
     return n, total
 
 
+def _no_move(roots: Float32Array) -> Float32Array:
+    return roots
+
+
+def _into_place(template: Float64Array, reach: int) -> Callable[[Float32Array], Float32Array]:
+    return MassAlignment(template.astype(np.float32), reach).aligned
+
+
 @dataclass(frozen=True, eq=False)
 class InputNormalization:
     """Center and scale of every bin.
@@ -82,33 +98,60 @@ class InputNormalization:
     ----------
     center, scale
         Shape (bins,), float32; ``scale`` > 0 everywhere.
+    preparation
+        What is done to spectra before.
     """
 
     center: Float32Array
     scale: Float32Array
+    preparation: Preparation = AS_IT_IS
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "center", frozen(self.center, np.float32))
         object.__setattr__(self, "scale", frozen(self.scale, np.float32))
 
     @classmethod
-    def learn(cls, roots: Float32Array, rows: IntArray | None = None) -> InputNormalization:
+    def learn(
+        cls,
+        roots: Float32Array,
+        rows: IntArray | None = None,
+        preparation: Preparation = AS_IT_IS,
+    ) -> InputNormalization:
         """Centers and scales of (n, bins) rooted spectra, or of some rows of them.
 
-        Empty spectra do not count.
+        Empty spectra do not count. Where spectra are moved into place, that is first where their
+        mean has its peaks, then where the mean of those moved has them.
         """
         n, total = _summed(roots, rows, lambda seen: seen)
         if not n:
             bins = roots.shape[1]
-            return cls(np.zeros(bins, np.float32), np.ones(bins, np.float32))
+            return cls(np.zeros(bins, np.float32), np.ones(bins, np.float32), preparation)
+        place: Callable[[Float32Array], Float32Array] = _no_move
+        if preparation.reach:
+            place = _into_place(total / n, preparation.reach)
+            n, total = _summed(roots, rows, place)
+            place = _into_place(total / n, preparation.reach)
         center = total / n
-        deviation = np.sqrt(_summed(roots, rows, lambda seen: (seen - center) ** 2)[1] / n)
+        deviation = np.sqrt(_summed(roots, rows, lambda seen: (place(seen) - center) ** 2)[1] / n)
         floor = SCALE_FLOOR * float(np.sqrt(np.mean(deviation**2)))
         scale = np.maximum(deviation, floor) if floor > 0 else np.ones_like(deviation)
-        return cls(center.astype(np.float32), scale.astype(np.float32))
+        return cls(center.astype(np.float32), scale.astype(np.float32), preparation)
+
+    def roots(self, values: FloatArray) -> Float32Array:
+        """Rooted shares of (n, bins) raw intensities, as :meth:`apply` expects them."""
+        return root_of_shares(values, self.preparation.width)
+
+    @cached_property
+    def _alignment(self) -> MassAlignment:
+        return MassAlignment(self.center, self.preparation.reach)
+
+    def aligned(self, roots: Float32Array) -> Float32Array:
+        """Move rooted spectra (n, bins) to where this normalization expects their peaks."""
+        return self._alignment.aligned(roots) if self.preparation.reach else roots
 
     def apply(self, roots: Float32Array) -> Float32Array:
-        """Center and scale (n, bins); an empty spectrum becomes all 0: it says nothing."""
+        """Move into place, center and scale (n, bins); an empty spectrum becomes all 0."""
+        roots = self.aligned(roots)
         inputs: Float32Array = (roots - self.center) / self.scale
         np.clip(inputs, -LIMIT, LIMIT, out=inputs)
         inputs[~roots.any(axis=1)] = 0

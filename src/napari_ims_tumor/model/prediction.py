@@ -20,7 +20,7 @@ from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.device import resolve_device, steadily
 from napari_ims_tumor.model.familiarity import unfamiliar_words
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.normalization import has_intensity, root_of_shares
+from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
 from napari_ims_tumor.model.training import network_logits
 from napari_ims_tumor.model.uncertainty import normalized_entropy, total_variation
@@ -216,7 +216,7 @@ class Predictor:
 
     def steps(self, values: FloatArray) -> Generator[None, None, Answer]:
         """Raw binned intensities (n, bins) → answer to n spectra; yields after every batch."""
-        roots = root_of_shares(values)
+        roots = self._normalization.roots(values)
         seen = self._normalization.apply(roots)
         linear = self._linear.logits(seen)
         strange = None if self._familiarity is None else self._familiarity.score(seen)

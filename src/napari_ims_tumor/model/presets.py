@@ -107,7 +107,7 @@ def inputs_of(
     themselves, at a mean of 1 per spectrum.
     """
     if network == "isotopenet":
-        shares: Float32Array = roots * roots
+        shares: Float32Array = normalization.aligned(roots) ** 2
         return shares
     return normalization.apply(roots)
 

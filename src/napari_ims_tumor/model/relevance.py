@@ -20,7 +20,6 @@ from torch import Tensor
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
 from napari_ims_tumor.model.training import network_logits, rising_memory_errors
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, frozen
@@ -118,7 +117,7 @@ class Explainer:
 
     def steps(self, values: FloatArray) -> Generator[None, None, Attributed]:
         """Raw binned intensities (n, bins) → what moved each answer; yields after every batch."""
-        roots = root_of_shares(values)
+        roots = self._normalization.roots(values)
         found, moved = self._linear(roots)
         if self._network is not None:
             share = self.model.blend
