@@ -105,11 +105,20 @@ def test_a_slide_says_how_much_of_it_is_unfamiliar(
     assert np.array_equal(values[-1], made.unfamiliarity, equal_nan=True)
 
 
-def test_a_model_without_groups_tells_nothing_and_says_so(build: Any) -> None:
-    fitted = build.fitted(build.spectra(n_groups=2), network="linear")
-    assert fitted.trust.familiarity is None
+def test_labels_of_two_patients_give_a_cautious_guess_that_finds_glass(
+    slide: SimulatedSlide, build: Any
+) -> None:
+    values, labels, patients = spectra_of(slide)
+    known = (labels > 0) & np.isin(patients, (1, 2))
+    axis = MassAxis(slide.dataset.content.mz)
+    spectra = LabelledSpectra(
+        values[known], labels[known] - 1, patients[known], axis, group_kind="region"
+    )
+    fitted = build.fitted(spectra, network="linear")
+    assert "a cautious guess: too few separate regions" in str(fitted.card["unfamiliar"])
     assert fitted.trust.answers is None
-    assert "unfamiliar spectra are not told apart" in str(fitted.card["note"])
+    assert (scores(fitted, values[patients == 0]) > 1).mean() > 0.9
+    assert (scores(fitted, values[patients > 2]) > 1).mean() < 0.05
 
 
 @pytest.mark.parametrize("network", ["default", "isotopenet"])

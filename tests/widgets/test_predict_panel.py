@@ -215,10 +215,10 @@ def test_what_is_unfamiliar_is_said_and_can_be_shown(
     panel.form["hide_unfamiliar"].value = False
     assert np.isfinite(layer.data).sum() == 79
     assert "shown all the same" in panel.withheld.text()
-    panel.form["answer"].value = "where 95 % are right"
+    panel.form["answer"].value = "95 % right"
     assert "below 0.80, from which on 95%" in panel.withheld.text()
     assert np.isfinite(layer.data).sum() < 79
-    panel.form["answer"].value = "where 99 % are right"
+    panel.form["answer"].value = "99 % right"
     assert "At no confidence" in panel.withheld.text()
     panel.form["show"].value = "unfamiliarity"
     assert "is no finding" in panel.meaning.text()

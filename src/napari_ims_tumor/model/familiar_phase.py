@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -13,6 +13,7 @@ from napari_ims_tumor.model.familiarity import (
     FALSE_ALARMS,
     MARGIN,
     Familiarity,
+    cautious_limit,
     chosen_rows,
     directions,
     limit_of,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.annotation.split import Fold
     from napari_ims_tumor.model.linear_phase import LinearAnswer
 
-TOO_FEW: Final = "unfamiliar spectra are not told apart: too few separate {kind}s"
+GUESS: Final = "a cautious guess: too few separate {kind}s to hold any out"
 SHARE: Final = "unfamiliar pixels of held-out groups"
 
 
@@ -43,21 +44,26 @@ def with_familiarity(
         if part is None:
             return answer.model
         left[fold.held_out] = part
-    limit = limit_of(left, answer.spectra.groups)
     known = None if base is None else base.trust.familiarity
-    if limit is None:
-        note = "" if known else TOO_FEW.format(kind=answer.spectra.group_kind)
-        return _with(answer.model, known).with_note(note)
-    # What the base knew stays familiar.
-    limit = limit if known is None else max(limit, known.limit)
     rows = chosen_rows(np.arange(len(answer.spectra)))
     inputs = answer.inputs(answer.model.normalization, rows)
-    found = Familiarity(directions(inputs, None if known is None else known.components), limit)
-    return _with(answer.model, found, _facts(left, limit))
+    components = None if known is None else known.components
+    facts: dict[str, CardValue] = {}
+    limit = limit_of(left, answer.spectra.groups)
+    if limit is not None:
+        facts = _facts(left, limit)
+    elif known is None:
+        facts = {"unfamiliar": GUESS.format(kind=answer.spectra.group_kind)}
+        limit = cautious_limit(inputs)
+    if limit is None:
+        return _with(answer.model, known)
+    # What the base knew stays familiar.
+    limit = limit if known is None else max(limit, known.limit)
+    return _with(answer.model, Familiarity(directions(inputs, components), limit), facts)
 
 
 def _with(
-    model: FittedModel, found: Familiarity | None, facts: dict[str, CardValue] | None = None
+    model: FittedModel, found: Familiarity | None, facts: Mapping[str, CardValue] | None = None
 ) -> FittedModel:
     trust = Trust(found, model.trust.answers)
     return replace(model, trust=trust, card={**model.card, **(facts or {})})

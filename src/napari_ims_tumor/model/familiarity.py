@@ -31,6 +31,8 @@ is made of."""
 MARGIN: Final = 1.25
 """How much above what held-out groups show the limit lies: another slide of the same tissue,
 measured with fewer ions, is noisier, and not another tissue (see docs/accuracy.md)."""
+CAUTION: Final = 2.0
+"""The same where too few groups are labelled to hold any out: rather too few called unfamiliar."""
 MOST: Final = 10.0
 """Scores are cut here: ten times the limit is as strange as fifty times."""
 MANY: Final = 0.5
@@ -136,15 +138,36 @@ def limit_of(left: FloatArray, groups: IntArray) -> float | None:
         said.
     """
     known = np.isfinite(left)
-    values, own = left[known], np.unique(groups[known], return_inverse=True)[1]
-    if np.unique(own).size < MIN_GROUPS:
+    if np.unique(groups[known]).size < MIN_GROUPS:
         return None
+    return _beyond(left[known], groups[known], MARGIN)
+
+
+def cautious_limit(inputs: Float32Array, known: Float32Array | None = None) -> float | None:
+    """A limit where no groups can be held out: what every other spectrum leaves of the rest.
+
+    Neighbors are nearly copies, so this is too low, and is lifted the more.
+
+    Parameters
+    ----------
+    inputs, known
+        As for :func:`directions`.
+    """
+    left = unexplained(inputs[1::2], directions(inputs[::2], known))
+    return _beyond(left, np.zeros(len(left), np.int64), CAUTION)
+
+
+def _beyond(left: FloatArray, groups: IntArray, factor: float) -> float | None:
+    """So many times what few pixels exceed."""
+    if not left.size:
+        return None
+    own = np.unique(groups, return_inverse=True)[1]
     # Each group counts the same: a large one must not say alone what is usual.
     weights = 1.0 / np.bincount(own)[own]
-    order = np.argsort(values, kind="stable")
+    order = np.argsort(left, kind="stable")
     share = np.cumsum(weights[order]) / weights.sum()
-    place = min(int(np.searchsorted(share, 1 - FALSE_ALARMS)), len(values) - 1)
-    limit = float(np.float32(MARGIN * values[order[place]]))
+    place = min(int(np.searchsorted(share, 1 - FALSE_ALARMS)), len(left) - 1)
+    limit = float(np.float32(factor * left[order[place]]))
     return limit if limit > 0 else None
 
 

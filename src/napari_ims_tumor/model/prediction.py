@@ -37,8 +37,8 @@ ONE_ANSWER: Final = (
     "In this model only the linear path or only the network answers: nothing can disagree."
 )
 CANNOT_TELL: Final = (
-    "This model cannot tell what is unlike its labels: they lay in too few separate strokes or "
-    "patients, or an older version fitted it."
+    "This model cannot tell what is unlike its labels: an older version fitted it, or to too few "
+    "pixels. Fit it again."
 )
 
 

@@ -30,7 +30,7 @@ from napari_ims_tumor.viewer.contrast import channel_limits, contrast_limits
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.slide_frame import SlideFrame
 from napari_ims_tumor.viewer.slide_tag import Role, SlideTag
-from napari_ims_tumor.viewer.withheld import Withholding, unclassed, uncolored
+from napari_ims_tumor.viewer.withheld import Withholding, withheld_in
 
 if TYPE_CHECKING:
     from napari.utils.colormaps import Colormap
@@ -163,7 +163,7 @@ def tumor_layer(slide: SlideState, how: Withholding = ALL_FAMILIAR) -> LayerTupl
         "opacity": OVERLAY_OPACITY,
     }
     probability = tumor_probability(_prediction(slide))
-    hidden = uncolored(_prediction(slide), how)
+    hidden = withheld_in(_prediction(slide), how)
     image = np.where(hidden, np.float32(np.nan), probability) if hidden.any() else probability
     return _image(image, SlideTag(slide.dataset, "tumor"), overlay_name(slide, "tumor"), kwargs)
 
@@ -173,7 +173,7 @@ def class_layer(
 ) -> LayerTuple:
     """Show the predicted class of every pixel, hidden at first: the probability says more."""
     values = predicted_classes(tumor_probability(_prediction(slide)), threshold, abstain)
-    values[unclassed(_prediction(slide), how)] = 0
+    values[withheld_in(_prediction(slide), how)] = 0
     kwargs = {"colormap": class_colormap(TUMOR_SCHEME), "opacity": OVERLAY_OPACITY}
     tag = SlideTag(slide.dataset, "class")
     return _labels(values, tag, overlay_name(slide, "class"), {**kwargs, "visible": False})

@@ -28,7 +28,7 @@ from napari_ims_tumor.viewer.layers import (
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.mass_readout import channel_at
 from napari_ims_tumor.viewer.slide_tag import Role, SlideTag, first_of, layers_of, tag_in
-from napari_ims_tumor.viewer.withheld import unclassed
+from napari_ims_tumor.viewer.withheld import withheld_in
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -98,7 +98,7 @@ def view_of(binding: Binding, picked: PickedSpectrum | None) -> View:
         with contextlib.suppress(ImsTumorError):
             tumor = tumor_probability(slide.prediction)
             classes = predicted_classes(tumor, overlays.threshold, overlays.abstain)
-            classes[unclassed(slide.prediction, overlays.withholding)] = 0
+            classes[withheld_in(slide.prediction, overlays.withholding)] = 0
             rule = _rule(overlays, slide.prediction)
     is_here = picked is not None and picked.slide.key == slide.key
     return View(

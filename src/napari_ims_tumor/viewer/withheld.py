@@ -1,13 +1,12 @@
 """Where a prediction is shown without its answer: unlike anything labelled, or not sure enough.
 
-The tissue shows through there in gray: wholly where a spectrum is unfamiliar, in stripes where the
-model is not sure.
+The tissue shows through there in gray.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -15,9 +14,6 @@ from napari_ims_tumor.msi.arrays import BoolArray
 
 if TYPE_CHECKING:
     from napari_ims_tumor.model.prediction import Prediction
-
-STRIPE: Final = 3
-"""Of so many pixels across a stripe pattern, one keeps its color."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +47,8 @@ def unsure_in(prediction: Prediction, how: Withholding) -> BoolArray:
     return prediction.unsure(how.accuracy)
 
 
-def uncolored(prediction: Prediction, how: Withholding) -> BoolArray:
-    """Which pixels of a probability show the tissue instead: shape (*image_shape)."""
-    unsure = unsure_in(prediction, how)
-    rows, columns = np.indices(unsure.shape[-2:], np.int32)
-    striped = unsure & ((rows + columns) % STRIPE != 0)
-    return np.asarray(unfamiliar_in(prediction, how) | striped, np.bool_)
-
-
-def unclassed(prediction: Prediction, how: Withholding) -> BoolArray:
-    """Which pixels get no class: shape (*image_shape)."""
+def withheld_in(prediction: Prediction, how: Withholding) -> BoolArray:
+    """Which pixels show the tissue instead of an answer: shape (*image_shape)."""
     return unfamiliar_in(prediction, how) | unsure_in(prediction, how)
 
 
@@ -72,5 +60,5 @@ def withheld_words(prediction: Prediction, how: Withholding) -> str:
         said.append(f"{prediction.unfamiliar_words[:-1]} ({shown}).")
     if how.accuracy is not None:
         reason = prediction.why_no_abstention(how.accuracy)
-        said.append(reason or f"{prediction.unsure_words(how.accuracy)[:-1]} (striped).")
+        said.append(reason or f"{prediction.unsure_words(how.accuracy)[:-1]} (shown in gray).")
     return "\n".join(said)

@@ -72,10 +72,7 @@ MEANINGS: Final[dict[Role, str]] = {
         "matrix, or tissue that nobody has labelled."
     ),
 }
-Answered = Literal[
-    "every pixel", "where 90 % are right", "where 95 % are right", "where 98 % are right",
-    "where 99 % are right",
-]  # fmt: skip
+Answered = Literal["every pixel", "90 % right", "95 % right", "98 % right", "99 % right"]
 ACCURACIES: Final[Mapping[float | None, Answered]] = dict(
     zip((None, 0.9, 0.95, 0.98, 0.99), get_args(Answered), strict=True)
 )
@@ -98,7 +95,7 @@ class OverlayForm:
     threshold
         A pixel counts as tumor from this probability on.
     answer
-        Stripes where the model is not sure enough, so that of the other answers this many are right
+        Gray where the model is not sure enough, so that of the other answers this many are right
         on held-out groups.
     hide_unfamiliar
         Gray where a spectrum is unlike anything that was labelled: its answer is no finding.
@@ -131,7 +128,12 @@ class PredictPanel(Section):
         self.scale.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.meaning = text_line("predict_meaning")
         choices = [(words, role) for role, words in SHOWN.items()]
-        self.form = form_for(OverlayForm, {"show": {"choices": choices}})
+        options: dict[str, dict[str, Any]] = {
+            "show": {"choices": choices}, "hide_unfamiliar": {"label": "hide"},
+        }  # fmt: skip
+        self.form = form_for(OverlayForm, options)
+        hide: Any = self.form["hide_unfamiliar"]
+        hide.native.setText("unfamiliar pixels")
         self.next = QPushButton("Go to the most uncertain place")
         self.next.setObjectName("predict_next")
         self.next.setToolTip(
