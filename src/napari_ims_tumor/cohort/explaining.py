@@ -190,6 +190,8 @@ def _predicted(
     prediction = yield from predict(model, dataset, device)
     planes = np.nan_to_num(prediction.probabilities, nan=-1.0)
     inside = (planes.argmax(axis=0) == model.class_names.index(name)) & dataset.pixels.measured
+    # What is unlike anything labelled has no answer that could be explained.
+    inside &= ~prediction.unfamiliar
     return np.sort(dataset.pixels.lookup[inside])
 
 
