@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
+from napari_ims_tumor.cohort.neighbors import answers_with_neighbors
 
 from classifying.changes import with_changed_copies
 from classifying.plain import PLAIN_MODELS, fit_plain
@@ -44,8 +45,9 @@ class Answered:
         Of the fit with its tuning, and of the prediction.
     setting
         What was chosen inside the training side.
-    on_the_way
-        What models of other names said, which this one was before it was complete.
+    besides
+        (model, treatment) → what else the same fit gives: a long fit was the usual one on its
+        way, and a model of ours answers with neighbors and without.
     """
 
     probabilities: dict[str, np.ndarray]
@@ -53,7 +55,7 @@ class Answered:
     fit_seconds: float
     spectra_per_s: float
     setting: str
-    on_the_way: Mapping[str, Answered] = field(default_factory=dict)
+    besides: Mapping[tuple[str, Treatment], Answered] = field(default_factory=dict)
 
 
 Learner: TypeAlias = Callable[[Problem, Treatment, int], Answered]
@@ -63,8 +65,9 @@ def learner(name: str) -> Learner:
     """The model of this name."""
     if name == MAJORITY:
         return _majority
-    if name in NETWORKS:
-        return lambda problem, treatment, seed: _ours(name, problem, treatment, seed)
+    for network in NETWORKS:
+        if name == network:
+            return lambda problem, treatment, seed: _ours(network, problem, treatment, seed)
     if name in PLAIN_MODELS:
         return lambda problem, _treatment, seed: _plain(name, problem, seed)
     bare = name.removesuffix(AUGMENTED)
@@ -85,7 +88,7 @@ def all_models() -> list[str]:
 
 def treatments_of(name: str) -> tuple[Treatment, ...]:
     """How a model can look at a pixel before answers are smoothed."""
-    alone = name in (MAJORITY, *NETWORKS, *PLAIN_MODELS) or name.endswith(AUGMENTED)
+    alone = name in (MAJORITY, *PLAIN_MODELS) or name.endswith(AUGMENTED)
     return ("pixel",) if alone else TREATMENTS
 
 
@@ -102,24 +105,40 @@ def _majority(problem: Problem, _treatment: Treatment, _seed: int) -> Answered:
     return Answered(same, same, 0.0, float("nan"), "")
 
 
-def _ours(network: Network | str, problem: Problem, treatment: Treatment, seed: int) -> Answered:
-    """A fit as the product makes it, its own choices, calibration and all."""
-    if treatment != "pixel":
-        raise SystemExit(f"{network} has no treatment {treatment}")
-    config = FitConfig(network, seed=seed, device="cpu")  # type: ignore[arg-type]
+def _ours(network: Network, problem: Problem, treatment: Treatment, seed: int) -> Answered:
+    """A fit as the product makes it, its own choices, calibration and neighbors and all."""
     begun = time.monotonic()
-    model = run_inline(fit(problem.spectra, config))
+    model = run_inline(fit(problem.spectra, FitConfig(network, seed=seed, device="cpu")))
     seconds = time.monotonic() - begun
-    held_out = problem.cohort.spectra.take(problem.held_out).values
-    begun = time.monotonic()
-    found = {
-        name: predict_matrix(model, change(held_out), "cpu")
+    held_out = problem.cohort.spectra.take(problem.held_out)
+    asked = {
+        name: replace(held_out, values=change(held_out.values))
         for name, change in problem.changes.items()
     }
-    speed = len(held_out) * len(found) / (time.monotonic() - begun)
-    heat = model.temperature or 1.0
-    raw = {name: softmax(heat * np.log(np.clip(p, 1e-7, 1))) for name, p in found.items()}
-    return Answered(found, raw, seconds, speed, f"share of the CNN {model.blend:g}")
+    begun = time.monotonic()
+    alone = {name: predict_matrix(model, s.values, "cpu") for name, s in asked.items()}
+    speed = len(held_out) * len(asked) / (time.monotonic() - begun)
+    together = {
+        name: answers_with_neighbors(model, spectra, alone[name]) for name, spectra in asked.items()
+    }
+    chosen = f"share of the CNN {model.blend:g}"
+    asks = "" if model.neighbor_temperature is None else ", neighbors asked"
+    answered: dict[Treatment, Answered] = {
+        "pixel": Answered(alone, _heated(alone, model.temperature), seconds, speed, chosen),
+        "neighborhood": Answered(
+            together, _heated(together, model.neighbor_temperature), seconds, speed, chosen + asks
+        ),
+    }
+    besides = {(str(network), name): a for name, a in answered.items() if name != treatment}
+    return replace(answered[treatment], besides=besides)
+
+
+def _heated(
+    probabilities: dict[str, np.ndarray], temperature: float | None
+) -> dict[str, np.ndarray]:
+    """Probabilities as they were before the temperature."""
+    heat = temperature or 1.0
+    return {name: softmax(heat * np.log(np.clip(p, 1e-12, 1))) for name, p in probabilities.items()}
 
 
 def _plain(name: str, problem: Problem, seed: int) -> Answered:
@@ -140,7 +159,9 @@ def _plain(name: str, problem: Problem, seed: int) -> Answered:
         speed = len(held_out) * len(found) / took
         made[reached] = Answered(found, found, asked - begun, speed, "")
         begun += took
-    return replace(made.pop(name), on_the_way=made)
+    besides: dict[tuple[str, Treatment], Answered]
+    besides = {(n, "pixel"): answered for n, answered in made.items() if n != name}
+    return replace(made[name], besides=besides)
 
 
 def _rival(

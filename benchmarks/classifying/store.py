@@ -144,7 +144,8 @@ def code_of(model: str) -> str:
         parts = ("isotopenet.py", "faithful.py", "bin_conv.py", "network.py", "normalization.py")
         files += [HERE / "plain.py", *(MODEL / part for part in parts)]
     elif model in ("linear", "default"):
-        files += sorted(MODEL.glob("*.py"))
+        parts = ("cohort/neighbors.py", "msi/neighbors.py")
+        files += [*sorted(MODEL.glob("*.py")), *(MODEL.parent / part for part in parts)]
     else:
         files += [HERE / "rivals.py", MODEL / "normalization.py"]
     digest = hashlib.sha256()

@@ -153,31 +153,38 @@ def _real(asked: Asked) -> Cohort:
     return load(asked.source)
 
 
-def units(name: str, asked: Asked) -> Iterator[tuple[Unit, Problem]]:
-    """Every fit of a suite, cheap models first within a part."""
+def fits(name: str, asked: Asked) -> Iterator[tuple[list[Unit], Problem]]:
+    """What a suite asks, a model and seed at a time: its answers with every treatment."""
     suite = SUITES[name]
     for problem in suite.problems(asked):
         for model in asked.models or suite.models:
-            for treatment in (t for t in treatments_of(model) if t in suite.treatments):
-                several = is_seeded(model) and suite.network_seeds
-                for seed in range(asked.seeds if several else 1):
-                    data = problem.cohort.name
-                    unit = Unit(name, data, problem.split, problem.fold, model, treatment, seed)
-                    yield unit, problem
+            treatments = [t for t in treatments_of(model) if t in suite.treatments]
+            several = is_seeded(model) and suite.network_seeds
+            for seed in range(asked.seeds if several else 1):
+                place = (name, problem.cohort.name, problem.split, problem.fold)
+                yield [Unit(*place, model, t, seed) for t in treatments], problem
 
 
 def run(name: str, asked: Asked, store: Store, shard: tuple[int, int] = (0, 1)) -> None:
-    """Make every fit of a suite that is not there yet."""
+    """Make every answer of a suite that is not there yet."""
     print(f"\n{name}: {SUITES[name].about}", flush=True)
-    for number, (unit, problem) in enumerate(units(name, asked)):
-        if number % shard[1] != shard[0] or store.has(unit, problem.cohort.mark):
+    for number, (units, problem) in enumerate(fits(name, asked)):
+        if number % shard[1] != shard[0]:
             continue
-        begun = time.monotonic()
-        found = learner(unit.model)(problem, unit.treatment, unit.seed)
-        for model, other in {**found.on_the_way, unit.model: found}.items():
-            store.keep(replace(unit, model=model), problem, other)
-        print(
-            f"  {unit.data}, {unit.split}, part {unit.fold}: {unit.model}, {unit.treatment}, "
-            f"seed {unit.seed}: {time.monotonic() - begun:.1f} s  {found.setting}",
-            flush=True,
-        )
+        for unit in units:
+            # One fit may have given the answers of the next unit, too.
+            if not store.has(unit, problem.cohort.mark):
+                _fit(unit, problem, store)
+
+
+def _fit(unit: Unit, problem: Problem, store: Store) -> None:
+    begun = time.monotonic()
+    found = learner(unit.model)(problem, unit.treatment, unit.seed)
+    for (model, treatment), other in found.besides.items():
+        store.keep(replace(unit, model=model, treatment=treatment), problem, other)
+    store.keep(unit, problem, found)
+    print(
+        f"  {unit.data}, {unit.split}, part {unit.fold}: {unit.model}, {unit.treatment}, "
+        f"seed {unit.seed}: {time.monotonic() - begun:.1f} s  {found.setting}",
+        flush=True,
+    )

@@ -185,8 +185,8 @@ def test_a_long_fit_gives_the_usual_one_on_its_way(
     monkeypatch.setattr(plain, "RECIPES", short)
     problem = next(assignments(tiny, 0))
     long, usual = (learner(n)(problem, "pixel", 0) for n in ("isotopenet x4", "isotopenet"))
-    assert list(long.on_the_way) == ["isotopenet"]
-    found = long.on_the_way["isotopenet"].probabilities[""]
+    assert list(long.besides) == [("isotopenet", "pixel")]
+    found = long.besides["isotopenet", "pixel"].probabilities[""]
     np.testing.assert_array_equal(found, usual.probabilities[""])
     assert (found != long.probabilities[""]).any()
 
@@ -237,7 +237,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFi
         run_suite("tiny", ASKED, Store(tmp_path, f"{shard + 1}/2"), (shard, 2))
     lines = sorted(tmp_path.glob("answers*.jsonl"))
     assert len(lines) == 2
-    assert len(runs_of(Store(tmp_path).all())) == 3
+    assert len(runs_of(Store(tmp_path).all())) == 4
     capsys.readouterr()
     run_suite("tiny", ASKED, Store(tmp_path))
     assert "part" not in capsys.readouterr().out
@@ -245,7 +245,7 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFi
     next(iter(tmp_path.glob("*.npz"))).unlink()
     run_suite("tiny", ASKED, Store(tmp_path))
     assert 1 <= capsys.readouterr().out.count("part") <= 2
-    assert len(runs_of(Store(tmp_path).all())) == 3
+    assert len(runs_of(Store(tmp_path).all())) == 4
 
 
 def test_answers_of_other_code_do_not_count(results: Path, monkeypatch) -> None:
