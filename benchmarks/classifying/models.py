@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, TypeAlias
 
 import numpy as np
-from napari_ims_tumor.cohort.neighbors import answers_with_neighbors
 
 from classifying.changes import with_changed_copies
 from classifying.plain import PLAIN_MODELS, fit_plain
@@ -21,14 +20,19 @@ from classifying.rivals import RIVALS, SEEDED, Forest, Rival, answer
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.config import FitConfig, Network
+from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.preparation import AS_IT_IS, SPECTRA_LOOKED_AT, Preparation
+from napari_ims_tumor.model.samples import LabelledSpectra
 
 Treatment = Literal["pixel", "neighborhood"]
 TREATMENTS: tuple[Treatment, ...] = ("pixel", "neighborhood")
 AUGMENTED = " + shifts"
 """After a rival's name: it also learns from shifted and bent copies."""
+ALIGNED = " + alignment"
+"""After a rival's name: it sees spectra summed over peaks and moved into place, as ours do."""
 MAJORITY = "majority"
 NETWORKS: tuple[Network, ...] = ("linear", "default")
 
@@ -70,13 +74,15 @@ def learner(name: str) -> Learner:
             return lambda problem, treatment, seed: _ours(network, problem, treatment, seed)
     if name in PLAIN_MODELS:
         return lambda problem, _treatment, seed: _plain(name, problem, seed)
-    bare = name.removesuffix(AUGMENTED)
+    bare = name.removesuffix(AUGMENTED).removesuffix(ALIGNED)
     if bare not in RIVALS:
         raise SystemExit(f"no model is called {name}: use {', '.join(all_models())}")
 
     def learn(problem: Problem, treatment: Treatment, seed: int) -> Answered:
         rival: Rival = Forest(seed) if bare in SEEDED else RIVALS[bare]()
-        return _rival(rival, problem, treatment, seed if name != bare else None)
+        if name.endswith(AUGMENTED):
+            return _rival(rival, problem, treatment, augment_seed=seed)
+        return _rival(rival, problem, treatment, align=name.endswith(ALIGNED))
 
     return learn
 
@@ -88,7 +94,7 @@ def all_models() -> list[str]:
 
 def treatments_of(name: str) -> tuple[Treatment, ...]:
     """How a model can look at a pixel before answers are smoothed."""
-    alone = name in (MAJORITY, *PLAIN_MODELS) or name.endswith(AUGMENTED)
+    alone = name in (MAJORITY, *PLAIN_MODELS) or name.endswith((AUGMENTED, ALIGNED))
     return ("pixel",) if alone else TREATMENTS
 
 
@@ -118,19 +124,25 @@ def _ours(network: Network, problem: Problem, treatment: Treatment, seed: int) -
     begun = time.monotonic()
     alone = {name: predict_matrix(model, s.values, "cpu") for name, s in asked.items()}
     speed = len(held_out) * len(asked) / (time.monotonic() - begun)
-    together = {
-        name: answers_with_neighbors(model, spectra, alone[name]) for name, spectra in asked.items()
-    }
+    heat = getattr(model, "neighbor_temperature", None)
+    together = {name: _with_neighbors(model, s, alone[name]) for name, s in asked.items()}
     chosen = f"share of the CNN {model.blend:g}"
-    asks = "" if model.neighbor_temperature is None else ", neighbors asked"
+    asks = "" if heat is None else ", neighbors asked"
     answered: dict[Treatment, Answered] = {
         "pixel": Answered(alone, _heated(alone, model.temperature), seconds, speed, chosen),
-        "neighborhood": Answered(
-            together, _heated(together, model.neighbor_temperature), seconds, speed, chosen + asks
-        ),
+        "neighborhood": Answered(together, _heated(together, heat), seconds, speed, chosen + asks),
     }
     besides = {(str(network), name): a for name, a in answered.items() if name != treatment}
     return replace(answered[treatment], besides=besides)
+
+
+def _with_neighbors(model: FittedModel, spectra: LabelledSpectra, alone: np.ndarray) -> np.ndarray:
+    """The program's own answer with neighbors; the answers alone where it does not ask them."""
+    if getattr(model, "neighbor_temperature", None) is None:
+        return alone
+    from napari_ims_tumor.cohort.neighbors import answers_with_neighbors
+
+    return np.asarray(answers_with_neighbors(model, spectra, alone))
 
 
 def _heated(
@@ -165,22 +177,28 @@ def _plain(name: str, problem: Problem, seed: int) -> Answered:
 
 
 def _rival(
-    rival: Rival, problem: Problem, treatment: Treatment, augment_seed: int | None
-) -> Answered:
+    rival: Rival, problem: Problem, treatment: Treatment,
+    augment_seed: int | None = None, align: bool = False,
+) -> Answered:  # fmt: skip
     spectra = problem.spectra
     values, classes, groups = problem.cohort.spectra.values, spectra.classes, spectra.groups
     rows = problem.training
     begun = time.monotonic()
+    preparation = AS_IT_IS
+    if align:
+        seen = root_of_shares(spectra.values[:SPECTRA_LOOKED_AT])
+        preparation = Preparation.for_spectra(spectra.axis, seen)
+    width = preparation.width
     if augment_seed is None:
-        roots = _described(problem, root_of_shares(values), rows, treatment)
+        roots = _described(problem, root_of_shares(values, width), rows, treatment)
     else:
         roots = root_of_shares(with_changed_copies(values[rows], augment_seed))
         times = len(roots) // len(rows)
         classes, groups = np.tile(classes, times), np.tile(groups, times)
-    normalization = InputNormalization.learn(roots)
+    normalization = InputNormalization.learn(roots, None, preparation)
     asked = [
         normalization.apply(
-            _described(problem, root_of_shares(change(values)), problem.held_out, treatment)
+            _described(problem, root_of_shares(change(values), width), problem.held_out, treatment)
         )
         for change in problem.changes.values()
     ]

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from classifying.changes import SHIFTS
 from classifying.figures import SMOOTHED, VIEWS, Judged, Run
-from classifying.models import AUGMENTED
+from classifying.models import ALIGNED, AUGMENTED
 from classifying.tables import best_linear, change_curves, few_label_means
 
 COLORS = {
@@ -102,7 +102,7 @@ def few_labels(runs: Sequence[Run], path: Path, view: str = "pixel") -> None:
 
 
 def shifts(runs: Sequence[Run], path: Path) -> None:
-    """Balanced accuracy over the mass shift; dashed: rivals fitted with shifted copies."""
+    """Balanced accuracy over the mass shift; rivals dashed with copies, dotted aligned."""
     curves = change_curves(runs)
     if not curves:
         return
@@ -110,7 +110,7 @@ def shifts(runs: Sequence[Run], path: Path) -> None:
     bins = sorted((*SHIFTS, 0))
     for model, found in curves.items():
         scores = [found[f"shift {b:+d}" if b else ""] for b in bins]
-        dashed = "--" if model.endswith(AUGMENTED) else "-"
+        dashed = "--" if model.endswith(AUGMENTED) else ":" if model.endswith(ALIGNED) else "-"
         axes.plot(bins, scores, "o" + dashed, color=_color(model), label=model, markersize=4)
     axes.set_xlabel("mass shift of the spectra to answer, bins")
     axes.set_ylabel("balanced accuracy")
@@ -127,7 +127,7 @@ def _ends(judged: Judged, model: str, view: str) -> tuple[float, float]:
 
 
 def _color(model: str) -> str:
-    return COLORS.get(model.removesuffix(AUGMENTED), "#444444")
+    return COLORS.get(model.split(" + ", maxsplit=1)[0], "#444444")
 
 
 def _figure(width: float, height: float) -> tuple[Figure, Axes]:

@@ -139,15 +139,18 @@ class Store:
 @cache
 def code_of(model: str) -> str:
     """Mark of the code that a model's answers depend on."""
+    parts: tuple[str, ...]
     files = [HERE / "problems.py", HERE / "neighbors.py", HERE / "changes.py"]
     if model in PLAIN_MODELS:
         parts = ("isotopenet.py", "faithful.py", "bin_conv.py", "network.py", "normalization.py")
         files += [HERE / "plain.py", *(MODEL / part for part in parts)]
     elif model in ("linear", "default"):
         parts = ("cohort/neighbors.py", "msi/neighbors.py")
-        files += [*sorted(MODEL.glob("*.py")), *(MODEL.parent / part for part in parts)]
+        files += sorted(MODEL.glob("*.py"))
+        files += [path for part in parts if (path := MODEL.parent / part).exists()]
     else:
-        files += [HERE / "rivals.py", MODEL / "normalization.py"]
+        parts = ("normalization.py", "preparation.py", "mass_alignment.py")
+        files += [HERE / "rivals.py", *(MODEL / part for part in parts)]
     digest = hashlib.sha256()
     for file in files:
         digest.update(file.read_bytes())

@@ -10,6 +10,7 @@ from pathlib import Path
 from classifying.changes import all_changes
 from classifying.cohorts import Cohort, load, simulated
 from classifying.models import (
+    ALIGNED,
     AUGMENTED,
     MAJORITY,
     TREATMENTS,
@@ -130,7 +131,8 @@ SUITES: dict[str, Suite] = {
     "sixty": Suite("60 pixels on 6 groups", "2 min", ("linear", "default"), _sixty),
     "shift": Suite("spectra shifted and bent after the fit, 12,000 simulated bins", "30 min",
                    ("linear", "default", *LINEAR_RIVALS[:2], "random forest",
-                    *(name + AUGMENTED for name in (*LINEAR_RIVALS[:2], "random forest"))),
+                    *(name + AUGMENTED for name in (*LINEAR_RIVALS[:2], "random forest")),
+                    *(name + ALIGNED for name in LINEAR_RIVALS[:2])),
                    _shift, ("pixel",)),
     "gate": Suite("two distant peaks decide together, simulated", "20 min, isotopenet 60",
                   ("linear", "default", TWIN, "isotopenet"), _gate, ("pixel",),

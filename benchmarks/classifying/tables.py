@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from classifying.figures import SMOOTHED, VIEWS, Judged, Run
-from classifying.models import AUGMENTED, MAJORITY
+from classifying.models import ALIGNED, AUGMENTED, MAJORITY
 from classifying.rivals import LINEAR_RIVALS
 from napari_ims_tumor.cohort.intervals import Interval, interval_of
 
@@ -189,7 +189,7 @@ def change_curves(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
         for name in run.parts[0].changes:
             score = run.figures("pixel", name)["balanced accuracy"]
             sums.setdefault(run.unit.model, {}).setdefault(name, []).append(score)
-    order = sorted(sums, key=lambda name: name.endswith(AUGMENTED))
+    order = sorted(sums, key=lambda name: (name.endswith(ALIGNED), name.endswith(AUGMENTED)))
     return {m: {name: float(np.mean(v)) for name, v in sums[m].items()} for m in order}
 
 

@@ -14,8 +14,8 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from classifying import changes, plain, plots, suites, tables, writing
-from classifying.cohorts import FAR, Cohort, simulated
+from classifying import changes, plain, plots, tables, writing
+from classifying.cohorts import FAR, SIMULATED, Cohort, simulated
 from classifying.figures import Judged, Run, runs_of
 from classifying.models import MAJORITY, learner
 from classifying.neighbors import mean_of_neighbors
@@ -158,6 +158,22 @@ def test_rivals_find_what_is_there(name: str, tiny: Cohort) -> None:
     assert balanced_accuracy_score(tiny.truth[problem.held_out], found.argmax(axis=1)) > 0.85
 
 
+def test_an_aligned_rival_forgives_a_shift(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where bins are samples of a curve; on the coarse axis of the tiny cohort nothing is moved."""
+    monkeypatch.setitem(SIMULATED, "fine", {**SIMULATED["tiny"], "channels": 800})
+    fine = simulated("fine")
+    changed = {"": lambda v: v, "shift +3": changes.shifted(3)}
+    problem = replace(next(assignments(fine, 0)), changes=changed)
+    y = fine.truth[problem.held_out]
+    lost = []
+    for name in ("PLS-DA", "PLS-DA + alignment"):
+        found = learner(name)(problem, "pixel", 0).probabilities
+        scores = [balanced_accuracy_score(y, found[c].argmax(axis=1)) for c in changed]
+        lost.append(scores[0] - scores[1])
+    assert lost[0] > 0.2
+    assert lost[1] < 0.05
+
+
 def test_the_majority_is_one_answer_for_all(tiny: Cohort) -> None:
     found = learner(MAJORITY)(next(assignments(tiny, 0)), "pixel", 0).probabilities[""]
     assert np.unique(found, axis=0).shape == (1, 2)
@@ -222,7 +238,7 @@ def test_distance_to_the_border_is_counted_in_pixels(tiny: Cohort) -> None:
 
 def test_wrong_labels_are_scored_by_the_truth(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(
-        suites.simulated.__globals__["SIMULATED"],
+        SIMULATED,
         "noisy",
         {"rows": 24, "columns": 40, "channels": 60, "slides": 2, "label_noise": 0.2},
     )
