@@ -19,7 +19,7 @@ class LabelClass:
     Attributes
     ----------
     value
-        Its number in label images, 1 to 255; 0 always means unlabelled.
+        Its number in label images, 1 to 127; 0 always means unlabelled.
     name
         As shown to the user.
     color

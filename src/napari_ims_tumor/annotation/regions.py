@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ from skimage.measure import label as connected_components
 
 from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.msi.arrays import BoolArray, IntArray, frozen
+
+ROUGHLY: Final = 128
+"""Added to a class value: the pixel lies in a region that is roughly of this class."""
 
 GroupKind = Literal["stroke", "region", "group"]
 
@@ -81,7 +84,18 @@ def annotation_groups(labels: NDArray[Any], measured: BoolArray) -> AnnotationGr
     regions = np.where(seen > 0, tissue_regions(measured), 0)
     if np.unique(regions[regions > 0]).size > 1:
         return AnnotationGroups(regions, "region")
-    return AnnotationGroups(strokes(seen), "stroke")
+    return AnnotationGroups(_strokes_and_what_they_lie_in(seen), "stroke")
+
+
+def _strokes_and_what_they_lie_in(seen: NDArray[Any]) -> IntArray:
+    """Number strokes; those that touch a roughly labelled region are one with it."""
+    rough = seen > ROUGHLY
+    if not rough.any():
+        return strokes(seen)
+    pieces = connected_pieces(seen > 0)
+    with_region = np.isin(pieces, np.unique(pieces[rough])) & (seen > 0)
+    apart = strokes(np.where(with_region, 0, seen))
+    return np.where(with_region, pieces + int(apart.max(initial=0)), apart)
 
 
 def _components(values: IntArray) -> IntArray:

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from napari_ims_tumor.annotation.split import Fold, grouped_folds
+from napari_ims_tumor.annotation.split import Fold
 from napari_ims_tumor.cohort.circumstances import circumstances
 from napari_ims_tumor.cohort.gathering import Gathered, gather
 from napari_ims_tumor.cohort.looking import Looking, peaks_alone
@@ -20,6 +20,7 @@ from napari_ims_tumor.model.config import NETWORKS, FitConfig, Network
 from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
+from napari_ims_tumor.model.honest_folds import pixel_folds
 from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
 from napari_ims_tumor.msi.matrix_room import pieces
@@ -78,9 +79,8 @@ def cross_validate(
     if reason is not None:
         raise FitRefused(reason)
     if permute_labels is not None:
-        order = np.random.default_rng(permute_labels).permutation(len(spectra))
-        spectra = replace(spectra, classes=spectra.classes[order])
-    validation = grouped_folds(spectra.classes, spectra.groups, n_folds, spectra.group_kind)
+        spectra = permuted(spectra, np.random.default_rng(permute_labels))
+    validation = pixel_folds(spectra, n_folds)
     results: dict[str, NetworkResult] = {}
     for network in networks:
         chosen = replace(config, network=network)
@@ -102,6 +102,19 @@ def cross_validate(
         circumstances=circumstances(config.device),
         peaks_alone=alone,
     )
+
+
+def permuted(spectra: LabelledSpectra, rng: np.random.Generator) -> LabelledSpectra:
+    """Shuffle the labels among the pixels labelled by hand, and among whole regions."""
+    by_hand, classes = np.flatnonzero(spectra.by_hand), np.array(spectra.classes)
+    classes[by_hand] = classes[by_hand[rng.permutation(by_hand.size)]]
+    if spectra.regions is None:
+        return replace(spectra, classes=classes)
+    rough = spectra.regions >= 0
+    _, first, own = np.unique(spectra.regions[rough], return_index=True, return_inverse=True)
+    of_region = classes[rough][first]
+    classes[rough] = rng.permutation(of_region)[own.reshape(-1)]
+    return replace(spectra, classes=classes)
 
 
 def _options(config: FitConfig) -> Facts:

@@ -12,8 +12,14 @@ import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.annotation.regions import GroupKind, annotation_groups
+from napari_ims_tumor.annotation.whole_regions import evenly_fewer, region_numbers
 from napari_ims_tumor.cohort.fingerprints import SlideRecord, slide_record
 from napari_ims_tumor.cohort.naming import WholeSlide, distinct_names, group_names
+from napari_ims_tumor.cohort.region_numbers import (
+    PIXELS_OF_A_REGION,
+    numbered_through,
+    within_groups,
+)
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError, LabelsError
 from napari_ims_tumor.io.annotation_file import read_groups, read_labels
@@ -83,6 +89,7 @@ class _Labelled:
     dataset: MsiDataset
     indices: IntArray
     classes: IntArray
+    regions: IntArray
     groups: tuple[Hashable, ...]
     kind: GroupKind
     class_names: tuple[str, ...]
@@ -148,19 +155,22 @@ def _labelled(found: tuple[CohortSlide, MsiDataset], name: str, alone: bool) -> 
     annotation, notices = _labels(slide.labels, dataset)
     image = annotation.labels
     inside = (image > 0) & dataset.pixels.measured
-    values = image[inside]
+    values = annotation.classes[inside]
     plane_of = {value: plane for plane, value in enumerate(annotation.scheme.values)}
     classes = np.array([plane_of[int(value)] for value in values], np.int64)
     groups, kind = _groups(slide, dataset, annotation, alone)
     record = slide_record(slide, dataset, name)
     if groups is None:
         groups = (WholeSlide(_identity(dataset, record), name),) * int(inside.sum())
+    regions = within_groups(region_numbers(image, dataset.pixels.measured)[inside], groups)
+    chosen = np.flatnonzero(evenly_fewer(regions, PIXELS_OF_A_REGION))
     return _Labelled(
         name=name,
         dataset=dataset,
-        indices=dataset.pixels.lookup[inside],
-        classes=classes,
-        groups=groups,
+        indices=dataset.pixels.lookup[inside][chosen],
+        classes=classes[chosen],
+        regions=regions[chosen],
+        groups=tuple(groups[at] for at in chosen),
         kind=kind,
         class_names=annotation.scheme.names,
         notices=tuple(f"{name}: {notice}" for notice in notices),
@@ -259,6 +269,7 @@ def _joined(
         group_kind=kind,
         annotation_revision=max(part.revision for part in parts),
         room=room,
+        regions=numbered_through([part.regions for part in parts]),
     )
     grids = [(part.dataset.pixels, part.indices) for part in parts]
     return Gathered(

@@ -16,6 +16,8 @@ POSITIONS: Final = 128
 """The stem folds bins together only as far as at least this many positions remain."""
 MOST_STRIDE: Final = 8
 """And never more than 8 bins: 16 channels are more numbers than came in, so none is lost."""
+REGION_SHARE: Final = 0.3
+"""Least share of a roughly labelled region that is of its class."""
 
 USUAL_ACCURACY: Final = 0.95
 """Share of right answers that abstaining aims at, unless another is asked for."""
@@ -50,6 +52,9 @@ class FitConfig:
     smooth, align
         Whether intensities are summed over a peak, and spectra moved into place, where the axis is
         fine enough; ``None`` = as the network does: ``default`` and ``linear`` do.
+    region_share
+        What "roughly" stands for at the least: this share of a region that was labelled as a whole
+        is of its class, 0 to 1. Healthy regions are healthy throughout.
     """
 
     network: Network = "default"
@@ -60,6 +65,7 @@ class FitConfig:
     time_limit_s: float | None = None
     smooth: bool | None = None
     align: bool | None = None
+    region_share: float = REGION_SHARE
 
     @property
     def is_plain(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.model.quasi_newton import minimize
-from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray, frozen
+from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, IntArray, frozen
 
 BIAS_PRECISION: Final = 1e-3
 """Per pixel, without a base: almost nothing, only there to make the minimum unique."""
@@ -56,18 +56,33 @@ class LinearPath:
 
 def class_weights(classes: IntArray, n_classes: int) -> Float64Array:
     """Weight of every pixel so that each class counts the same; mean 1 over present classes."""
-    counts = np.bincount(classes, minlength=n_classes).astype(np.float64)
-    present = np.count_nonzero(counts)
-    share = classes.size / (present * np.maximum(counts, 1))
-    weights: Float64Array = share[classes]
+    weights: Float64Array = weighted_shares(classes, n_classes).sum(axis=1)
     return weights
+
+
+def weighted_shares(classes: IntArray | FloatArray, n_classes: int) -> Float64Array:
+    """Weights (n, K) by which every class counts the same in all; 0 for a class a pixel is not of.
+
+    Parameters
+    ----------
+    classes
+        Shape (n,): the class of each pixel; or (n, K): how much of it is of each class, sum 1.
+    n_classes
+        K.
+    """
+    shares = np.eye(n_classes)[classes] if classes.ndim == 1 else classes.astype(np.float64)
+    sums = shares.sum(axis=0)
+    present = np.count_nonzero(sums)
+    weighted: Float64Array = shares * (len(classes) / (present * np.maximum(sums, 1)))
+    return weighted
 
 
 def fit_linear(
     inputs: Float32Array,
-    classes: IntArray,
+    classes: IntArray | FloatArray,
     start: LinearPath,
     should_stop: Callable[[], bool] = lambda: False,
+    first: LinearPath | None = None,
 ) -> Generator[float, None, LinearPath]:
     """Fit logistic regression around ``start``; yields the loss after every step.
 
@@ -76,11 +91,13 @@ def fit_linear(
     inputs
         Shape (n, bins), centered and scaled.
     classes
-        Shape (n,).
+        Shape (n,); or (n, K): how much of each pixel is of each class.
     start
         The penalty pulls toward these weights: zeros, or a base model's.
     should_stop
         Asked between steps; ``True`` returns the weights found so far.
+    first
+        Where the search begins, ``start`` by default: nearer is quicker, the minimum is the same.
 
     Returns
     -------
@@ -88,29 +105,33 @@ def fit_linear(
         The unique minimum, to the solver's tolerance.
     """
     problem = _Problem(inputs, classes, start)
-    solution = yield from minimize(problem.loss_and_gradient, problem.start_vector, should_stop)
+    begin = flat(start if first is None else first)
+    solution = yield from minimize(problem.loss_and_gradient, begin, should_stop)
     weight, bias = problem.unpack(solution)
     return LinearPath(weight.astype(np.float32), bias.astype(np.float32))
+
+
+def flat(path: LinearPath) -> Float64Array:
+    """Weights and biases as one vector."""
+    vector: Float64Array = np.concatenate([path.weight.ravel(), path.bias]).astype(np.float64)
+    return vector
 
 
 class _Problem:
     """Mean weighted cross entropy plus the penalty, as a function of one flat vector."""
 
-    def __init__(self, inputs: Float32Array, classes: IntArray, start: LinearPath) -> None:
+    def __init__(
+        self, inputs: Float32Array, classes: IntArray | FloatArray, start: LinearPath
+    ) -> None:
         self.inputs, self.start = inputs, start
         self.n, self.bins = inputs.shape
         self.n_classes = len(start.bias)
-        self.truth = np.eye(self.n_classes)[classes]
-        self.pixel_weights = class_weights(classes, self.n_classes)
+        self.truth = weighted_shares(classes, self.n_classes)
+        self.pixel_weights = self.truth.sum(axis=1)
         # n · mean loss + bins/2 · |W − W0|²: unit prior variance of a logit, divided by n.
         self.penalty = self.bins / self.n
         is_base = bool(start.weight.any())
         self.bias_penalty = BASE_BIAS_PRECISION / self.n if is_base else BIAS_PRECISION
-
-    @property
-    def start_vector(self) -> Float64Array:
-        flat = np.concatenate([self.start.weight.ravel(), self.start.bias])
-        return flat.astype(np.float64)
 
     def unpack(self, vector: Float64Array) -> tuple[Float64Array, Float64Array]:
         cut = self.n_classes * self.bins
@@ -123,10 +144,10 @@ class _Problem:
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         log_probability = shifted - log_sum
-        cross_entropy = -(self.truth * log_probability).sum(axis=1)
-        error = (np.exp(log_probability) - self.truth) * (self.pixel_weights / self.n)[:, None]
+        error = np.exp(log_probability) * self.pixel_weights[:, None] - self.truth
+        error /= self.n
         moved_weight, moved_bias = weight - self.start.weight, bias - self.start.bias
-        loss = float(self.pixel_weights @ cross_entropy) / self.n
+        loss = -float((self.truth * log_probability).sum()) / self.n
         loss += self.penalty / 2 * float((moved_weight**2).sum())
         loss += self.bias_penalty / 2 * float((moved_bias**2).sum())
         slope = (error.T.astype(np.float32) @ self.inputs).astype(np.float64)

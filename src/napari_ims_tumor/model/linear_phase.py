@@ -2,24 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-from dataclasses import dataclass, replace
+from collections.abc import Generator, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from napari_ims_tumor.annotation.split import Fold, Validation, grouped_folds
+from napari_ims_tumor.annotation.split import Fold, Validation
 from napari_ims_tumor.job import Job
-from napari_ims_tumor.model.config import FitConfig, NetworkConfig
+from napari_ims_tumor.model.config import REGION_SHARE, FitConfig, NetworkConfig
 from napari_ims_tumor.model.familiar_phase import with_familiarity
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import CardValue, FittedModel, linear_weights
+from napari_ims_tumor.model.honest_folds import (
+    honest_folds,
+    is_judged_by_region,
+    pixel_folds,
+    region_score,
+    why_by_region,
+)
 from napari_ims_tumor.model.judging import calibrated
-from napari_ims_tumor.model.linear_path import LinearPath, fit_linear
+from napari_ims_tumor.model.linear_path import LinearPath
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.preparation import SPECTRA_LOOKED_AT, Preparation
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
-from napari_ims_tumor.msi.arrays import Float32Array, IntArray
+from napari_ims_tumor.model.weak_labels import Learned, ToldLabels, fit_told
+from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
 from napari_ims_tumor.msi.matrix_room import pieces
 
 
@@ -57,6 +65,11 @@ class LinearAnswer:
         The linear model's logits on held-out groups.
     score
         Its balanced accuracy there.
+    taken
+        Fold → what the pixels of its training side were taken for, shape (n,) or (n, K), ``None``
+        for all pixels; missing where it is what they were told to be.
+    region_share
+        Least share of a roughly labelled region that is of its class.
     """
 
     model: FittedModel
@@ -65,6 +78,13 @@ class LinearAnswer:
     validation: Validation
     held_out: HeldOutLogits
     score: float | None
+    taken: Mapping[Fold | None, IntArray | Float64Array] = field(default_factory=dict)
+    region_share: float = REGION_SHARE
+
+    def classes(self, fold: Fold | None) -> IntArray | Float64Array:
+        """What is to be taught of a fold's training side (``None``: of everything)."""
+        told = self.spectra.classes
+        return self.taken.get(fold, told if fold is None else told[fold.training])
 
     def normalization(self, fold: Fold | None, base: FittedModel | None) -> InputNormalization:
         """Learned from a fold's training side (``None``: from everything), or the base's."""
@@ -92,16 +112,17 @@ def linear_phase(
     normalization = normalization or InputNormalization.learn(roots, None, preparation)
     start = _start(spectra, base)
     inputs = spectra.room.changed(roots, normalization.apply)
-    linear = yield from run.drive(
-        fit_linear(inputs, spectra.classes, start, run.is_over), begun, True
-    )
+    told = _told(spectra, config.region_share)
+    learned = yield from run.drive(fit_told(inputs, told, start, run.is_over), begun, True)
     del inputs
-    assert linear is not None  # noqa: S101 - driven to its end
-    model = _linear_model(spectra, config, normalization, linear)
+    assert learned is not None  # noqa: S101 - driven to its end
+    model = _linear_model(spectra, config, normalization, learned)
     yield from run.tell(replace(begun, preview=model))
-    validation = grouped_folds(spectra.classes, spectra.groups, 5, spectra.group_kind)
-    unjudged = np.full((len(spectra), len(start.bias)), np.nan, np.float32)
-    answer = LinearAnswer(model, spectra, roots, validation, HeldOutLogits(unjudged), None)
+    unjudged = HeldOutLogits(np.full((len(spectra), len(start.bias)), np.nan, np.float32))
+    answer = LinearAnswer(
+        model, spectra, roots, honest_folds(spectra, 5), unjudged, None,
+        {None: learned.classes}, config.region_share,
+    )  # fmt: skip
     return (yield from _judged(answer, base, run))
 
 
@@ -110,15 +131,17 @@ def _judged(
 ) -> Job[EpochReport, LinearAnswer]:
     """Hold out every fold once; give the model its score and temperature."""
     report = EpochReport("Linear model on held-out groups", epochs=len(answer.validation.folds))
-    logits = answer.held_out.logits.copy()
+    logits, taken = answer.held_out.logits.copy(), dict(answer.taken)
     for number, fold in enumerate(answer.validation.folds):
         part = yield from run.drive(_fold_logits(answer, fold, base), replace(report, epoch=number))
         if part is None:
             return answer
-        logits[fold.held_out] = part
+        logits[fold.held_out], taken[fold] = part
     scored = _with_score(answer, HeldOutLogits(logits))
     model = yield from with_familiarity(scored, base, run)
-    judged = replace(scored, model=model)
+    judged = replace(scored, model=model, taken=taken)
+    if is_judged_by_region(answer.spectra):
+        judged = replace(judged, validation=pixel_folds(answer.spectra, 5))
     run.note = str(judged.model.card.get("note", ""))
     done = replace(report, epoch=report.epochs, held_out_score=judged.score)
     yield from run.tell(replace(done, linear_score=judged.score, preview=judged.model))
@@ -131,11 +154,29 @@ def _with_score(answer: LinearAnswer, held_out: HeldOutLogits) -> LinearAnswer:
         card = {**answer.model.card, "note": note}
         return replace(answer, model=replace(answer.model, card=card))
     spectra = answer.spectra
-    score = balanced_accuracy(held_out.logits, spectra.classes)
+    if is_judged_by_region(spectra):
+        return _with_region_score(answer, held_out)
+    rows = held_out.rows
+    logits, classes = held_out.logits[rows], spectra.classes[rows]
+    score = balanced_accuracy(logits, classes)
     card = {**answer.model.card, **score_facts(score, score)}
     model = replace(answer.model, card=card)
-    model = calibrated(model, held_out.logits, spectra.classes, spectra.groups)
+    model = calibrated(model, logits, classes, spectra.groups[rows])
     return replace(answer, model=model, held_out=held_out, score=score)
+
+
+def _with_region_score(answer: LinearAnswer, held_out: HeldOutLogits) -> LinearAnswer:
+    """Score whole regions, and say so; they can neither calibrate nor judge a CNN."""
+    why = why_by_region(answer.spectra)
+    found = region_score(answer.spectra, held_out.logits, answer.region_share)
+    facts: dict[str, CardValue] = {}
+    said = why
+    if found is not None:
+        score = round(found.balanced_accuracy, 4)
+        facts = {"held-out balanced accuracy by region": score, "regions judged": found.regions}
+        said = f"{why}: scored by region, balanced accuracy {score:.3f} of {found.regions} regions"
+    card = {**answer.model.card, **facts, "note": f"{said}; probabilities are uncalibrated"}
+    return replace(answer, model=replace(answer.model, card=card))
 
 
 def score_facts(score: float | None, linear_score: float | None) -> dict[str, CardValue]:
@@ -150,14 +191,26 @@ def score_facts(score: float | None, linear_score: float | None) -> dict[str, Ca
 
 def _fold_logits(
     answer: LinearAnswer, fold: Fold, base: FittedModel | None
-) -> Generator[float, None, Float32Array]:
+) -> Generator[float, None, tuple[Float32Array, IntArray | Float64Array]]:
+    """Logits of the held-out side, and what the training side was taken for."""
     normalization = answer.normalization(fold, base)
-    inputs = answer.inputs(normalization, fold.training)
-    classes = answer.spectra.classes[fold.training]
-    start = _start(answer.spectra, base)
-    linear = yield from fit_linear(inputs, classes, start)
-    del inputs
-    return linear.logits(answer.inputs(normalization, fold.held_out))
+    learned = yield from learned_from(answer, fold, base)
+    logits = learned.linear.logits(answer.inputs(normalization, fold.held_out))
+    return logits, learned.classes
+
+
+def learned_from(
+    answer: LinearAnswer, fold: Fold, base: FittedModel | None
+) -> Generator[float, None, Learned]:
+    """Fit the linear model to a fold's training side alone."""
+    inputs = answer.inputs(answer.normalization(fold, base), fold.training)
+    told = _told(answer.spectra, answer.region_share).take(fold.training)
+    learned = yield from fit_told(inputs, told, _start(answer.spectra, base))
+    return learned
+
+
+def _told(spectra: LabelledSpectra, region_share: float) -> ToldLabels:
+    return ToldLabels(spectra.classes, spectra.groups, spectra.regions, region_share)
 
 
 def _preparation(spectra: LabelledSpectra, config: FitConfig) -> Preparation:
@@ -186,14 +239,15 @@ def _linear_model(
     spectra: LabelledSpectra,
     config: FitConfig,
     normalization: InputNormalization,
-    linear: LinearPath,
+    learned: Learned,
 ) -> FittedModel:
     classes = len(spectra.class_names)
     facts: dict[str, CardValue] = {f"n {name}": n for name, n in spectra.counts.items()}
     facts |= normalization.preparation.facts()
+    facts |= _region_facts(spectra, learned)
     groups = int(np.unique(spectra.groups).size)
     return FittedModel(
-        weights=linear_weights(normalization, linear),
+        weights=linear_weights(normalization, learned.linear),
         network=NetworkConfig.for_axis("linear", len(spectra.axis), classes),
         axis=spectra.axis,
         class_names=spectra.class_names,
@@ -201,3 +255,17 @@ def _linear_model(
         preparation=normalization.preparation,
         card={**facts, "groups": groups, "group kind": spectra.group_kind, "seed": config.seed},
     )
+
+
+def _region_facts(spectra: LabelledSpectra, learned: Learned) -> dict[str, CardValue]:
+    """What a card says of regions that were labelled roughly; nothing without any."""
+    if spectra.regions is None:
+        return {}
+    facts: dict[str, CardValue] = {
+        "whole regions": int(np.unique(spectra.regions[spectra.regions >= 0]).size),
+        "labelled by hand": int(spectra.by_hand.sum()),
+    }
+    for value, share in learned.shares.items():
+        name = spectra.class_names[value]
+        facts[f"share of {name} regions taken as {name}"] = round(share, 3)
+    return facts

@@ -135,7 +135,7 @@ def _trainer(
 ) -> Trainer:
     rows = np.arange(len(answer.spectra)) if fold is None else fold.training
     inputs = answer.inputs(answer.normalization(fold, base), rows)
-    data = TrainingSet(inputs, answer.spectra.classes[rows], _n_classes(answer))
+    data = TrainingSet(inputs, answer.classes(fold), _n_classes(answer))
     device = str(resolve_device(config.device))
     trainer = Trainer(shape, data, config.seed, device)
     if base is not None and base.network.network == "default":

@@ -12,15 +12,16 @@ from typing import Final
 
 import numpy as np
 
-from napari_ims_tumor.annotation.split import Fold, grouped_folds
+from napari_ims_tumor.annotation.split import Fold
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.calibration import MIN_GROUPS
 from napari_ims_tumor.model.config import FitConfig, NetworkConfig
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
+from napari_ims_tumor.model.honest_folds import pixel_folds
 from napari_ims_tumor.model.judging import calibrated, uncalibrated
-from napari_ims_tumor.model.linear_phase import LinearAnswer, score_facts
+from napari_ims_tumor.model.linear_phase import LinearAnswer, learned_from, score_facts
 from napari_ims_tumor.model.presets import epochs_of, inputs_of
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
@@ -68,9 +69,8 @@ class _Task:
 
     def trainer(self, fold: Fold | None) -> Trainer:
         """A new network, for a fold's training side or for everything."""
-        spectra = self.answer.spectra
-        rows = np.arange(len(spectra)) if fold is None else fold.training
-        data = TrainingSet(self.inputs(fold, rows), spectra.classes[rows], self.shape.classes)
+        rows = np.arange(len(self.answer.spectra)) if fold is None else fold.training
+        data = TrainingSet(self.inputs(fold, rows), self.answer.classes(fold), self.shape.classes)
         device = str(resolve_device(self.config.device))
         return Trainer(self.shape, data, self.config.seed, device)
 
@@ -103,7 +103,7 @@ def plain_phase(
 
 def _judging_folds(spectra: LabelledSpectra) -> tuple[Fold, ...]:
     """As few held-out parts as hold every class and enough groups for a temperature."""
-    folds = grouped_folds(spectra.classes, spectra.groups, DIVISIONS, spectra.group_kind).folds
+    folds = pixel_folds(spectra, DIVISIONS).folds
     for n in range(1, len(folds)):
         rows = _held_out(folds[:n])
         classes, groups = np.unique(spectra.classes[rows]), np.unique(spectra.groups[rows])
@@ -122,8 +122,16 @@ def _trained(
 ) -> Job[EpochReport, Trainer | None]:
     """Run all epochs of one fit: number 0 on everything, n on fold n; ``None`` if cut short."""
     run, epochs = task.run, task.epochs
-    trainer = task.trainer(task.folds[number - 1] if number else None)
     report = EpochReport(_phase(task, number), epochs=epochs)
+    fold = task.folds[number - 1] if number else None
+    if fold is not None and task.answer.spectra.regions is not None:
+        # Which pixels of a region are meant must not be known from groups that are held out.
+        learned = yield from run.drive(learned_from(task.answer, fold, None), report)
+        if learned is None:
+            return None
+        taken = {**task.answer.taken, fold: learned.classes}
+        task.answer = replace(task.answer, taken=taken)
+    trainer = task.trainer(fold)
     for epoch in range(epochs):
         left = task.seconds_left(number * epochs + epoch)
         loss = yield from run.drive(trainer.epoch(), replace(report, seconds_left=left))

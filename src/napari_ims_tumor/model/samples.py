@@ -9,7 +9,7 @@ import numpy as np
 
 from napari_ims_tumor.annotation.regions import GroupKind
 from napari_ims_tumor.errors import FitRefused
-from napari_ims_tumor.msi.arrays import Float32Array, IntArray, frozen
+from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, IntArray, frozen
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.matrix_room import MatrixRoom
 
@@ -36,6 +36,9 @@ class LabelledSpectra:
         What a group is: ``"stroke"``, ``"region"`` or ``"group"`` (core, patient, slide).
     room
         Where a fit puts what it makes of ``values``: several matrices of the same size.
+    regions
+        Shape (n,): number of the region that ``classes`` says roughly, −1 where a pixel was
+        labelled by hand; ``None`` where all were.
     """
 
     values: Float32Array
@@ -46,6 +49,7 @@ class LabelledSpectra:
     group_kind: GroupKind = "stroke"
     annotation_revision: int = 0
     room: MatrixRoom = field(default_factory=MatrixRoom)
+    regions: IntArray | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float32)
@@ -60,9 +64,23 @@ class LabelledSpectra:
             raise FitRefused(f"classes must be 0 to {len(self.class_names) - 1}")
         for name, value in (("values", values), ("classes", classes), ("groups", groups)):
             object.__setattr__(self, name, value)
+        if self.regions is not None:
+            regions = frozen(self.regions, np.int64)
+            if regions.shape != classes.shape:
+                raise FitRefused("every labelled spectrum needs one region, or -1")
+            # Where no region is left, all is as without any.
+            object.__setattr__(self, "regions", regions if (regions >= 0).any() else None)
 
     def __len__(self) -> int:
         return int(self.classes.size)
+
+    @property
+    def by_hand(self) -> BoolArray:
+        """Shape (n,): whether a pixel was labelled by hand."""
+        if self.regions is None:
+            return np.ones(len(self), np.bool_)
+        by_hand: BoolArray = self.regions < 0
+        return by_hand
 
     @property
     def counts(self) -> dict[str, int]:
@@ -77,6 +95,7 @@ class LabelledSpectra:
             values=self.room.taken(self.values, indices),
             classes=self.classes[indices],
             groups=self.groups[indices],
+            regions=None if self.regions is None else self.regions[indices],
         )
 
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from napari_ims_tumor.errors import FitFailed
 from napari_ims_tumor.model.config import NetworkConfig, Tune
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX
-from napari_ims_tumor.model.linear_path import class_weights
+from napari_ims_tumor.model.linear_path import weighted_shares
 from napari_ims_tumor.model.presets import (
     RECIPES,
     Built,
@@ -22,7 +22,7 @@ from napari_ims_tumor.model.presets import (
     largest_batch,
     load_weights,
 )
-from napari_ims_tumor.msi.arrays import Float32Array, IntArray
+from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 
 BATCH: Final = 32
 PREDICTION_NUMBERS: Final = 2_000_000
@@ -31,10 +31,13 @@ PREDICTION_NUMBERS: Final = 2_000_000
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
-    """What the network is shown of each spectrum (n, bins), and the classes (n,)."""
+    """What the network is shown of each spectrum (n, bins), and the classes (n,).
+
+    Or (n, K): how much of each spectrum is of each class.
+    """
 
     inputs: Float32Array
-    classes: IntArray
+    classes: IntArray | FloatArray
     n_classes: int
 
 
@@ -59,9 +62,8 @@ class Trainer:
         self._dropout_seed = seed
         self.average = _copy(self.network.state_dict())
         self._optimizer = self._make_optimizer()
-        weights = class_weights(data.classes, data.n_classes)
-        one_hot = np.eye(data.n_classes)[data.classes] * weights[:, None]
-        self._targets = torch.from_numpy(one_hot.astype(np.float32))
+        targets = weighted_shares(data.classes, data.n_classes)
+        self._targets = torch.from_numpy(targets.astype(np.float32))
         self._inputs = torch.from_numpy(np.ascontiguousarray(data.inputs))
 
     def start_from(self, weights: Mapping[str, Float32Array], tune: Tune) -> None:
