@@ -18,6 +18,7 @@ from napari_ims_tumor.model.config import PLAIN, FitConfig, why_not_fine_tune
 from napari_ims_tumor.model.device import describe_device, resolve_device, steadily
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.heritage import kept_words, with_classes
 from napari_ims_tumor.model.linear_phase import linear_phase
 from napari_ims_tumor.model.network_phase import network_phase
 from napari_ims_tumor.model.plain_phase import plain_phase
@@ -38,7 +39,8 @@ def fit(
     config
         Network, seed, limits.
     base
-        A model to start from (fine-tuning): its axis, classes and normalization are kept.
+        A model to start from (fine-tuning): its axis and normalization are kept, and what it knows
+        of the classes that the labels have too.
 
     Yields
     ------
@@ -55,16 +57,18 @@ def fit(
     FitRefused
         There is too little to fit.
     ModelFileError
-        The base belongs to another axis or to other classes.
+        The base belongs to another axis.
     """
-    model = yield from steadily(_fit(spectra, config, base))
-    return model
+    _refuse(spectra, config, base)
+    names = spectra.class_names
+    own = with_classes(base, names) if base else None
+    model = yield from steadily(_fit(spectra, config, own))
+    return model.with_note(*filter(None, [kept_words(base, names) if base else None]))
 
 
 def _fit(
     spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None
 ) -> Job[EpochReport, FittedModel]:
-    _refuse(spectra, config, base)
     resolve_device(config.device)
     run = FitRun(config.time_limit_s, describe_device(config.device).name)
     answer = yield from linear_phase(spectra, config, base, run)
@@ -85,11 +89,6 @@ def _refuse(spectra: LabelledSpectra, config: FitConfig, base: FittedModel | Non
         reason = why_not_fine_tune(network)
         if reason is not None:
             raise FitRefused(reason)
-    if base.class_names != spectra.class_names:
-        raise ModelFileError(
-            f"the model to start from knows the classes {', '.join(base.class_names)}, the labels "
-            f"are {', '.join(spectra.class_names)}: start new, or use the same classes"
-        )
     if base.axis != spectra.axis:
         raise ModelFileError(
             f"the model to start from was fitted on m/z {base.axis.low:.2f} to "
