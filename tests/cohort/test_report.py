@@ -218,3 +218,27 @@ def test_the_worst_group_comes_first_and_is_called_hard(cohorts: Any) -> None:
     assert (groups[0]["name"], groups[0]["hard"]) == ("patient 3", True)
     assert not any(group["hard"] for group in groups[1:])
     assert any("Hard for every network: patient 3" in s for s in report.as_dict()["verdict"])
+
+
+def test_unfamiliar_shares_and_the_curve_are_those_of_the_table(
+    cohorts: Any, tmp_path: Path
+) -> None:
+    written = tmp_path
+    slides = cohorts.cohort(6, signal=6.0)
+    run_inline(evaluate(slides, ("linear",))).write(written)
+    facts = json.loads((written / "report.json").read_text(encoding="utf-8"))
+    with (written / "predictions.csv").open(newline="", encoding="utf-8") as file:
+        rows = [row for row in csv.DictReader(file) if row["fold"] != "-1"]
+    for network, stored in facts["networks"].items():
+        strange = np.array([float(row[f"{network}: unfamiliarity"]) for row in rows])
+        known = strange[np.isfinite(strange)]
+        expected = float((known > 1).mean()) if known.size else None
+        assert stored["unfamiliar"] == expected
+        peer = Peer(written, network)
+        least, share, right = stored["coverage"][10]
+        sure = peer.p.max(axis=1) >= np.float32(least)
+        weights = 1 / np.bincount(peer.truth)[peer.truth]
+        assert share == pytest.approx((weights * sure).sum() / weights.sum(), abs=1e-5)
+        hits = weights * sure * (peer.p.argmax(axis=1) == peer.truth)
+        assert right == pytest.approx(hits.sum() / (weights * sure).sum(), abs=1e-5)
+    assert all("unfamiliar" in group for group in facts["groups"])

@@ -21,6 +21,7 @@ from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.honest_folds import pixel_folds
+from napari_ims_tumor.model.judging import unfamiliarity_of
 from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
 from napari_ims_tumor.msi.matrix_room import pieces
@@ -135,6 +136,7 @@ def _one_network(
     """Fit on each training side alone: its spectra are all that the fit is given."""
     begun = time.monotonic()
     probabilities = np.full((len(spectra), len(spectra.class_names)), np.nan, np.float32)
+    strange = np.full(len(spectra), np.nan, np.float32)
     models: list[Facts] = []
     looking = Looking(spectra, config.device)
     for number, fold in enumerate(folds):
@@ -143,11 +145,12 @@ def _one_network(
         for part in pieces(len(fold.held_out), len(spectra.axis)):
             rows = fold.held_out[part]
             probabilities[rows] = predict_matrix(model, spectra.values[rows], config.device)
+            strange[rows] = unfamiliarity_of(model, spectra.values[rows])
         phase = f"{progress.phase}: what it looks at"
         yield from steadily(looking.add(model, fold.held_out, phase))
         models.append(model_facts(model))
     seconds = time.monotonic() - begun
-    return NetworkResult(probabilities, seconds, tuple(models), looking.explanation())
+    return NetworkResult(probabilities, seconds, tuple(models), looking.explanation(), strange)
 
 
 def _fitted(

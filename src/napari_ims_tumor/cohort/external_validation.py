@@ -17,7 +17,7 @@ from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.judging import uncalibrated
+from napari_ims_tumor.model.judging import uncalibrated, unfamiliarity_of
 from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.msi.arrays import Float32Array
 from napari_ims_tumor.msi.matrix_room import pieces
@@ -71,12 +71,13 @@ def validate(
 
 def _result(model: FittedModel, gathered: Gathered, device: str) -> Job[Progress, NetworkResult]:
     begun = time.monotonic()
-    probabilities = yield from _predicted(model, gathered, device)
+    probabilities, strange = yield from _predicted(model, gathered, device)
     looking = Looking(gathered.spectra, device)
     every = np.arange(len(gathered.spectra))
     yield from steadily(looking.add(model, every, "Looking at what moved the answers"))
     seconds = time.monotonic() - begun
-    return NetworkResult(probabilities, seconds, (model_facts(model),), looking.explanation())
+    facts = (model_facts(model),)
+    return NetworkResult(probabilities, seconds, facts, looking.explanation(), strange)
 
 
 def _linear_alone(model: FittedModel) -> FittedModel:
@@ -88,11 +89,16 @@ def _linear_alone(model: FittedModel) -> FittedModel:
     return alone.with_note("the linear path of the same model, without its network")
 
 
-def _predicted(model: FittedModel, gathered: Gathered, device: str) -> Job[Progress, Float32Array]:
+def _predicted(
+    model: FittedModel, gathered: Gathered, device: str
+) -> Job[Progress, tuple[Float32Array, Float32Array]]:
+    """Probabilities of the labelled spectra, and how unlike the model's labels they are."""
     values = gathered.spectra.values
     parts = [np.zeros((0, len(model.class_names)), np.float32)]
+    strange = np.zeros(len(values), np.float32)
     for part in pieces(*values.shape):
         if (yield Progress("Predicting", part.start, len(values))) is STOP:
             raise JobStopped("Validation stopped: no report was written.")
         parts.append(predict_matrix(model, values[part], device))
-    return np.concatenate(parts)
+        strange[part] = unfamiliarity_of(model, values[part])
+    return np.concatenate(parts), strange

@@ -28,8 +28,9 @@ def _rows(report: EvaluationReport) -> Iterator[list[object]]:
     spectra = where.spectra
     names = spectra.class_names
     probability = [f"{network}: {name}" for network in report.results for name in names]
+    strange = [f"{network}: unfamiliarity" for network in report.results]
     places = ["slide", "plane", "row", "column"]
-    yield [*places, "label", "judged_against", "group", "fold", *probability]
+    yield [*places, "label", "judged_against", "group", "fold", *probability, *strange]
     for i in range(report.classes.size):
         place = (
             as_text(where.slides[where.slide[i]]),
@@ -40,4 +41,5 @@ def _rows(report: EvaluationReport) -> Iterator[list[object]]:
         labels = (names[spectra.classes[i]], names[report.classes[i]])
         group = as_text(where.group_names[spectra.groups[i]])
         found = [p for r in report.results.values() for p in r.probabilities[i].tolist()]
-        yield [*place, *labels, group, report.fold[i], *found]
+        told = [float(r.strange[i]) for r in report.results.values()]
+        yield [*place, *labels, group, report.fold[i], *found, *told]

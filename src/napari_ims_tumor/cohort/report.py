@@ -23,8 +23,10 @@ from napari_ims_tumor.cohort.scoring import (
     HARD_BELOW,
     calibration,
     confusion,
+    coverage,
     group_scores,
     roc_points,
+    unfamiliar_share,
 )
 from napari_ims_tumor.cohort.tallies import tally
 from napari_ims_tumor.cohort.univariate import Univariate
@@ -63,12 +65,21 @@ class NetworkResult:
         One line of facts per fold's model.
     looked_at
         What moved the answers to held-out pixels; ``None`` where there were none.
+    unfamiliarity
+        Shape (n,): above 1 unlike the labels that were fitted; NaN where that is not known.
     """
 
     probabilities: Float32Array
     seconds: float
     models: tuple[Facts, ...] = ()
     looked_at: Explanation | None = None
+    unfamiliarity: Float32Array | None = None
+
+    @property
+    def strange(self) -> Float32Array:
+        """:attr:`unfamiliarity`, NaN throughout where nobody asked for it."""
+        unknown = np.full(len(self.probabilities), np.nan, np.float32)
+        return unknown if self.unfamiliarity is None else self.unfamiliarity
 
 
 @dataclass(frozen=True, eq=False)
@@ -239,6 +250,8 @@ class EvaluationReport:
             "n": int(classes.size),
             "calibrated": bool(calibrated) and all(calibrated),
             "per_group": group_scores(tallies, names),
+            "coverage": coverage(probabilities, classes),
+            "unfamiliar": unfamiliar_share(result.strange[judged]),
             "roc": roc_points(probabilities, classes),
             "calibration": calibration(probabilities, classes),
             "models": list(result.models),
@@ -253,6 +266,7 @@ class EvaluationReport:
             own = self.judged & (groups == number)
             right = [network["per_group"][name]["accuracy"] for network in networks.values()]
             n = int(own.sum())
+            strange = [unfamiliar_share(r.strange[own]) for r in self.results.values()]
             found.append(
                 {
                     "name": name,
@@ -260,6 +274,7 @@ class EvaluationReport:
                     "n_tumor": int((own & is_tumor).sum()),
                     "mean_accuracy": float(np.mean(right)),
                     "hard": max(right) < HARD_BELOW,
+                    "unfamiliar": max((s for s in strange if s is not None), default=None),
                 }
             )
         return sorted(found, key=lambda group: group["mean_accuracy"])

@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.metrics import roc_curve
 
 from napari_ims_tumor.cohort.tallies import GroupTallies, confidence_bins
+from napari_ims_tumor.model.abstention import AnswerCurve
 from napari_ims_tumor.model.scores import ECE_BINS
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 
@@ -69,6 +70,23 @@ def calibration(probabilities: FloatArray, classes: IntArray) -> list[dict[str, 
         }
         for k in range(ECE_BINS)
     ]
+
+
+def coverage(probabilities: FloatArray, classes: IntArray) -> list[list[float]]:
+    """Share answered and share of those right, by confidence: [confidence, answered, right].
+
+    Each class counts the same. Empty where there is nothing to judge.
+    """
+    if not classes.size:
+        return []
+    points = AnswerCurve.of(probabilities, classes).as_points()
+    return [[round(value, 6) for value in point] for point in points]
+
+
+def unfamiliar_share(unfamiliarity: FloatArray) -> float | None:
+    """Share of the pixels that are unlike the labels; ``None`` where the models cannot tell."""
+    known = unfamiliarity[np.isfinite(unfamiliarity)]
+    return float((known > 1).mean()) if known.size else None
 
 
 def _means(bins: IntArray, values: Float64Array, counts: IntArray) -> list[float | None]:

@@ -5,13 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+import numpy as np
+
 from napari_ims_tumor.model.abstention import AnswerCurve
 from napari_ims_tumor.model.calibration import fit_temperature, softmax
 from napari_ims_tumor.model.config import USUAL_ACCURACY
 from napari_ims_tumor.model.fitted_model import CardValue, FittedModel
+from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.scores import expected_calibration_error
 from napari_ims_tumor.model.trust import Trust
-from napari_ims_tumor.msi.arrays import FloatArray, IntArray
+from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 
 _OF_ANSWERS: Final = (
     "held-out calibration error", "confidence for", "pixels answered", "right answers by",
@@ -56,6 +59,17 @@ def uncalibrated(model: FittedModel) -> FittedModel:
     """The model without anything that was said of the probabilities of another."""
     card = {name: value for name, value in model.card.items() if not name.startswith(_OF_ANSWERS)}
     return replace(model, temperature=None, trust=Trust(model.trust.familiarity), card=card)
+
+
+def unfamiliarity_of(model: FittedModel, values: FloatArray) -> Float32Array:
+    """How unlike the model's labels (n, bins) raw spectra are: above 1 unfamiliar; (n,).
+
+    NaN where the model cannot tell.
+    """
+    known = model.trust.familiarity
+    if known is None:
+        return np.full(len(values), np.nan, np.float32)
+    return known.score(model.normalization.apply(root_of_shares(values)))
 
 
 def answer_facts(answers: AnswerCurve) -> dict[str, CardValue]:

@@ -47,6 +47,14 @@ def roc_curves(networks: dict[str, Any]) -> list[Curve]:
     ]
 
 
+def coverage_curves(networks: dict[str, Any]) -> list[Curve]:
+    """Share of right answers, from one half up, over the share of the pixels that are answered."""
+    return [
+        Curve(name, style, _path([_at(x, max(0.0, 2 * y - 1)) for _, x, y in found["coverage"]]))
+        for style, (name, found) in enumerate(networks.items())
+    ]
+
+
 def calibration_curves(networks: dict[str, Any]) -> list[Curve]:
     """Observed share of tumor over the predicted one, and how many pixels lie in each bin."""
     most = most_in_a_bin(networks)

@@ -32,6 +32,7 @@ def render_page(report: EvaluationReport) -> str:
         tumor=facts["classes"][-1],
         colors=class_colors(facts["classes"]),
         roc=charts.roc_curves(networks),
+        coverage=charts.coverage_curves(networks),
         calibration=charts.calibration_curves(networks),
         most_in_a_bin=charts.most_in_a_bin(networks),
         sizes={"side": charts.SIDE, "strip": charts.STRIP, "counts": charts.COUNTS},
