@@ -11,7 +11,8 @@ far their univariate AUC is from one half. *Quick* is gradient times input. *Lef
 of the answer that integrated gradients do not account for.
 
 The least that is asked for is .80 of `local` and, by a network that follows it, of `distant-gate`.
-Half an hour on 2 cores; ``--output`` writes the table as JSON.
+A minute per row of `linear`, many for `default` at 12,000 bins; ``--output`` writes the table as
+JSON.
 """
 
 from __future__ import annotations

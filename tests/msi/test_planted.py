@@ -9,6 +9,7 @@ def molecule(mz: float, role: str) -> dict[str, object]:
     heights = [0.6, 0.3, 0.08, 0.02]
     return {
         "role": role,
+        "log_level": 0.0,
         "isotopes": [mz + 1.00336 * k for k in range(4)],
         "isotope_heights": heights,
     }
@@ -30,3 +31,11 @@ def test_low_isotopes_and_other_molecules_do_not_count() -> None:
     found = recovery(TRUTH, np.array([702.0, 720.0, 700.0, 740.0]), 0.2)
     assert found.found == 0
     assert 0.8 < found.by_chance < 1.2
+
+
+def test_of_two_molecules_in_one_peak_the_higher_is_meant_first() -> None:
+    near = {"molecules": [molecule(700, "local"), molecule(701, "local"), molecule(720, "none")]}
+    # 700 with its isotope and 701 in it, then 701 again as its own isotope.
+    found = recovery(near, np.array([700.0, 701.0, 720.0]), 0.2)
+    assert (found.found, found.wanted) == (2, 2)
+    assert recovery(near, np.array([701.0, 720.0, 700.0]), 0.2).found == 1

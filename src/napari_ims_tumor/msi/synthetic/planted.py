@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+from numpy.random import Generator
 
-from napari_ims_tumor.msi.arrays import Float64Array, IntArray
+from napari_ims_tumor.msi.arrays import Float64Array
 
 PLANTED: Final = ("additive", "local", "pair", "gate A", "gate C", "gate D")
 """Roles of molecules that the simulator lets know about the tumor."""
@@ -26,7 +27,8 @@ class Recovery:
     ----------
     found
         Of the first ``wanted`` peaks, how many are planted molecules. An isotope of a molecule
-        that was found already is that peak again: it neither counts nor takes a place.
+        that was found already is that peak again: it neither counts nor takes a place. A peak in
+        which isotopes of two planted molecules lie stands for one of them.
     wanted
         As many as are planted, at most 20.
     by_chance
@@ -57,33 +59,37 @@ def recovery(truth: Mapping[str, Any], ranked_mz: Float64Array, tolerance: float
     """
     planted = [m for m in truth["molecules"] if m["role"] in PLANTED]
     wanted = min(len(planted), MOST)
-    owner = np.array([_owner(float(mz), planted, tolerance) for mz in ranked_mz], np.int64)
+    owners = [_owners(float(mz), planted, tolerance) for mz in ranked_mz]
     rng = np.random.default_rng(0)
-    draws = [_found(rng.permutation(owner), wanted) for _ in range(DRAWS)]
-    return Recovery(_found(owner, wanted), wanted, float(np.mean(draws)))
+    draws = [_found(_shuffled(owners, rng), wanted) for _ in range(DRAWS)]
+    return Recovery(_found(owners, wanted), wanted, float(np.mean(draws)))
 
 
-def _owner(mz: float, planted: list[Any], tolerance: float) -> int:
-    """Number of the planted molecule that a peak belongs to; −1 for none."""
-    best, nearest = -1, tolerance
+def _owners(mz: float, planted: list[Any], tolerance: float) -> tuple[int, ...]:
+    """Numbers of the planted molecules with an isotope at a peak, the highest isotope first."""
+    height: dict[int, float] = {}
     for number, molecule in enumerate(planted):
         heights = np.array(molecule["isotope_heights"])
-        high = np.array(molecule["isotopes"])[heights >= LEAST_HEIGHT * heights.max()]
-        away = float(abs(high - mz).min())
-        if away <= nearest:
-            best, nearest = number, away
-    return best
+        near = abs(np.array(molecule["isotopes"]) - mz) <= tolerance
+        here = near & (heights >= LEAST_HEIGHT * heights.max())
+        if here.any():
+            height[number] = float(np.exp(molecule["log_level"]) * heights[here].max())
+    return tuple(sorted(height, key=lambda number: -height[number]))
 
 
-def _found(owner: IntArray, wanted: int) -> int:
+def _shuffled(owners: list[tuple[int, ...]], rng: Generator) -> list[tuple[int, ...]]:
+    return [owners[i] for i in rng.permutation(len(owners))]
+
+
+def _found(owners: list[tuple[int, ...]], wanted: int) -> int:
     found: set[int] = set()
     places = 0
-    for number in owner.tolist():
-        if number in found:
+    for numbers in owners:
+        new = [number for number in numbers if number not in found]
+        if numbers and not new:
             continue
         if places == wanted:
             break
         places += 1
-        if number >= 0:
-            found.add(number)
+        found.update(new[:1])
     return len(found)
