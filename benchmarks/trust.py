@@ -26,7 +26,6 @@ from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.judging import unfamiliarity_of
-from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import expected_calibration_error
 from napari_ims_tumor.msi.mass_axis import MassAxis
@@ -41,7 +40,9 @@ def linear(spectra: LabelledSpectra) -> FittedModel:
 
 
 def logits_of(model: FittedModel, values: np.ndarray) -> np.ndarray:
-    return model.linear.logits(model.normalization.apply(root_of_shares(values))).astype(float)
+    return model.linear.logits(model.normalization.apply(model.normalization.roots(values))).astype(
+        float
+    )
 
 
 # ---- calibrations: held-out logits, classes, groups → logits to probabilities --------------------

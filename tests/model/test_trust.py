@@ -15,6 +15,7 @@ from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.checkpoint import FORMAT_VERSION, model_bytes, model_from_bytes
 from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.judging import unfamiliarity_of
 from napari_ims_tumor.model.prediction import predict
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.trust import COMPONENTS, LIMIT, Trust
@@ -27,9 +28,8 @@ SIZE: dict[str, Any] = {"rows": 36, "columns": 60, "channels": 400, "patients": 
 
 
 def scores(model: FittedModel, values: FloatArray) -> Float32Array:
-    known = model.trust.familiarity
-    assert known is not None
-    return known.score(model.normalization.apply(model.normalization.roots(values)))
+    assert model.trust.familiarity is not None
+    return unfamiliarity_of(model, values)
 
 
 def spectra_of(slide: SimulatedSlide) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -91,9 +91,11 @@ def test_a_slide_says_how_much_of_it_is_unfamiliar(
     slide: SimulatedSlide, model: FittedModel
 ) -> None:
     made = run_inline(predict(model, slide.dataset, "cpu"))
+    told = slide.dataset.pixels.as_image(unfamiliarity_of(model, spectra_of(slide)[0]))
+    assert made.unfamiliarity is not None
+    assert np.allclose(made.unfamiliarity, told, rtol=1e-4, equal_nan=True)
     patients = slide.patients
     measured = slide.dataset.pixels.measured
-    assert made.unfamiliarity is not None
     assert np.array_equal(np.isfinite(made.unfamiliarity), measured)
     assert made.unfamiliar[measured & (patients == 0)].mean() >= 0.95
     assert not made.unfamiliar[~measured].any()

@@ -11,7 +11,6 @@ from napari_ims_tumor.model.abstention import AnswerCurve
 from napari_ims_tumor.model.calibration import fit_temperature, softmax
 from napari_ims_tumor.model.config import USUAL_ACCURACY
 from napari_ims_tumor.model.fitted_model import CardValue, FittedModel
-from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.scores import expected_calibration_error
 from napari_ims_tumor.model.trust import Trust
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
@@ -69,7 +68,7 @@ def unfamiliarity_of(model: FittedModel, values: FloatArray) -> Float32Array:
     known = model.trust.familiarity
     if known is None:
         return np.full(len(values), np.nan, np.float32)
-    return known.score(model.normalization.apply(root_of_shares(values)))
+    return known.score(model.normalization.apply(model.normalization.roots(values)))
 
 
 def answer_facts(answers: AnswerCurve) -> dict[str, CardValue]:
