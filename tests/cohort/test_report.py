@@ -141,7 +141,7 @@ def test_figures_equal_scikit_learn_on_simulated_slides(cohorts: Any, tmp_path: 
     tumor = np.clip(linear + noise, 0, 1).astype(np.float32)
     other = NetworkResult(np.stack([1 - tumor, tumor], axis=1), 0.0)
     replace(report, results={**report.results, "default": other}).write(tmp_path)
-    check_against_scikit_learn(tmp_path, ("linear", "default"))
+    check_against_scikit_learn(tmp_path, ("linear", "linear + neighbors", "default"))
 
 
 def test_groups_of_one_class_make_draws_that_cannot_be_judged(cohorts: Any, tmp_path: Path) -> None:
@@ -172,14 +172,15 @@ def test_figures_equal_scikit_learn_on_the_bladder_array(real_data: Path, tmp_pa
     row = f"{array}/TMA1.imzML,{array}/TMA1_labels.npy,{array}/TMA1_cores.npy"
     table.write_text(f"slide,labels,groups\n{row}\n")
     report = run_inline(evaluate(read_cohort(table), ("linear",)))
+    assert set(report.results) == {"linear", "linear + neighbors"}
     report.write(tmp_path / "report")
-    check_against_scikit_learn(tmp_path / "report", ("linear",))
+    check_against_scikit_learn(tmp_path / "report", ("linear", "linear + neighbors"))
 
 
 def test_the_same_input_gives_the_same_facts_apart_from_provenance(cohorts: Any) -> None:
     first, second = (run_inline(evaluate(cohorts.cohort(3), ("linear",))).as_dict() for _ in "ab")
     provenance = first.pop("provenance")
-    assert provenance["seconds"].keys() == {"linear"}
+    assert provenance["seconds"].keys() == {"linear", "linear + neighbors"}
     assert provenance["versions"]["numpy"] == np.__version__
     second.pop("provenance")
     assert json.dumps(first) == json.dumps(second)

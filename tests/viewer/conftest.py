@@ -58,7 +58,10 @@ class FakePrediction:
     disagreement: np.ndarray | None = None
     why_no_disagreement: str | None = "Only one answers."
     unfamiliarity: np.ndarray | None = None
+    alone: np.ndarray | None = None
     why_no_unfamiliarity: str | None = "Too few strokes."
+    answers: None = None
+    why_no_alone: str | None = "Each answers alone."
 
     @property
     def unfamiliar(self) -> np.ndarray:

@@ -31,7 +31,9 @@ class Made:
     disagreement: np.ndarray | None = None
     why_no_disagreement: str | None = "Only one answers."
     unfamiliarity: np.ndarray | None = None
+    alone: np.ndarray | None = None
     why_no_unfamiliarity: str | None = "Too few strokes."
+    why_no_alone: str | None = "Each answers alone."
     unfamiliar_words: str | None = None
 
     @property
@@ -164,7 +166,7 @@ def test_disagreement_can_be_chosen_only_where_there_is_one(
     panel: PredictPanel, session: Session, viewer: ViewerModel
 ) -> None:
     show_prediction(session)
-    item = panel.form["show"].native.model().item(3)
+    item = panel.form["show"].native.model().item(4)
     assert not item.isEnabled()
     assert item.toolTip() == "Only one answers."
     show_prediction(session, apart=True)
@@ -226,7 +228,7 @@ def test_what_is_unfamiliar_is_said_and_can_be_shown(
 
 def test_a_model_that_cannot_tell_says_why(panel: PredictPanel, session: Session) -> None:
     show_prediction(session)
-    item = panel.form["show"].native.model().item(4)
+    item = panel.form["show"].native.model().item(5)
     assert not item.isEnabled()
     assert item.toolTip() == "Too few strokes."
     assert panel.withheld.text() == "Too few strokes."

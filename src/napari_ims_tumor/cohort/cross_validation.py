@@ -12,6 +12,7 @@ from napari_ims_tumor.annotation.split import Fold
 from napari_ims_tumor.cohort.circumstances import circumstances
 from napari_ims_tumor.cohort.gathering import Gathered, gather
 from napari_ims_tumor.cohort.looking import Looking, peaks_alone
+from napari_ims_tumor.cohort.neighbors import answers_with_neighbors, with_and_without
 from napari_ims_tumor.cohort.report import EvaluationReport, Facts, NetworkResult, model_facts
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError, FitRefused
@@ -85,7 +86,7 @@ def cross_validate(
     results: dict[str, NetworkResult] = {}
     for network in networks:
         chosen = replace(config, network=network)
-        results[network] = yield from _one_network(spectra, validation.folds, chosen)
+        results |= yield from _one_network(spectra, validation.folds, chosen)
     looked_at = {name: found.looked_at for name, found in results.items()}
     alone = yield from peaks_alone(spectra, looked_at)
     fold = np.full(len(spectra), -1, np.int64)
@@ -132,11 +133,12 @@ def _network(name: str) -> Network:
 
 def _one_network(
     spectra: LabelledSpectra, folds: tuple[Fold, ...], config: FitConfig
-) -> Job[Progress, NetworkResult]:
+) -> Job[Progress, dict[str, NetworkResult]]:
     """Fit on each training side alone: its spectra are all that the fit is given."""
     begun = time.monotonic()
-    probabilities = np.full((len(spectra), len(spectra.class_names)), np.nan, np.float32)
     strange = np.full(len(spectra), np.nan, np.float32)
+    alone = np.full((len(spectra), len(spectra.class_names)), np.nan, np.float32)
+    together = alone.copy()
     models: list[Facts] = []
     looking = Looking(spectra, config.device)
     for number, fold in enumerate(folds):
@@ -144,13 +146,16 @@ def _one_network(
         model = yield from _fitted(spectra.take(fold.training), config, progress)
         for part in pieces(len(fold.held_out), len(spectra.axis)):
             rows = fold.held_out[part]
-            probabilities[rows] = predict_matrix(model, spectra.values[rows], config.device)
+            alone[rows] = predict_matrix(model, spectra.values[rows], config.device)
             strange[rows] = unfamiliarity_of(model, spectra.values[rows])
+        held_out = spectra.take(fold.held_out)
+        together[fold.held_out] = answers_with_neighbors(model, held_out, alone[fold.held_out])
         phase = f"{progress.phase}: what it looks at"
         yield from steadily(looking.add(model, fold.held_out, phase))
         models.append(model_facts(model))
     seconds = time.monotonic() - begun
-    return NetworkResult(probabilities, seconds, tuple(models), looking.explanation(), strange)
+    own = NetworkResult(alone, seconds, tuple(models), looking.explanation(), strange)
+    return with_and_without(config.network, own, together)
 
 
 def _fitted(

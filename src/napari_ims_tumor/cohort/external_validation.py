@@ -10,6 +10,7 @@ import numpy as np
 from napari_ims_tumor.cohort.circumstances import circumstances
 from napari_ims_tumor.cohort.gathering import Gathered, gather
 from napari_ims_tumor.cohort.looking import Looking, peaks_alone
+from napari_ims_tumor.cohort.neighbors import answers_with_neighbors, with_and_without
 from napari_ims_tumor.cohort.overlap import overlap_warnings
 from napari_ims_tumor.cohort.report import EvaluationReport, NetworkResult, model_facts
 from napari_ims_tumor.cohort.table import CohortSlide
@@ -44,8 +45,9 @@ def validate(
             f"the model knows the classes {', '.join(model.class_names)}, the labels are "
             f"{', '.join(classes)}"
         )
-    results: dict[str, NetworkResult] = {}
-    results[model.network.network] = yield from _result(model, gathered, device)
+    own = yield from _result(model, gathered, device)
+    together = answers_with_neighbors(model, gathered.spectra, own.probabilities)
+    results = with_and_without(model.network.network, own, together)
     if model.has_cnn:
         results["linear"] = yield from _result(_linear_alone(model), gathered, device)
     looked_at = {name: found.looked_at for name, found in results.items()}

@@ -258,6 +258,11 @@ def _joined(
 ) -> Gathered:
     keys = [key for part in parts for key in part.groups]
     number_of = {key: number for number, key in enumerate(dict.fromkeys(keys))}
+    grids = [(part.dataset.pixels, part.indices) for part in parts]
+    slide = np.repeat(np.arange(len(parts)), [part.indices.size for part in parts])
+    plane = np.concatenate([pixels.planes[at] for pixels, at in grids])
+    row = np.concatenate([pixels.rows[at] for pixels, at in grids])
+    column = np.concatenate([pixels.columns[at] for pixels, at in grids])
     # One slide with strokes or pieces of tissue keeps that word; everything else is a group.
     kind = parts[0].kind if len(parts) == 1 else "group"
     spectra = LabelledSpectra(
@@ -270,15 +275,15 @@ def _joined(
         annotation_revision=max(part.revision for part in parts),
         room=room,
         regions=numbered_through([part.regions for part in parts]),
+        places=np.stack([slide * (int(plane.max(initial=0)) + 1) + plane, row, column], axis=1),
     )
-    grids = [(part.dataset.pixels, part.indices) for part in parts]
     return Gathered(
         spectra=spectra,
         slides=tuple(part.name for part in parts),
-        slide=np.repeat(np.arange(len(parts)), [part.indices.size for part in parts]),
-        plane=np.concatenate([pixels.planes[at] for pixels, at in grids]),
-        row=np.concatenate([pixels.rows[at] for pixels, at in grids]),
-        column=np.concatenate([pixels.columns[at] for pixels, at in grids]),
+        slide=slide,
+        plane=plane,
+        row=row,
+        column=column,
         group_names=group_names(number_of, kind),
         notices=tuple(notice for part in parts for notice in part.notices),
         grids=tuple(part.dataset.pixels for part in parts),

@@ -203,8 +203,7 @@ def _model(
     axis = MassAxis(arrays.pop(AXIS))
     own = {name: arrays.pop(name) for name in TRUST_ARRAYS if name in arrays}
     try:
-        stored = about["temperature"]
-        temperature = None if stored is None else float(stored)
+        temperature = _heat(about["temperature"])
         model = FittedModel(
             weights=arrays,
             network=network,
@@ -218,14 +217,22 @@ def _model(
             seen=Seen.from_dict(about.get("seen")),
             trust=Trust.of(own),
             preparation=Preparation(**about.get("preparation", {})),
+            neighbor_temperature=_heat(about.get("neighbor_temperature")),
         )
-        sound = _is_share(model.blend, network) and (temperature is None or 0 < temperature < 1e6)
-        sound = sound and model.preparation.is_sound and about.get(DIGEST) == _digest(about)
+        sound = _is_share(model.blend, network) and model.preparation.is_sound
+        sound = sound and about.get(DIGEST) == _digest(about)
     except (KeyError, TypeError, ValueError):
         sound = False
     if not sound or model.model_id != about.get("model_id"):
         raise ModelFileError("the model file was changed or damaged: copy it again")
     return model
+
+
+def _heat(stored: float | None) -> float | None:
+    """A temperature, held to what can have been written."""
+    if stored is not None and not 0 < float(stored) < 1e6:
+        raise ValueError("a temperature is above 0")
+    return None if stored is None else float(stored)
 
 
 def _is_share(blend: float, network: NetworkConfig) -> bool:

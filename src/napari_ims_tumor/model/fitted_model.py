@@ -67,6 +67,9 @@ class FittedModel:
         Plain facts: counts, scores on held-out groups, notes. No clock, path or host.
     seen
         Marks of what it was fitted on; ``None`` where that was not kept.
+    neighbor_temperature
+        Divides the logits of answers that a pixel's neighbors take part in; ``None`` where they are
+        not asked: each pixel answers alone.
     trust
         Which spectra are familiar to it, and how often it is right where it is how sure.
     preparation
@@ -85,6 +88,7 @@ class FittedModel:
     seen: Seen | None = None
     trust: Trust = field(default_factory=Trust)
     preparation: Preparation = AS_IT_IS
+    neighbor_temperature: float | None = None
 
     def __post_init__(self) -> None:
         owned = {name: frozen(self.weights[name], np.float32) for name in sorted(self.weights)}
@@ -151,6 +155,7 @@ class FittedModel:
 
     def settings(self) -> dict[str, object]:
         """Everything that decides a prediction apart from the arrays, JSON-able."""
+        heat = self.neighbor_temperature
         return {
             "network": asdict(self.network),
             "class_names": list(self.class_names),
@@ -158,6 +163,8 @@ class FittedModel:
             "temperature": self.temperature,
             # Left out where nothing is done: such models keep the id they always had.
             **({"preparation": asdict(self.preparation)} if self.preparation.facts() else {}),
+            # Only where it is one: models without it keep the id that they always had.
+            **({} if heat is None else {"neighbor_temperature": heat}),
         }
 
 

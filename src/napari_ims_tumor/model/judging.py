@@ -17,6 +17,7 @@ from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 
 _OF_ANSWERS: Final = (
     "held-out calibration error", "confidence for", "pixels answered", "right answers by",
+    "neighbors", "held-out balanced accuracy, with neighbors",
 )  # fmt: skip
 
 
@@ -57,7 +58,8 @@ def calibrated(
 def uncalibrated(model: FittedModel) -> FittedModel:
     """The model without anything that was said of the probabilities of another."""
     card = {name: value for name, value in model.card.items() if not name.startswith(_OF_ANSWERS)}
-    return replace(model, temperature=None, trust=Trust(model.trust.familiarity), card=card)
+    trust = Trust(model.trust.familiarity)
+    return replace(model, temperature=None, neighbor_temperature=None, trust=trust, card=card)
 
 
 def unfamiliarity_of(model: FittedModel, values: FloatArray) -> Float32Array:

@@ -9,6 +9,7 @@ import numpy as np
 
 from napari_ims_tumor.annotation.split import Fold, Validation
 from napari_ims_tumor.job import Job
+from napari_ims_tumor.model.alike_neighbors import find_neighborhood
 from napari_ims_tumor.model.config import REGION_SHARE, FitConfig, NetworkConfig
 from napari_ims_tumor.model.familiar_phase import with_familiarity
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
@@ -22,6 +23,8 @@ from napari_ims_tumor.model.honest_folds import (
 )
 from napari_ims_tumor.model.judging import calibrated
 from napari_ims_tumor.model.linear_path import LinearPath
+from napari_ims_tumor.model.neighborhood import Neighborhood
+from napari_ims_tumor.model.neighborhood_phase import with_neighbors_judged
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.preparation import SPECTRA_LOOKED_AT, Preparation
 from napari_ims_tumor.model.samples import LabelledSpectra
@@ -70,6 +73,9 @@ class LinearAnswer:
         for all pixels; missing where it is what they were told to be.
     region_share
         Least share of a roughly labelled region that is of its class.
+    near
+        Who is whose neighbor among the held-out spectra of each fold; ``None`` where that is not
+        known.
     """
 
     model: FittedModel
@@ -80,6 +86,7 @@ class LinearAnswer:
     score: float | None
     taken: Mapping[Fold | None, IntArray | Float64Array] = field(default_factory=dict)
     region_share: float = REGION_SHARE
+    near: Neighborhood | None = None
 
     def classes(self, fold: Fold | None) -> IntArray | Float64Array:
         """What is to be taught of a fold's training side (``None``: of everything)."""
@@ -93,6 +100,14 @@ class LinearAnswer:
         if fold is None:
             return self.model.normalization
         return InputNormalization.learn(self.roots, fold.training, self.model.preparation)
+
+    def with_neighbors(
+        self, model: FittedModel, rows: IntArray, logits: Float32Array
+    ) -> FittedModel:
+        """The model with what its held-out logits (m, K) of some rows say of asking neighbors."""
+        if self.near is None:
+            return model
+        return with_neighbors_judged(model, self.near, self.spectra, (rows, logits))
 
     def inputs(self, normalization: InputNormalization, rows: IntArray) -> Float32Array:
         """What a classifier is shown of some of the spectra."""
@@ -142,10 +157,30 @@ def _judged(
     judged = replace(scored, model=model, taken=taken)
     if is_judged_by_region(answer.spectra):
         judged = replace(judged, validation=pixel_folds(answer.spectra, 5))
+    near = yield from run.drive(_neighborhood(answer), report, to_end=True)
+    judged = replace(judged, near=near)
+    rows = judged.held_out.rows
+    judged = replace(judged, model=judged.with_neighbors(model, rows, logits[rows]))
     run.note = str(judged.model.card.get("note", ""))
     done = replace(report, epoch=report.epochs, held_out_score=judged.score)
     yield from run.tell(replace(done, linear_score=judged.score, preview=judged.model))
     return judged
+
+
+def _neighborhood(answer: LinearAnswer) -> Generator[None, None, Neighborhood | None]:
+    """Who may speak for whom: within the held-out side of a fold, never across its border."""
+    spectra = answer.spectra
+    if spectra.places is None:
+        return None
+    fold_of = np.full(len(spectra), -1, np.int64)
+    for number, fold in enumerate(answer.validation.folds):
+        fold_of[fold.held_out] = number
+
+    def inputs_of(rows: IntArray) -> Float32Array:
+        return answer.inputs(answer.model.normalization, rows)
+
+    near = yield from find_neighborhood(inputs_of, len(spectra.axis), spectra.neighbors)
+    return near.within(fold_of)
 
 
 def _with_score(answer: LinearAnswer, held_out: HeldOutLogits) -> LinearAnswer:

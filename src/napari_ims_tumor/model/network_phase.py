@@ -244,7 +244,8 @@ def _model(check: _Check, shape: NetworkConfig, weights: dict[str, Float32Array]
         history=tuple(check.history),
         card={**card, **network_facts(shape), "epochs": best.epoch, "share of the CNN": best.blend},
     )
-    return calibrated(model, best.logits, spectra.classes[rows], spectra.groups[rows])
+    model = calibrated(model, best.logits, spectra.classes[rows], spectra.groups[rows])
+    return check.answer.with_neighbors(model, rows, best.logits)
 
 
 def _unjudged(answer: LinearAnswer, base: FittedModel | None) -> FittedModel:

@@ -184,6 +184,7 @@ def _with_score(
     linear = balanced_accuracy(task.answer.held_out.logits[rows], classes)
     card = {**model.card, **score_facts(score, linear)}
     judged = calibrated(replace(model, card=card), logits, classes, groups)
+    judged = task.answer.with_neighbors(judged, rows, logits)
     phase = _phase(task, len(task.folds))
     return judged, EpochReport(phase, held_out_score=score, linear_score=linear, preview=judged)
 

@@ -18,21 +18,27 @@ from napari_ims_tumor.model.abstention import (
 )
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.device import resolve_device, steadily
-from napari_ims_tumor.model.familiarity import unfamiliar_words
+from napari_ims_tumor.model.familiarity import chosen_rows, directions, unfamiliar_words
 from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
 from napari_ims_tumor.model.training import network_logits
 from napari_ims_tumor.model.uncertainty import normalized_entropy, total_variation
-from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, frozen
-from napari_ims_tumor.msi.binning import binned_blocks, refuse_uncovered
+from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, IntArray, frozen
+from napari_ims_tumor.msi.binning import bin_spectra, binned_blocks, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
-from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.neighbors import neighbor_pairs
 
 UNCERTAINTY_PLANE: Final = "uncertainty (entropy)"
 DISAGREEMENT_PLANE: Final = "disagreement"
+ALONE_PLANE: Final = "{name}, each pixel alone"
 UNFAMILIAR_PLANE: Final = "unfamiliarity (above 1: unlike the labels)"
 ANSWERED_PLANE: Final = "answered (0: not sure, or unfamiliar)"
+NO_NEIGHBORS: Final = (
+    "Here each pixel answers alone already: its neighbors were not asked, or were of no help on "
+    "held-out groups."
+)
 ONE_ANSWER: Final = (
     "In this model only the linear path or only the network answers: nothing can disagree."
 )
@@ -70,6 +76,9 @@ class Prediction:
         cannot tell.
     answers
         How often held-out answers were right, by confidence; ``None`` where that is not known.
+    alone
+        What each pixel says without its neighbors, as ``probabilities``; ``None`` where these are
+        just that.
     """
 
     probabilities: Float32Array
@@ -81,10 +90,11 @@ class Prediction:
     n_empty: int = 0
     unfamiliarity: Float32Array | None = None
     answers: AnswerCurve | None = None
+    alone: Float32Array | None = None
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", frozen(self.probabilities, np.float32))
-        for name in ("disagreement", "unfamiliarity"):
+        for name in ("disagreement", "unfamiliarity", "alone"):
             image = getattr(self, name)
             if image is not None:
                 object.__setattr__(self, name, frozen(image, np.float32))
@@ -121,6 +131,11 @@ class Prediction:
             return np.zeros(self.probabilities.shape[1:], np.bool_)
         # NaN, where nothing was measured, is not above 1.
         return np.asarray(self.unfamiliarity > 1, np.bool_)
+
+    @property
+    def why_no_alone(self) -> str | None:
+        """Say in one sentence why pixels have no second answer; ``None`` where they have."""
+        return NO_NEIGHBORS if self.alone is None else None
 
     @property
     def why_no_unfamiliarity(self) -> str | None:
@@ -161,6 +176,9 @@ class Prediction:
             Also where there is an answer (1), if so many answers shall be right.
         """
         more: dict[str, Float32Array] = {UNCERTAINTY_PLANE: self.uncertainty} if uncertainty else {}
+        if uncertainty and self.alone is not None:
+            names = (ALONE_PLANE.format(name=name) for name in self.class_names)
+            more |= dict(zip(names, self.alone, strict=True))
         if uncertainty and self.disagreement is not None:
             more[DISAGREEMENT_PLANE] = self.disagreement
         if uncertainty and self.unfamiliarity is not None:
@@ -198,18 +216,28 @@ class Answer:
         Shape (n,), float32: see :class:`Prediction`.
     unfamiliarity
         Shape (n,), float32: see :class:`Prediction`.
+    scores
+        Shape (n, k), float32: where they lie along the directions asked for.
     """
 
     probabilities: Float32Array
     disagreement: Float32Array | None = None
     unfamiliarity: Float32Array | None = None
+    scores: Float32Array | None = None
 
 
 class Predictor:
-    """A model made ready to run on a device."""
+    """A model made ready to run on a device.
+
+    Attributes
+    ----------
+    along
+        Directions (k, bins) of inputs along which spectra shall be told apart; ``None`` = none.
+    """
 
     def __init__(self, model: FittedModel, device: str = "auto") -> None:
         self.model = model
+        self.along: Float32Array | None = None
         self._normalization, self._linear = model.normalization, model.linear
         self._familiarity = model.trust.familiarity
         self._network = _network(model, device) if model.has_cnn else None
@@ -223,13 +251,23 @@ class Predictor:
         heat, share = self.model.temperature or 1.0, self.model.blend
         if self._network is None:
             yield
-            return Answer(softmax(linear / heat), None, strange)
+            return Answer(softmax(linear / heat), None, strange, self._scores(seen))
         inputs = inputs_of(self.model.network.network, self._normalization, roots)
         cnn = yield from network_logits(self._network, inputs)
         blended = softmax(((1 - share) * linear + share * cnn) / heat)
         # The temperature of a network that answers alone says nothing of the linear path.
         own = 1.0 if self.model.network.is_plain else heat
-        return Answer(blended, total_variation(softmax(linear / own), blended), strange)
+        apart = total_variation(softmax(linear / own), blended)
+        return Answer(blended, apart, strange, self._scores(seen))
+
+    def look_along(self, dataset: MsiDataset) -> Generator[object, object, None]:
+        """Find the directions in which the spectra of a slide differ most, on some of them."""
+        some = chosen_rows(np.arange(dataset.n_spectra))
+        values = yield from bin_spectra(dataset, self.model.axis, some)
+        self.along = directions(self._normalization.apply(self._normalization.roots(values)))
+
+    def _scores(self, seen: Float32Array) -> Float32Array | None:
+        return None if self.along is None else seen @ self.along.T
 
 
 def predict(
@@ -263,11 +301,11 @@ def _predict(model: FittedModel, dataset: MsiDataset, device: str) -> Job[Progre
     refuse_uncovered(dataset, model.axis)
     yield from _go_on(0, dataset.n_spectra)
     predictor = Predictor(model, device)
-    found = np.full((len(model.class_names), dataset.n_spectra), np.nan, np.float32)
-    apart, strange = _blank(dataset, model.has_cnn), _blank(dataset, model.trust.familiarity)
-    done = n_empty = 0
+    if model.neighbor_temperature is not None:
+        for _ in predictor.look_along(dataset):
+            yield from _go_on(0, dataset.n_spectra)
+    slide = _SlideAnswers(predictor, dataset)
     for indices, values in binned_blocks(dataset, model.axis):
-        n_empty += int((~has_intensity(values)).sum())
         steps = predictor.steps(values)
         while True:
             try:
@@ -275,40 +313,73 @@ def _predict(model: FittedModel, dataset: MsiDataset, device: str) -> Job[Progre
             except StopIteration as end:
                 answer: Answer = end.value
                 break
-            yield from _go_on(done, dataset.n_spectra)
-        found[:, indices] = answer.probabilities.T
-        if apart is not None and answer.disagreement is not None:
-            apart[indices] = answer.disagreement
-        if strange is not None and answer.unfamiliarity is not None:
-            strange[indices] = answer.unfamiliarity
-        done += len(indices)
-    return _laid_out(model, dataset.pixels, (found, apart, strange), n_empty)
+            yield from _go_on(slide.done, dataset.n_spectra)
+        slide.take(indices, has_intensity(values), answer)
+    return slide.laid_out()
 
 
-def _blank(dataset: MsiDataset, wanted: object) -> Float32Array | None:
-    return np.full(dataset.n_spectra, np.nan, np.float32) if wanted else None
+class _SlideAnswers:
+    """The answers to a slide's spectra while they come in."""
+
+    def __init__(self, predictor: Predictor, dataset: MsiDataset) -> None:
+        self.model, self.pixels = predictor.model, dataset.pixels
+        n = dataset.n_spectra
+        self.done = 0
+        self._full = np.zeros(n, np.bool_)
+        self._found = np.full((n, len(self.model.class_names)), np.nan, np.float32)
+        self._apart = _blank(n) if self.model.has_cnn else None
+        self._strange = None if self.model.trust.familiarity is None else _blank(n)
+        self._scores = None if predictor.along is None else _blank(n, len(predictor.along))
+
+    def take(self, indices: IntArray, full: BoolArray, answer: Answer) -> None:
+        """Put the answers to some spectra in their place; ``full`` are those that hold anything."""
+        self._full[indices], self._found[indices] = full, answer.probabilities
+        for kept, part in (
+            (self._apart, answer.disagreement),
+            (self._strange, answer.unfamiliarity),
+            (self._scores, answer.scores),
+        ):
+            if kept is not None and part is not None:
+                kept[indices] = part
+        self.done += len(indices)
+
+    def laid_out(self) -> Prediction:
+        """All answers as images."""
+        together = self._with_neighbors()
+        made = Prediction(
+            self._image(self._found if together is None else together),
+            self.model.class_names,
+            self.model.calibrated,
+            self.model.model_id,
+            self.model.annotation_revision,
+            None if self._apart is None else self.pixels.as_image(self._apart),
+            int((~self._full).sum()),
+            None if self._strange is None else self.pixels.as_image(self._strange),
+            self.model.trust.answers,
+            None if together is None else self._image(self._found),
+        )
+        # Made here, in the job's own time, and not when the window first asks for it.
+        _ = made.uncertainty
+        return made
+
+    def _with_neighbors(self) -> Float32Array | None:
+        heat, pixels = self.model.neighbor_temperature, self.pixels
+        if heat is None or self._scores is None:
+            return None
+        pairs = neighbor_pairs(pixels.planes, pixels.rows, pixels.columns)
+        speaks = self._full.copy()
+        if self._strange is not None:
+            # Glass beside tissue is no tissue: it has no say in what the tissue is.
+            speaks &= self._strange <= 1
+        return softmax(Neighborhood.of(pairs, self._scores, speaks).answer(self._found) / heat)
+
+    def _image(self, answers: Float32Array) -> Float32Array:
+        image: Float32Array = self.pixels.as_image(answers.T)
+        return image
 
 
-def _laid_out(
-    model: FittedModel, pixels: PixelGrid,
-    answers: tuple[Float32Array, Float32Array | None, Float32Array | None], n_empty: int,
-) -> Prediction:  # fmt: skip
-    """Lay answers per spectrum out as images."""
-    found, apart, strange = answers
-    made = Prediction(
-        pixels.as_image(found),
-        model.class_names,
-        model.calibrated,
-        model.model_id,
-        model.annotation_revision,
-        None if apart is None else pixels.as_image(apart),
-        n_empty,
-        None if strange is None else pixels.as_image(strange),
-        model.trust.answers,
-    )
-    # Made here, in the job's own time, and not when the window first asks for it.
-    _ = made.uncertainty
-    return made
+def _blank(*shape: int) -> Float32Array:
+    return np.full(shape, np.nan, np.float32)
 
 
 def _go_on(done: int, total: int) -> Job[Progress, None]:

@@ -12,6 +12,7 @@ from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, IntArray, frozen
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.matrix_room import MatrixRoom
+from napari_ims_tumor.msi.neighbors import NeighborPairs, neighbor_pairs
 
 DEFAULT_CLASSES = ("healthy", "tumor")
 
@@ -39,6 +40,9 @@ class LabelledSpectra:
     regions
         Shape (n,): number of the region that ``classes`` says roughly, −1 where a pixel was
         labelled by hand; ``None`` where all were.
+    places
+        Shape (n, 3): section (of any slide), row and column of each spectrum, to tell neighbors;
+        ``None`` where they are not known.
     """
 
     values: Float32Array
@@ -50,6 +54,7 @@ class LabelledSpectra:
     annotation_revision: int = 0
     room: MatrixRoom = field(default_factory=MatrixRoom)
     regions: IntArray | None = None
+    places: IntArray | None = None
 
     def __post_init__(self) -> None:
         values = np.asarray(self.values, np.float32)
@@ -62,6 +67,11 @@ class LabelledSpectra:
             raise FitRefused("every labelled spectrum needs one class and one group")
         if classes.size and not 0 <= classes.min() <= classes.max() < len(self.class_names):
             raise FitRefused(f"classes must be 0 to {len(self.class_names) - 1}")
+        if self.places is not None:
+            places = frozen(self.places, np.int64)
+            if places.shape != (values.shape[0], 3):
+                raise FitRefused("every labelled spectrum needs one place: section, row, column")
+            object.__setattr__(self, "places", places)
         for name, value in (("values", values), ("classes", classes), ("groups", groups)):
             object.__setattr__(self, name, value)
         if self.regions is not None:
@@ -96,7 +106,16 @@ class LabelledSpectra:
             classes=self.classes[indices],
             groups=self.groups[indices],
             regions=None if self.regions is None else self.regions[indices],
+            places=None if self.places is None else self.places[indices],
         )
+
+    @property
+    def neighbors(self) -> NeighborPairs:
+        """Which of these spectra were measured side by side; none where places are not known."""
+        if self.places is None:
+            nothing = np.zeros(0, np.int64)
+            return NeighborPairs(nothing, nothing, len(self))
+        return neighbor_pairs(*self.places.T)
 
 
 def why_not_fit(counts: Mapping[str, int]) -> str | None:

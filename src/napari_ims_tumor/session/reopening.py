@@ -248,6 +248,7 @@ def _prediction(made: StoredPrediction) -> Prediction:
         annotation_revision=made.annotation_revision,
         disagreement=made.disagreement,
         unfamiliarity=made.unfamiliarity,
+        alone=made.alone,
         answers=AnswerCurve.from_points(made.answers),
     )
 

@@ -134,6 +134,7 @@ def _prediction(slide: SlideState) -> StoredPrediction | None:
         annotation_revision=made.annotation_revision,
         disagreement=made.disagreement,
         unfamiliarity=made.unfamiliarity,
+        alone=made.alone,
         answers=() if made.answers is None else made.answers.as_points(),
         labels_revision=slide.prediction_revision,
     )

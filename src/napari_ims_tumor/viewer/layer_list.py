@@ -30,7 +30,7 @@ PLACEMENT: Final = ("scale", "translate", "rotate", "shear", "affine")
 IMAGE_ROLES: Final[tuple[Role, ...]] = ("tic", "peak", "pin", "ion", "rgb")
 ION_ROLES: Final[tuple[Role, ...]] = ("stack", "peak", "pin", "ion", "rgb")
 COLORED_ROLES: Final[tuple[Role, ...]] = (
-    *ION_ROLES, "tumor", "class", "uncertainty", "disagreement", "unfamiliarity",
+    *ION_ROLES, "tumor", "alone", "class", "uncertainty", "disagreement", "unfamiliarity",
 )  # fmt: skip
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 import numpy as np
@@ -43,6 +44,7 @@ LayerTuple: TypeAlias = tuple[Any, dict[str, Any], str]
 
 OVERLAY_WORDS: Final[Mapping[Role, str]] = {
     "tumor": "tumor probability",
+    "alone": "tumor, each pixel alone",
     "class": "predicted class",
     "uncertainty": "uncertainty",
     "disagreement": "disagreement",
@@ -155,17 +157,30 @@ def labels_layer(dataset: MsiDataset, annotation: Annotation) -> LayerTuple:
     return _labels(annotation.labels.copy(), tag, f"labels · {dataset.name}", kwargs)
 
 
+TUMOR_LOOK: Final[Mapping[str, Any]] = {
+    "colormap": tumor_colormap(TUMOR_SCHEME),
+    "contrast_limits": (0.0, 1.0),
+    "opacity": OVERLAY_OPACITY,
+}
+
+
 def tumor_layer(slide: SlideState, how: Withholding = ALL_FAMILIAR) -> LayerTuple:
     """Show the tumor probability over the tissue, clear where it is withheld."""
-    kwargs = {
-        "colormap": tumor_colormap(TUMOR_SCHEME),
-        "contrast_limits": (0.0, 1.0),
-        "opacity": OVERLAY_OPACITY,
-    }
     probability = tumor_probability(_prediction(slide))
     hidden = withheld_in(_prediction(slide), how)
     image = np.where(hidden, np.float32(np.nan), probability) if hidden.any() else probability
-    return _image(image, SlideTag(slide.dataset, "tumor"), overlay_name(slide, "tumor"), kwargs)
+    name = overlay_name(slide, "tumor")
+    return _image(image, SlideTag(slide.dataset, "tumor"), name, {**TUMOR_LOOK})
+
+
+def alone_layer(slide: SlideState) -> LayerTuple:
+    """Show the tumor probability that each pixel has by its own spectrum, without its neighbors."""
+    prediction = _prediction(slide)
+    if prediction.alone is None:
+        raise LabelsError(prediction.why_no_alone or "")
+    image = tumor_probability(replace(prediction, probabilities=prediction.alone, alone=None))
+    name = overlay_name(slide, "alone")
+    return _image(image, SlideTag(slide.dataset, "alone"), name, {**TUMOR_LOOK, "visible": False})
 
 
 def class_layer(

@@ -12,6 +12,7 @@ from napari_ims_tumor.viewer.layer_list import show_alone, update_layer
 from napari_ims_tumor.viewer.layers import (
     OVERLAY_WORDS,
     LayerTuple,
+    alone_layer,
     class_layer,
     disagreement_layer,
     overlay_name,
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.viewer.slide_tag import Role
 
 ON_DEMAND: Final[Mapping[Role, Callable[[SlideState], LayerTuple]]] = {
+    "alone": alone_layer,
     "uncertainty": uncertainty_layer,
     "disagreement": disagreement_layer,
     "unfamiliarity": unfamiliarity_layer,

@@ -45,6 +45,7 @@ _WORDS: Final[Mapping[Role, str]] = {**OVERLAY_WORDS, "tic": "total ion current"
 _UNITS: Final[Mapping[Role, str]] = {
     "tic": "total ion current (units of the file)",
     "tumor": "tumor probability",
+    "alone": "tumor probability, each pixel alone",
     "uncertainty": "uncertainty (0 sure, 1 unsure)",
     "disagreement": "disagreement (0 none, 1 full)",
     "unfamiliarity": "unfamiliarity (above 1: unlike the labels)",

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from napari_ims_tumor.msi.overview import SlideOverview
 
 Role = Literal[
-    "tic", "stack", "peak", "pin", "ion", "rgb", "tumor", "class", "uncertainty", "disagreement",
-    "unfamiliarity", "labels",
+    "tic", "stack", "peak", "pin", "ion", "rgb", "tumor", "alone", "class", "uncertainty",
+    "disagreement", "unfamiliarity", "labels",
 ]  # fmt: skip
 """What a layer shows; in the order of the layer list, from the bottom up."""
 

@@ -45,6 +45,7 @@ def _dark_to_bright(low: str, high: str) -> str:
 
 SHOWN: Final[dict[Role, str]] = {
     "tumor": "tumor probability",
+    "alone": "the same, each pixel alone",
     "class": "one class per pixel",
     "uncertainty": "uncertainty",
     "disagreement": "linear versus network",
@@ -52,6 +53,7 @@ SHOWN: Final[dict[Role, str]] = {
 }
 LEGENDS: Final[dict[Role, str]] = {
     "tumor": "0  healthy            unsure            tumor  1",
+    "alone": "0  healthy            unsure            tumor  1",
     "class": "",
     "uncertainty": _dark_to_bright("0  sure", "no idea  1"),
     "disagreement": _dark_to_bright("0  the same", "opposite  1"),
@@ -59,6 +61,7 @@ LEGENDS: Final[dict[Role, str]] = {
 }
 MEANINGS: Final[dict[Role, str]] = {
     "tumor": "",
+    "alone": "What each pixel says by its own spectrum, before its measured neighbors are asked.",
     "class": "",
     "uncertainty": (
         "How evenly the classes share a pixel (entropy). Paint your next stroke where it is bright."
@@ -77,7 +80,7 @@ ACCURACIES: Final[Mapping[float | None, Answered]] = dict(
     zip((None, 0.9, 0.95, 0.98, 0.99), get_args(Answered), strict=True)
 )
 """Share of the answers to be right → how that is called; ``None`` asks for nothing."""
-TRUSTED_BY: Final[tuple[Role, ...]] = ("disagreement", "unfamiliarity")
+TRUSTED_BY: Final[tuple[Role, ...]] = ("alone", "disagreement", "unfamiliarity")
 """What not every prediction has."""
 SLIDER = {"widget_type": "FloatSlider", "min": 0.0, "max": 1.0, "step": 0.01}
 
@@ -101,7 +104,9 @@ class OverlayForm:
         Gray where a spectrum is unlike anything that was labelled: its answer is no finding.
     """
 
-    show: Literal["tumor", "class", "uncertainty", "disagreement", "unfamiliarity"] = "tumor"
+    show: Literal["tumor", "alone", "class", "uncertainty", "disagreement", "unfamiliarity"] = (
+        "tumor"
+    )
     opacity: Annotated[float, SLIDER] = 0.7
     threshold: Annotated[float, SLIDER] = 0.5
     answer: Answered = "every pixel"

@@ -71,8 +71,9 @@ def test_nothing_is_loaded_from_anywhere(report: EvaluationReport) -> None:
 
 def test_pictures_have_words(report: EvaluationReport) -> None:
     page = Page(render_page(report))
-    # Labels and one network, on six slides.
-    assert [bool(image["alt"]) for image in page.every("img")] == [True] * 12
+    # Labels, and each network with and without neighbors, on six slides.
+    assert set(report.results) == {"linear", "linear + neighbors"}
+    assert [bool(image["alt"]) for image in page.every("img")] == [True] * 18
     for svg in page.every("svg"):
         assert svg.get("aria-label") or svg.get("aria-hidden") == "true"
 

@@ -54,6 +54,8 @@ def shapes_in(about: Mapping[str, Any]) -> dict[str, Shape]:
         if made is not None:
             classes = len(_names(made["class_names"]))
             found[_member(number, "probabilities")] = ("<f4", (classes, *shape))
+            if made.get("alone") is True:
+                found[_member(number, "alone")] = ("<f4", (classes, *shape))
             for image in TRUST_IMAGES:
                 if made.get(image) is True:
                     found[_member(number, image)] = ("<f4", shape)
@@ -104,7 +106,7 @@ def _prediction_text(made: StoredPrediction) -> dict[str, Any]:
         "annotation_revision": made.annotation_revision,
         "labels_revision": made.labels_revision,
         "answers": [list(point) for point in made.answers],
-        **{image: getattr(made, image) is not None for image in TRUST_IMAGES},
+        **{image: getattr(made, image) is not None for image in (*TRUST_IMAGES, "alone")},
     }
 
 
@@ -113,7 +115,7 @@ def _slide_arrays(number: int, slide: StoredSlide) -> dict[str, NDArray[Any]]:
     if slide.prediction is not None:
         made = slide.prediction
         arrays[_member(number, "probabilities")] = made.probabilities.astype("<f4")
-        for name in TRUST_IMAGES:
+        for name in (*TRUST_IMAGES, "alone"):
             image = getattr(made, name)
             if image is not None:
                 arrays[_member(number, name)] = image.astype("<f4")
@@ -152,7 +154,7 @@ def _prediction(
         labels_revision=None if revision is None else _whole(revision),
         # Sessions of before know of fewer.
         answers=tuple(_point(point) for point in _listed(text.get("answers") or [])),
-        **{image: arrays.get(_member(number, image)) for image in TRUST_IMAGES},
+        **{image: arrays.get(_member(number, image)) for image in (*TRUST_IMAGES, "alone")},
     )
 
 

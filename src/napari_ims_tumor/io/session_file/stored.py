@@ -60,6 +60,8 @@ class StoredPrediction:
     ----------
     probabilities
         Shape (classes, *image_shape), float32.
+    alone
+        Like ``probabilities``, of each pixel without its neighbors; or ``None``.
     disagreement, unfamiliarity
         Shape (*image_shape), float32, or ``None``.
     answers
@@ -76,11 +78,12 @@ class StoredPrediction:
     disagreement: Float32Array | None = None
     labels_revision: int | None = None
     unfamiliarity: Float32Array | None = None
+    alone: Float32Array | None = None
     answers: tuple[tuple[float, float, float], ...] = ()
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", frozen(self.probabilities, np.float32))
-        for name in TRUST_IMAGES:
+        for name in (*TRUST_IMAGES, "alone"):
             image = getattr(self, name)
             if image is not None:
                 object.__setattr__(self, name, frozen(image, np.float32))
