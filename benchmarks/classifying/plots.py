@@ -85,7 +85,7 @@ def few_labels(runs: Sequence[Run], path: Path, view: str = "pixel") -> None:
     found = {key: v for key, v in few_label_means(runs).items() if key[1] == view}
     if not found:
         return
-    figure, axes = _figure(6.5, 4)
+    figure, axes = _figure(8, 4)
     for model in dict.fromkeys(model for model, _, _ in found):
         points = sorted((int(s.split()[0]), v) for (m, _, s), v in found.items() if m == model)
         pixels, scores = zip(*points, strict=True)
@@ -96,7 +96,7 @@ def few_labels(runs: Sequence[Run], path: Path, view: str = "pixel") -> None:
     axes.minorticks_off()
     axes.set_xlabel("painted pixels")
     axes.set_ylabel("balanced accuracy, groups without a stroke")
-    axes.legend(frameon=False, fontsize=9)
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     axes.grid(alpha=0.25)
     _write(figure, path)
 
@@ -106,7 +106,7 @@ def shifts(runs: Sequence[Run], path: Path) -> None:
     curves = change_curves(runs)
     if not curves:
         return
-    figure, axes = _figure(6.5, 4)
+    figure, axes = _figure(8, 4)
     bins = sorted((*SHIFTS, 0))
     for model, found in curves.items():
         scores = [found[f"shift {b:+d}" if b else ""] for b in bins]
@@ -114,7 +114,7 @@ def shifts(runs: Sequence[Run], path: Path) -> None:
         axes.plot(bins, scores, "o" + dashed, color=_color(model), label=model, markersize=4)
     axes.set_xlabel("mass shift of the spectra to answer, bins")
     axes.set_ylabel("balanced accuracy")
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=9, loc="upper left", bbox_to_anchor=(1, 1))
     axes.grid(alpha=0.25)
     _write(figure, path)
 
