@@ -159,3 +159,15 @@ def test_the_same_in_python(slide: Path, labels: Path, tmp_path: Path) -> None:
         again, _ = ims.read_labels(tmp_path / "b.geojson", opened)
     assert np.array_equal(np.load(tmp_path / "a.npy"), read.labels)
     assert np.array_equal(again.labels, np.load(labels))
+
+
+def test_weak_says_every_label_of_a_whole_region(
+    slide: Path, labels: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    output = tmp_path / "weak.geojson"
+    assert run("labels", slide, labels, "-o", output, "--weak") == 0
+    assert "of them roughly" in capsys.readouterr().out
+    back = tmp_path / "back.npy"
+    assert run("labels", slide, output, "-o", back) == 0
+    image, told = np.load(back), np.load(labels)
+    assert np.array_equal(image, np.where(told > 0, told + 128, 0))

@@ -97,3 +97,20 @@ def test_a_column_that_is_there_twice(folder: Path) -> None:
     (folder / "cohort.csv").write_text("slide,labels,Slide\na,b,c\n")
     with pytest.raises(CohortError, match="several columns slide"):
         read_cohort(folder / "cohort.csv")
+
+
+def test_regions_are_a_class_of_the_whole_slide_or_a_label_file(folder: Path) -> None:
+    table = folder / "cohort.csv"
+    table.write_text(
+        "slide,labels,groups,regions\ndata/a.imzML,,Ms X,tumor\n"
+        "data/a.imzML,data/a.npy,Ms Y,data/g.npy\ndata/a.imzML,data/a.npy,Ms Z,\n"
+    )
+    first, second, third = read_cohort(table)
+    assert (first.labels, first.regions) == (None, "tumor")
+    assert second.regions == folder / "data" / "g.npy"
+    assert third.regions is None
+    table.write_text("slide,regions\ndata/a.imzML,tumor\n")
+    assert read_cohort(table)[0].labels is None
+    table.write_text("slide,labels,regions\ndata/a.imzML,,\n")
+    with pytest.raises(CohortError, match="the column labels is empty"):
+        read_cohort(table)

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ims_tumor.annotation.label_classes import ClassScheme
 from napari_ims_tumor.annotation.regions import ROUGHLY, connected_pieces
 from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.msi.arrays import BoolArray, IntArray, LabelArray
@@ -121,3 +122,21 @@ def evenly_fewer(regions: IntArray, most: int) -> BoolArray:
             chosen[at] = False
             chosen[at[np.linspace(0, at.size - 1, most).astype(np.int64)]] = True
     return chosen
+
+
+def value_names(scheme: ClassScheme) -> dict[int, str]:
+    """Label value → class in words; ``"tumor, roughly"`` for those of whole regions."""
+    certain = {c.value: c.name for c in scheme.classes}
+    return certain | {v + ROUGHLY: f"{name}, roughly" for v, name in certain.items()}
+
+
+def value_colors(scheme: ClassScheme) -> dict[int, str]:
+    """Label value → ``"#rrggbb"``; those of whole regions are lighter."""
+    certain = {c.value: c.color for c in scheme.classes}
+    return certain | {v + ROUGHLY: _lighter(color) for v, color in certain.items()}
+
+
+def _lighter(color: str) -> str:
+    """Half way to white."""
+    parts = (int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return "#" + "".join(f"{(part + 255) // 2:02x}" for part in parts)

@@ -133,7 +133,7 @@ def _beside(
     dataset, annotation, groups = labelled
     image = Path(groups) if isinstance(groups, (str, os.PathLike)) else groups
     slide = CohortSlide(dataset, annotation, None if image is None else _as_groups(image))
-    gathered = yield from gather((slide,), found.peaks.axis)
+    gathered = yield from gather((slide,), found.peaks.axis, only_by_hand=True)
     alone = yield from univariate_job(gathered.spectra, found.peaks, found.target)
     return replace(found, univariate=alone)
 

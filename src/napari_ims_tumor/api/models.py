@@ -43,10 +43,12 @@ def fit_config(**options: Any) -> FitConfig:
 
 def fit(
     slide: PathLike | MsiDataset,
-    labels: Labels,
+    labels: Labels | None,
     groups: PathLike | NDArray[Any] | None = None,
     base: PathLike | FittedModel | None = None,
     memory_budget: GivenBudget = None,
+    *,
+    regions: PathLike | None = None,
     **options: Any,
 ) -> FittedModel:
     """Fit a model to the labelled pixels of one slide.
@@ -56,7 +58,8 @@ def fit(
     slide
         An open slide, or the path of its .imzML.
     labels
-        A label file, an image of whole numbers in the slide's shape, or an Annotation.
+        A label file, an image of whole numbers in the slide's shape, or an Annotation; ``None``
+        with ``regions`` alone.
     groups
         One whole number per pixel (patient, core); pixels of one group are never divided by the
         validation. Without it, strokes and tissue regions are the groups.
@@ -65,6 +68,9 @@ def fit(
     memory_budget
         What the slide's data may take in memory, as in ``"2GB"``; see :func:`open_imzml`. The model
         is the same, bit by bit, whatever it is.
+    regions
+        What is roughly known of whole regions: a class name, said of the whole slide, or a label
+        file whose labels are meant roughly. ``labels`` win over it.
     **options
         Fields of :class:`~napari_ims_tumor.model.config.FitConfig`: ``network`` (``"default"``,
         ``"linear"``, ``"isotopenet"``, ``"faithful"``), ``epochs``, ``seed``, ``device``,
@@ -80,11 +86,12 @@ def fit(
         One sentence: a file that cannot be read, labels that do not fit, too little to fit.
     """
     from napari_ims_tumor.cohort.fitting import fit_cohort
-    from napari_ims_tumor.cohort.table import CohortSlide
+    from napari_ims_tumor.cohort.table import CohortSlide, as_regions
 
     config, memory = fit_config(**options), MemoryBudget.of(memory_budget)
     start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
-    one = CohortSlide(_slide(slide), _labels(labels), _groups(groups))
+    hard = None if labels is None else _labels(labels)
+    one = CohortSlide(_slide(slide), hard, _groups(groups), as_regions(regions))
     return run_inline(fit_cohort((one,), config, start, memory=memory))
 
 

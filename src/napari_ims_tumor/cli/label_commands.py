@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,9 @@ from napari_ims_tumor.cli.terminal import drive, print_facts, say
 from napari_ims_tumor.errors import LabelsError
 
 if TYPE_CHECKING:
+    from napari_ims_tumor.annotation.annotation import Annotation
     from napari_ims_tumor.io.geojson import LabelsImport, Placement
+    from napari_ims_tumor.msi.pixel_grid import PixelGrid
 
 Commands = Any
 
@@ -36,11 +39,16 @@ def add_to(commands: Commands) -> None:
         "--affine", metavar="A,B,U,C,D,V",
         help="the annotated image's x, y is the slide's Ax + By + U, Cx + Dy + V",
     )  # fmt: skip
+    labels.add_argument(
+        "--weak", action="store_true",
+        help="every label is meant roughly, of a whole region: not of each pixel",
+    )  # fmt: skip
     add_memory_to(labels)
     labels.set_defaults(run=_labels)
 
 
 def _labels(given: argparse.Namespace) -> int:
+    from napari_ims_tumor.annotation.whole_regions import said_roughly
     from napari_ims_tumor.io.annotation_file import is_outlines, read_labels, write_labels
     from napari_ims_tumor.io.imzml import open_imzml_job
 
@@ -52,14 +60,25 @@ def _labels(given: argparse.Namespace) -> int:
     annotation, notices = read_labels(given.labels, pixels, how=how)
     for notice in notices:
         say(notice)
+    if given.weak:
+        annotation = replace(annotation, labels=said_roughly(annotation.labels))
     # Between two files of outlines the placement is that of the one that is read.
     write_labels(
         given.output, annotation, pixels, None if is_outlines(given.labels) else how.placement
     )
-    inside = annotation.counts(pixels)
-    print_facts({name: f"{n} measured pixels" for name, n in inside.items()}, as_json=False)
+    print_facts(_counted(annotation, pixels), as_json=False)
     say(f"wrote {given.output}")
     return 0
+
+
+def _counted(annotation: Annotation, pixels: PixelGrid) -> dict[str, str]:
+    """Measured pixels of each class; how many of them roughly, where there are any."""
+    by_hand = annotation.counts_by_hand(pixels)
+    facts = {}
+    for name, n in annotation.counts(pixels).items():
+        rough = n - by_hand[name]
+        facts[name] = f"{n} measured pixels" + (f", {rough} of them roughly" if rough else "")
+    return facts
 
 
 def _refuse_idle_options(given: argparse.Namespace) -> None:

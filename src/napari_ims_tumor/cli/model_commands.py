@@ -34,6 +34,10 @@ def add_to(commands: Commands) -> None:
     fit.add_argument("--cohort", type=Path, help="instead of one slide: a table of many")
     fit.add_argument("--slides", metavar="1-4,7", help=SLIDES_HELP)
     fit.add_argument("--groups", type=Path, help="one whole number per pixel: patient, core")
+    fit.add_argument(
+        "--regions", metavar="CLASS|FILE",
+        help="what is roughly known of whole regions: a class, of all pixels, or a label file",
+    )  # fmt: skip
     fit.add_argument("-o", "--output", type=Path, required=True, help="the model, .safetensors")
     fit.add_argument("--from", dest="base", type=Path, help="fine-tune this model, .safetensors")
     fit.add_argument("--tune", choices=list(TUNE), help="what --from may change; default all")
@@ -112,18 +116,18 @@ def _fit_job(
 ) -> Job[Any, FittedModel]:
     from napari_ims_tumor.cohort.fitting import fit_cohort
     from napari_ims_tumor.cohort.selection import select_slides
-    from napari_ims_tumor.cohort.table import CohortSlide, read_cohort
+    from napari_ims_tumor.cohort.table import CohortSlide, as_regions, read_cohort
 
     if given.cohort is not None:
-        if given.slide is not None or given.groups is not None:
+        if any(one is not None for one in (given.slide, given.groups, given.regions)):
             raise CohortError("give either SLIDE LABELS or --cohort COHORT.csv, not both")
         slides = select_slides(read_cohort(given.cohort), given.slides)
         return fit_cohort(slides, config, base, say, given.memory)
     if given.slides is not None:
         raise CohortError("--slides chooses slides of a --cohort: give the table as well")
-    if given.slide is None or given.labels is None:
+    if given.slide is None or (given.labels is None and given.regions is None):
         raise CohortError("give SLIDE and LABELS, or --cohort COHORT.csv")
-    one = CohortSlide(given.slide, given.labels, given.groups)
+    one = CohortSlide(given.slide, given.labels, given.groups, as_regions(given.regions))
     return fit_cohort((one,), config, base, say, given.memory)
 
 

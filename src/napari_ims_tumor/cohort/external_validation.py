@@ -38,7 +38,7 @@ def validate(
     ModelFileError
         A slide does not cover the model's m/z axis, or the classes differ.
     """
-    gathered = yield from gather(slides, model.axis, memory)
+    gathered = yield from gather(slides, model.axis, memory, only_by_hand=True)
     classes = gathered.spectra.class_names
     if classes != model.class_names:
         raise ModelFileError(

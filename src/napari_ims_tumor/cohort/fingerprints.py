@@ -35,7 +35,8 @@ class SlideRecord:
     checksum_kind, checksum
         How the intensities are told from others, and the hexadecimal digits.
     labels, groups
-        SHA-256 of the label file and of the group image; ``None`` without a group image.
+        SHA-256 of the label file (with what is said of regions) and of the group image; ``None``
+        without a group image.
     """
 
     name: str
@@ -64,7 +65,7 @@ def slide_record(row: CohortSlide, dataset: MsiDataset, name: str) -> SlideRecor
     """
     uuid, kind, digits = _measurement(dataset)
     groups = None if row.groups is None or isinstance(row.groups, str) else _hash(row.groups)
-    return SlideRecord(name, uuid, kind, digits, _hash(row.labels), groups)
+    return SlideRecord(name, uuid, kind, digits, _hash_of_labels(row), groups)
 
 
 def file_hash(path: Path) -> str:
@@ -77,6 +78,14 @@ def file_hash(path: Path) -> str:
     except OSError as error:
         raise CohortError(f"{path} cannot be read: {error.strerror}") from error
     return digest.hexdigest()
+
+
+def _hash_of_labels(row: CohortSlide) -> str:
+    if row.regions is None and row.labels is not None:
+        return _hash(row.labels)
+    said = row.regions if isinstance(row.regions, (str, type(None))) else file_hash(row.regions)
+    parts = ["" if row.labels is None else _hash(row.labels), said or ""]
+    return hashlib.sha256("|".join(parts).encode()).hexdigest()
 
 
 def _hash(source: Path | Annotation | NDArray[Any]) -> str:

@@ -13,6 +13,7 @@ import numpy as np
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.annotation.regions import GroupKind, annotation_groups
 from napari_ims_tumor.annotation.whole_regions import evenly_fewer, region_numbers
+from napari_ims_tumor.cohort.common_axis import common_axis
 from napari_ims_tumor.cohort.fingerprints import SlideRecord, slide_record
 from napari_ims_tumor.cohort.naming import WholeSlide, distinct_names, group_names
 from napari_ims_tumor.cohort.region_numbers import (
@@ -20,16 +21,17 @@ from napari_ims_tumor.cohort.region_numbers import (
     numbered_through,
     within_groups,
 )
+from napari_ims_tumor.cohort.slide_labels import labels_of
 from napari_ims_tumor.cohort.table import CohortSlide
-from napari_ims_tumor.errors import CohortError, LabelsError
-from napari_ims_tumor.io.annotation_file import read_groups, read_labels
+from napari_ims_tumor.errors import CohortError
+from napari_ims_tumor.io.annotation_file import read_groups
 from napari_ims_tumor.io.cache_folder import CacheFolder
 from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray, frozen
-from napari_ims_tumor.msi.binning import bin_axis, bin_spectra, refuse_uncovered
+from napari_ims_tumor.msi.binning import bin_spectra, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.matrix_room import MatrixRoom, pieces
@@ -102,6 +104,7 @@ def gather(
     slides: tuple[CohortSlide, ...],
     axis: MassAxis | None = None,
     memory: MemoryBudget | None = None,
+    only_by_hand: bool = False,
 ) -> Job[Progress, Gathered]:
     """Read the labelled spectra of every slide onto one axis.
 
@@ -114,6 +117,8 @@ def gather(
     memory
         What the slides may take in memory; the usual budget by default. What exceeds it lies in
         scratch files in the user's cache folder.
+    only_by_hand
+        Leave out what is only roughly known: no pixel can be judged by it.
 
     Raises
     ------
@@ -130,9 +135,10 @@ def gather(
         for number, slide in enumerate(slides):
             yield from _go_on("Opening slides", number, len(slides))
             found = _open(slide, opened, budget)
-            parts.append(_labelled(found, names[number], len(slides) == 1))
+            part = _labelled(found, names[number], len(slides) == 1)
+            parts.append(_by_hand(part) if only_by_hand else part)
         _refuse_pixels_labelled_twice(parts)
-        chosen = axis or _common_axis([part.dataset for part in parts])
+        chosen = axis or common_axis([part.dataset for part in parts])
         values = room.matrix(sum(part.indices.size for part in parts), len(chosen))
         noted: list[_Labelled] = []
         first = 0
@@ -152,7 +158,7 @@ def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:
 
 def _labelled(found: tuple[CohortSlide, MsiDataset], name: str, alone: bool) -> _Labelled:
     slide, dataset = found
-    annotation, notices = _labels(slide.labels, dataset)
+    annotation, notices = labels_of(slide, dataset)
     image = annotation.labels
     inside = (image > 0) & dataset.pixels.measured
     values = annotation.classes[inside]
@@ -179,23 +185,29 @@ def _labelled(found: tuple[CohortSlide, MsiDataset], name: str, alone: bool) -> 
     )
 
 
+def _by_hand(part: _Labelled) -> _Labelled:
+    """Leave out pixels whose class is only roughly known, and say how many."""
+    rough = int((part.regions >= 0).sum())
+    if not rough:
+        return part
+    rows = np.flatnonzero(part.regions < 0)
+    said = f"{part.name}: only pixels labelled by hand are compared, not {rough} of whole regions"
+    return replace(
+        part,
+        indices=part.indices[rows],
+        classes=part.classes[rows],
+        regions=part.regions[rows],
+        groups=tuple(part.groups[at] for at in rows),
+        notices=(*part.notices, said),
+    )
+
+
 def _open(
     slide: CohortSlide, opened: ExitStack, budget: MemoryBudget
 ) -> tuple[CohortSlide, MsiDataset]:
     if not isinstance(slide.slide, Path):
         return slide, slide.slide
     return slide, opened.enter_context(open_imzml(slide.slide, memory_budget=budget))
-
-
-def _labels(labels: Path | Annotation, dataset: MsiDataset) -> tuple[Annotation, tuple[str, ...]]:
-    if isinstance(labels, Path):
-        return read_labels(labels, dataset.pixels)
-    if labels.labels.shape != dataset.pixels.image_shape:
-        raise LabelsError(
-            f"labels of {labels.labels.shape} on the slide {dataset.name} of "
-            f"{dataset.pixels.image_shape}"
-        )
-    return labels, ()
 
 
 def _groups(
@@ -221,24 +233,6 @@ def _groups(
 def _key(name: str) -> Hashable:
     """A name that is a number is the patient of that number in the images of other slides."""
     return int(name) if name.isdecimal() and name.isascii() and len(name) < 19 else name
-
-
-def _common_axis(datasets: list[MsiDataset]) -> MassAxis:
-    """One axis for all: their own if shared, else the largest slide's, where all were measured."""
-    shared = datasets[0].mass_axis
-    if shared is not None and all(d.mass_axis == shared for d in datasets):
-        return shared
-    largest = max(datasets, key=lambda d: d.n_spectra)
-    axis = bin_axis(largest)
-    low = max(d.mass_range[0] for d in datasets)
-    high = min(d.mass_range[1] for d in datasets)
-    inside = axis.mz[(axis.mz >= low) & (axis.mz <= high)]
-    if not inside.size:
-        raise CohortError(
-            f"the slides have no m/z range in common (the highest begins at {low:.2f}, the lowest "
-            f"ends at {high:.2f}): fit them separately"
-        )
-    return MassAxis(inside)
 
 
 def _with_empty(part: _Labelled, values: Float32Array) -> _Labelled:

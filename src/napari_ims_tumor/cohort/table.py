@@ -16,6 +16,7 @@ from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 
 IMAGE_SUFFIXES: Final = (".npy", ".png", ".tif", ".tiff")
+LABEL_SUFFIXES: Final = (*IMAGE_SUFFIXES, ".geojson", ".json")
 
 Groups: TypeAlias = str | Path | IntArray | None
 
@@ -33,11 +34,15 @@ class CohortSlide:
     groups
         A patient's name (all pixels are hers), an image with one whole number per pixel, or
         ``None``: then each slide is a group; on a single slide, its strokes or pieces of tissue.
+    regions
+        What is roughly known of whole regions: a class name (of all measured pixels), or a label
+        file whose every label is meant roughly. ``labels`` win over it, and may be ``None`` then.
     """
 
     slide: Path | MsiDataset
-    labels: Path | Annotation
+    labels: Path | Annotation | None
     groups: Groups = None
+    regions: str | Path | None = None
 
     @property
     def name(self) -> str:
@@ -46,11 +51,13 @@ class CohortSlide:
 
 
 def read_cohort(path: str | os.PathLike[str]) -> tuple[CohortSlide, ...]:
-    """Read a CSV with the columns slide, labels and, if wanted, groups.
+    """Read a CSV with the columns slide, labels and, if wanted, groups and regions.
 
     Paths are relative to the CSV. A group ending in .npy, .png or .tif is an image with one whole
     number per pixel (the same number means the same patient on every slide); anything else is the
-    patient's name. Commas, semicolons or tabs part the columns, as spreadsheet programs write them.
+    patient's name. Regions are a class name, said roughly of the whole slide, or a label file whose
+    labels are meant roughly; where there are some, the cell of the labels may be empty. Commas,
+    semicolons or tabs part the columns, as spreadsheet programs write them.
 
     Raises
     ------
@@ -60,17 +67,26 @@ def read_cohort(path: str | os.PathLike[str]) -> tuple[CohortSlide, ...]:
     table = Path(path)
     names, rows = _rows(table)
     missing = {"slide", "labels"} - set(names)
+    missing -= {"labels"} if "regions" in names else set()
     if missing:
         raise CohortError(
             f"{table.name} has no column {' or '.join(sorted(missing))}: the first line must be "
             "slide,labels,groups (groups may be left out), each following line one slide"
         )
-    twice = [name for name in ("slide", "labels", "groups") if names.count(name) > 1]
+    twice = [name for name in ("slide", "labels", "groups", "regions") if names.count(name) > 1]
     if twice:
         raise CohortError(f"{table.name} has several columns {twice[0]}: keep one of them")
     if not rows:
         raise CohortError(f"{table.name} lists no slide: add one line per slide")
     return tuple(_slide(table, line, row) for line, row in rows)
+
+
+def as_regions(said: str | os.PathLike[str] | None) -> str | Path | None:
+    """Tell a label file from the name of a class, by its ending."""
+    if said is None or isinstance(said, Path):
+        return said
+    text = os.fspath(said)
+    return Path(text) if text.lower().endswith(LABEL_SUFFIXES) else text
 
 
 def _rows(table: Path) -> tuple[list[str], list[tuple[int, dict[str, str]]]]:
@@ -105,11 +121,14 @@ def _decoded(content: bytes) -> str:
 
 
 def _slide(table: Path, line: int, row: dict[str, str]) -> CohortSlide:
-    slide, labels = (_file(table, line, row, column) for column in ("slide", "labels"))
+    slide, said = _file(table, line, row, "slide"), row.get("regions", "")
+    labels = None if said and not row.get("labels") else _file(table, line, row, "labels")
     group = row.get("groups", "")
-    if group.lower().endswith(IMAGE_SUFFIXES):
-        return CohortSlide(slide, labels, _file(table, line, row, "groups"))
-    return CohortSlide(slide, labels, group or None)
+    is_image = group.lower().endswith(IMAGE_SUFFIXES)
+    groups = _file(table, line, row, "groups") if is_image else group or None
+    is_file = said.lower().endswith(LABEL_SUFFIXES)
+    regions = _file(table, line, row, "regions") if is_file else said or None
+    return CohortSlide(slide, labels, groups, regions)
 
 
 def _file(table: Path, line: int, row: dict[str, str], column: str) -> Path:

@@ -13,6 +13,7 @@ from PIL import Image
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, ClassScheme
+from napari_ims_tumor.annotation.whole_regions import value_colors
 from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.msi.arrays import IntArray
@@ -37,8 +38,8 @@ def read_labels(
     Parameters
     ----------
     path
-        A .npy, .png or .tif image of whole numbers: 0 unlabelled, else a class value. Or QuPath's
-        annotations, .geojson.
+        A .npy, .png or .tif image of whole numbers: 0 unlabelled, else a class value, plus 128
+        where a whole region is roughly of it. Or QuPath's annotations, .geojson.
     pixels
         The slide's grid. An image has the shape of its bounding box, or covers it in the slide's
         own coordinates [y − 1, x − 1] and is cropped at ``pixels.origin``.
@@ -142,9 +143,8 @@ def _write_image(path: Path, labels: NDArray[np.uint8], scheme: ClassScheme) -> 
 
 def _palette(scheme: ClassScheme) -> list[int]:
     colors = [0] * (3 * 256)
-    for label in scheme.classes:
-        at = 3 * label.value
-        colors[at : at + 3] = [int(label.color[i : i + 2], 16) for i in (1, 3, 5)]
+    for value, color in value_colors(scheme).items():
+        colors[3 * value : 3 * value + 3] = [int(color[i : i + 2], 16) for i in (1, 3, 5)]
     return colors
 
 

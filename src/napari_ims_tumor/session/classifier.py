@@ -128,7 +128,7 @@ class Classifier:
         slide = self._session.active
         if slide is None or slide.prediction is None:
             return None
-        found = most_uncertain_pixel(slide.prediction.uncertainty, slide.annotation.labels)
+        found = most_uncertain_pixel(slide.prediction.uncertainty, slide.annotation.strokes)
         if found is None:
             self._session.noticed.emit(f"The model is sure of every pixel of {slide.name}.")
         return found

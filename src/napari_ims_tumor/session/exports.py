@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Final, Literal, TypeAlias
 
 import numpy as np
 
+from napari_ims_tumor.annotation.whole_regions import value_names
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.io.annotation_file import write_labels
 from napari_ims_tumor.io.image_file import write_planes
@@ -220,7 +221,7 @@ def _write_labels(slide: SlideState, path: Path) -> None:
 
     where = annotation.labels > 0
     values = annotation.labels[where]
-    names = {c.value: c.name for c in annotation.scheme.classes}
+    names = value_names(annotation.scheme)
     columns: dict[str, Column] = {
         **place_columns(pixels, where),
         "measured": pixels.measured[where].astype(np.uint8),

@@ -29,7 +29,7 @@ FOUR = ClassScheme(
     (
         *TUMOR_SCHEME.classes,
         LabelClass(3, "stroma, näher", "#010203", "other"),
-        LabelClass(255, "Necrosis", "#ffffff", "other"),
+        LabelClass(127, "Necrosis", "#ffffff", "other"),
     )
 )
 
@@ -45,7 +45,7 @@ masks = arrays(
     st.tuples(st.integers(1, 3), st.integers(1, 8), st.integers(1, 8)).map(
         lambda shape: shape if shape[0] > 1 else shape[1:]
     ),
-    elements=st.sampled_from([0, 0, 1, 1, 1, 2, 3, 255]),
+    elements=st.sampled_from([0, 0, 1, 1, 1, 2, 3, 127, 130, 255]),
     fill=st.nothing(),
 )
 placements = st.one_of(

@@ -11,6 +11,9 @@ from napari_ims_tumor.errors import LabelsError
 
 IGNORE: Final = "ignore"
 """What a class of the file is mapped to where it shall be left out."""
+WEAK: Final = "weak"
+"""The property of an annotation that a whole region is meant, roughly; in QuPath, a class inside
+another does the same: ``Tumor: weak``."""
 
 
 @dataclass(frozen=True)
@@ -80,6 +83,30 @@ def class_of(properties: Mapping[str, Any]) -> tuple[str, str | None] | None:
     above = class_of({"classification": found.get("parentClass")})
     full = joined.strip() if above is None else f"{above[0]}: {joined.strip()}"
     return full, _color(found)
+
+
+def is_weak(properties: Mapping[str, Any]) -> bool:
+    """Whether an annotation means a whole region, roughly: said in any place QuPath has for it."""
+    places = (properties, properties.get("metadata"), properties.get("measurements"))
+    return any(_says_weak(place) for place in places)
+
+
+def without_weak(name: str) -> tuple[str, bool]:
+    """Take ``: weak`` off a class name; whether it was there."""
+    outer, sign, inner = name.rpartition(":")
+    found = bool(sign) and _plain(inner) == WEAK
+    return (outer.strip(), True) if found else (name, False)
+
+
+def _says_weak(place: object) -> bool:
+    if isinstance(place, list):
+        # Before version 0.4 measurements were a list of names and values.
+        pairs = [entry for entry in place if isinstance(entry, Mapping)]
+        return any(_says_weak({str(e.get("name")): e.get("value")}) for e in pairs)
+    if not isinstance(place, Mapping):
+        return False
+    said = {_plain(str(key)): value for key, value in place.items()}.get(WEAK)
+    return said is not None and str(said).strip().lower() in ("true", "yes", "1", "1.0")
 
 
 def is_ignored_by_qupath(name: str) -> bool:

@@ -10,8 +10,15 @@ from typing import Any, Final
 import numpy as np
 
 from napari_ims_tumor.annotation.label_classes import ClassScheme
+from napari_ims_tumor.annotation.regions import ROUGHLY
 from napari_ims_tumor.errors import LabelsError
-from napari_ims_tumor.io.geojson.class_names import ClassMapping, class_of, is_ignored_by_qupath
+from napari_ims_tumor.io.geojson.class_names import (
+    ClassMapping,
+    class_of,
+    is_ignored_by_qupath,
+    is_weak,
+    without_weak,
+)
 from napari_ims_tumor.io.geojson.features import GEOMETRIES
 from napari_ims_tumor.io.geojson.placement import Placement
 from napari_ims_tumor.io.geojson.shapes import Shape, plane_of, shapes_of
@@ -77,8 +84,10 @@ class Gathering:
         found = class_of(properties)
         if found is None:
             raise LabelsError("it has no class")
-        name, color = found
-        value = self._classes.resolve(name, self._scheme)
+        full, color = found
+        name, inner = without_weak(full)
+        value = self._classes.resolve(full, self._scheme)
+        value = self._classes.resolve(name, self._scheme) if value is None else value
         if value is None and is_ignored_by_qupath(name):
             raise LabelsError(f'its class "{name}" is one that QuPath itself ignores')
         if value is None:
@@ -86,6 +95,8 @@ class Gathering:
             return None
         if value == 0:
             raise LabelsError(f'its class "{name}" was to be left out')
+        if inner or is_weak(properties):
+            return value + ROUGHLY
         self._note_color(value, name, color)
         return value
 

@@ -1,4 +1,7 @@
-"""Candidates to a label image: the smallest polygon over a pixel's center gives its class."""
+"""Candidates to a label image: the smallest polygon over a pixel's center gives its class.
+
+Whole regions are painted first: whatever was drawn by hand lies over them.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from napari_ims_tumor.annotation.regions import ROUGHLY
+from napari_ims_tumor.annotation.whole_regions import is_rough
 from napari_ims_tumor.io.geojson.gathering import Candidate
 from napari_ims_tumor.io.geojson.rasterizing import covered_pixels
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
@@ -42,7 +47,7 @@ def paint(candidates: Sequence[Candidate], pixels: PixelGrid) -> Job[Progress, P
     contested = np.zeros(labels.shape, np.bool_)
     pieces = [(c, which, shape) for which, c in enumerate(candidates) for shape in c.shapes]
     # A stable order: of polygons of one size the last of the file wins.
-    pieces.sort(key=lambda piece: -piece[2].area)
+    pieces.sort(key=lambda piece: (piece[0].value < ROUGHLY, -piece[2].area))
     n_pixels = np.zeros(len(candidates), np.int64)
     for number, (candidate, which, shape) in enumerate(pieces):
         if number % _AT_ONCE == 0:
@@ -52,7 +57,8 @@ def paint(candidates: Sequence[Candidate], pixels: PixelGrid) -> Job[Progress, P
             continue
         box, inside = (candidate.plane, *found[0]), found[1]
         under = labels[box]
-        contested[box] |= inside & (under > 0) & (under != candidate.value)
+        rivals = (under != candidate.value) & (is_rough(under) == (candidate.value > ROUGHLY))
+        contested[box] |= inside & (under > 0) & rivals
         under[inside] = candidate.value
         n_pixels[which] += int(inside.sum())
     n_empty = int((n_pixels == 0).sum())

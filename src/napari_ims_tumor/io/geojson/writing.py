@@ -11,9 +11,10 @@ from uuid import UUID, uuid5
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.annotation.label_classes import LabelClass
+from napari_ims_tumor.annotation.regions import ROUGHLY
 from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import LabelsError
-from napari_ims_tumor.io.geojson.class_names import qupath_name
+from napari_ims_tumor.io.geojson.class_names import WEAK, qupath_name
 from napari_ims_tumor.io.geojson.outlines import Polygon, Stroke, outlines
 from napari_ims_tumor.io.geojson.placement import Placement
 
@@ -55,7 +56,7 @@ def geojson_text(annotation: Annotation, placement: Placement) -> str:
 
 def _features(annotation: Annotation, placement: Placement) -> Iterator[dict[str, Any]]:
     for stroke in outlines(annotation.labels):
-        label = annotation.scheme.by_value(stroke.value)
+        label = annotation.scheme.by_value(stroke.value % ROUGHLY)
         if label is None:
             raise LabelsError(f"the label {stroke.value} has no name")
         yield _feature(stroke, label, placement)
@@ -71,10 +72,18 @@ def _feature(stroke: Stroke, label: LabelClass, placement: Placement) -> dict[st
     if stroke.plane:
         geometry["plane"] = {"c": -1, "z": stroke.plane, "t": 0}
     name, color = qupath_name(label), [int(label.color[i : i + 2], 16) for i in (1, 3, 5)]
-    properties = {"objectType": "annotation", "classification": {"name": name, "color": color}}
+    properties: dict[str, Any] = {
+        "objectType": "annotation",
+        "classification": {"name": name, "color": color},
+    }
+    told: list[object] = [name, geometry]
+    if stroke.value > ROUGHLY:
+        # QuPath keeps what stands in its metadata, and shows it; the other is for all else.
+        properties |= {WEAK: True, "metadata": {WEAK: "true"}}
+        told.append(WEAK)
     return {
         "type": "Feature",
-        "id": str(uuid5(_FEATURES_OF, _line([name, geometry]))),
+        "id": str(uuid5(_FEATURES_OF, _line(told))),
         "geometry": geometry,
         "properties": properties,
     }

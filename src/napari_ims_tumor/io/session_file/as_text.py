@@ -167,7 +167,7 @@ def _point(values: Any) -> tuple[float, float, float]:
 
 def _label_class(text: Mapping[str, Any]) -> LabelClass:
     value, role, color = _whole(text["value"], 1), text["role"], _word(text["color"])
-    if value > 255 or role not in _ROLES or len(color) != 7:
+    if value > 127 or role not in _ROLES or len(color) != 7:
         raise ValueError(f"{text} is no class")
     int(color[1:], 16)
     return LabelClass(value, _word(text["name"]), color, role)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ims_tumor.annotation.whole_regions import value_names
 from napari_ims_tumor.io.slide_export.stored_rows import BUFFER, StoredRows
 from napari_ims_tumor.io.slide_export.to_imzml import positions_of
 from napari_ims_tumor.io.slide_export.view import ExportView
@@ -38,7 +39,7 @@ def label_names(view: ExportView) -> list[str] | None:
     """Class of every exported pixel in words; ``None`` without labels."""
     if view.labels is None or view.chosen.annotation is None:
         return None
-    known = {c.value: c.name for c in view.chosen.annotation.scheme.classes}
+    known = value_names(view.chosen.annotation.scheme)
     return [known.get(value, "unlabelled") for value in view.labels.tolist()]
 
 

@@ -12,6 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from napari_ims_tumor.annotation.whole_regions import value_colors, value_names
 from napari_ims_tumor.atomic import atomic_folder
 from napari_ims_tumor.io.slide_export.described import (
     MICROMETER,
@@ -195,14 +196,16 @@ def _write_labels(root: Any, view: ExportView, axes: tuple[str, ...]) -> None:
     group.attrs["ome"] = {"version": NGFF, "labels": ["classes"]}
     classes = group.create_group("classes")
     _add(classes, "0", image, axes, {})
-    scheme = view.chosen.annotation.scheme.classes
-    rgba = {c.value: [int(c.color[i : i + 2], 16) for i in (1, 3, 5)] + [255] for c in scheme}
+    scheme = view.chosen.annotation.scheme
+    found = {*scheme.values, *np.unique(image).tolist()} - {0}
+    names, colors = value_names(scheme), value_colors(scheme)
+    rgba = {v: [int(colors[v][i : i + 2], 16) for i in (1, 3, 5)] + [255] for v in sorted(found)}
     classes.attrs["ome"] = {
         "version": NGFF,
         "multiscales": [_multiscale(view, axes)],
         "image-label": {
-            "colors": [{"label-value": c.value, "rgba": rgba[c.value]} for c in scheme],
-            "properties": [{"label-value": c.value, "class": c.name} for c in scheme],
+            "colors": [{"label-value": v, "rgba": color} for v, color in rgba.items()],
+            "properties": [{"label-value": v, "class": names[v]} for v in rgba],
             "source": {"image": "../../"},
         },
     }
