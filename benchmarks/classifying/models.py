@@ -17,15 +17,14 @@ from classifying.changes import with_changed_copies
 from classifying.plain import PLAIN_MODELS, fit_plain
 from classifying.problems import WINDOW, Problem
 from classifying.rivals import RIVALS, SEEDED, Forest, Rival, answer
+from napari_ims_tumor.cohort.neighbors import answers_with_neighbors
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.config import FitConfig, Network
-from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.prediction import predict_matrix
 from napari_ims_tumor.model.preparation import AS_IT_IS, SPECTRA_LOOKED_AT, Preparation
-from napari_ims_tumor.model.samples import LabelledSpectra
 
 Treatment = Literal["pixel", "neighborhood"]
 TREATMENTS: tuple[Treatment, ...] = ("pixel", "neighborhood")
@@ -124,8 +123,8 @@ def _ours(network: Network, problem: Problem, treatment: Treatment, seed: int) -
     begun = time.monotonic()
     alone = {name: predict_matrix(model, s.values, "cpu") for name, s in asked.items()}
     speed = len(held_out) * len(asked) / (time.monotonic() - begun)
-    heat = getattr(model, "neighbor_temperature", None)
-    together = {name: _with_neighbors(model, s, alone[name]) for name, s in asked.items()}
+    heat = model.neighbor_temperature
+    together = {name: answers_with_neighbors(model, s, alone[name]) for name, s in asked.items()}
     chosen = f"share of the CNN {model.blend:g}"
     asks = "" if heat is None else ", neighbors asked"
     answered: dict[Treatment, Answered] = {
@@ -134,15 +133,6 @@ def _ours(network: Network, problem: Problem, treatment: Treatment, seed: int) -
     }
     besides = {(str(network), name): a for name, a in answered.items() if name != treatment}
     return replace(answered[treatment], besides=besides)
-
-
-def _with_neighbors(model: FittedModel, spectra: LabelledSpectra, alone: np.ndarray) -> np.ndarray:
-    """The program's own answer with neighbors; the answers alone where it does not ask them."""
-    if getattr(model, "neighbor_temperature", None) is None:
-        return alone
-    from napari_ims_tumor.cohort.neighbors import answers_with_neighbors
-
-    return np.asarray(answers_with_neighbors(model, spectra, alone))
 
 
 def _heated(

@@ -147,7 +147,7 @@ def code_of(model: str) -> str:
     elif model in ("linear", "default"):
         parts = ("cohort/neighbors.py", "msi/neighbors.py")
         files += sorted(MODEL.glob("*.py"))
-        files += [path for part in parts if (path := MODEL.parent / part).exists()]
+        files += [MODEL.parent / part for part in parts]
     else:
         parts = ("normalization.py", "preparation.py", "mass_alignment.py")
         files += [HERE / "rivals.py", *(MODEL / part for part in parts)]

@@ -174,6 +174,19 @@ def test_an_aligned_rival_forgives_a_shift(monkeypatch: pytest.MonkeyPatch) -> N
     assert lost[1] < 0.05
 
 
+def test_one_fit_of_ours_answers_with_neighbors_and_without(tiny: Cohort) -> None:
+    """And nobody on the other side speaks: with one pixel asked alone, both answers are equal."""
+    problem = next(assignments(tiny, 0))
+    found = learner("linear")(problem, "pixel", 0)
+    together = found.besides["linear", "neighborhood"]
+    assert (together.probabilities[""] != found.probabilities[""]).any() == (
+        "neighbors asked" in together.setting
+    )
+    one = learner("linear")(replace(problem, held_out=problem.held_out[:1]), "neighborhood", 0)
+    alone = one.besides["linear", "pixel"]
+    np.testing.assert_allclose(one.uncalibrated[""], alone.probabilities[""], atol=1e-5)
+
+
 def test_the_majority_is_one_answer_for_all(tiny: Cohort) -> None:
     found = learner(MAJORITY)(next(assignments(tiny, 0)), "pixel", 0).probabilities[""]
     assert np.unique(found, axis=0).shape == (1, 2)
