@@ -24,6 +24,7 @@ from napari_ims_tumor.io.imzml import (
     arrays,
     dataset,
     indexing,
+    key_skeleton,
     open_imzml,
     runs,
     scatter,
@@ -104,6 +105,8 @@ def all_ways(path: Path, pixels: list, bounds: np.ndarray) -> None:
         for reduce in REDUCTIONS:
             wanted = brute_force(pixels, bounds, reduce)
             assert np.array_equal(slide.window_values(bounds, reduce), wanted)
+            alone = [slide.window_values(b[:, None], reduce)[0] for b in bounds.T]
+            assert np.array_equal(alone, wanted)
 
 
 def first_images(path: Path, pixels: list, bounds: np.ndarray) -> None:
@@ -178,6 +181,9 @@ def test_every_way_equals_brute_force(write_slide_in, make_pixel, small_pieces, 
         # Arrays are taken apart word by word, or read each to its place.
         patch.setattr(sieve, "_SHORT", data.draw(st.sampled_from([0, 256])))
         path = write_slide_in(Path(folder), pixels, **quirks)
+        # Windows are looked up in keys of all points, in those of few spectra or of all.
+        patch.setattr(key_skeleton, "_LONG", data.draw(st.sampled_from([0, 256])))
+        patch.setattr(key_skeleton, "_MOST_SHARE", data.draw(st.sampled_from([0.25, 1])))
         first_images(path, pixels, bounds)
         all_ways(path, pixels, bounds)
 
@@ -439,6 +445,27 @@ def test_one_array_far_away_does_not_make_the_buffer_large(path, monkeypatch) ->
         offsets[3] += 1 << 40
         far = replace(parts.index, mz=replace(parts.index.mz, offsets=offsets))
         assert windows.WindowStream.of(parts.ibd, far) is None
+
+
+@pytest.mark.parametrize("budget", [0, 1 << 20])
+def test_keys_are_kept_within_the_budget_until_there_is_an_index(path, monkeypatch, budget) -> None:
+    monkeypatch.setattr(key_skeleton, "_LONG", 0)
+    wanted = values_in(path)
+    with open_imzml(path, memory_budget=budget) as slide:
+        for _ in range(3):
+            assert np.array_equal(slide.window_values(WINDOWS, "sum"), wanted)
+        assert (slide._windows._skeleton is not None) == (budget > 0)
+        os.utime(path.with_suffix(".ibd"), (OLD + 9, OLD + 9))
+        with pytest.raises(SlideError, match="changed"):
+            slide.window_values(WINDOWS, "sum")
+    with open_imzml(aged(path), memory_budget=budget) as slide:
+        for _ in range(2):
+            slide.window_values(WINDOWS, "sum")
+        job = slide.index_job()
+        assert job is not None
+        run_inline(job)
+        assert slide._windows._skeleton is None
+        assert np.array_equal(slide.window_values(WINDOWS, "sum"), wanted)
 
 
 def test_a_small_slide_needs_no_index(path, monkeypatch, slide_cache) -> None:

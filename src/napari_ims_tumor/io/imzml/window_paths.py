@@ -21,6 +21,7 @@ from napari_ims_tumor.io.imzml.indexing import (
     build_kept,
     find_kept,
 )
+from napari_ims_tumor.io.imzml.key_skeleton import KeySkeleton, is_for_keys
 from napari_ims_tumor.io.imzml.peak_index import PeakIndex
 from napari_ims_tumor.io.imzml.ragged import RaggedReader, Scratch, ragged_blocks
 from napari_ims_tumor.io.imzml.strips import Strips
@@ -55,6 +56,8 @@ class WindowPaths:
         self._looking = Lock()
         self._has_looked = False
         self._index: WindowIndex | None = None
+        self._building = Lock()
+        self._skeleton: KeySkeleton | None = None
 
     @cached_property
     def _strips(self) -> Strips | None:
@@ -89,8 +92,28 @@ class WindowPaths:
             return self._strips.values(bounds, reduce)
         if stream is None:
             return None
-        alike = None if self._alike is None else self._alike.values(bounds, reduce, self._read)
-        return stream.values(bounds, reduce) if alike is None else alike
+        values = self._of_parts(bounds, reduce, summary)
+        return stream.values(bounds, reduce) if values is None else values
+
+    def _of_parts(
+        self, bounds: Float64Array, reduce: Reduction, summary: Summary | None
+    ) -> Float64Array | None:
+        """Make the numbers of windows of parts of spectra; ``None`` if that takes longer."""
+        if self._alike is not None:
+            return self._alike.values(bounds, reduce, self._read)
+        skeleton = self._skeleton
+        if skeleton is None and summary is not None and self._building.acquire(blocking=False):
+            try:
+                skeleton = self._skeleton = self._new_skeleton(summary)
+            finally:
+                self._building.release()
+        return None if skeleton is None else skeleton.values(bounds, reduce)
+
+    def _new_skeleton(self, summary: Summary) -> KeySkeleton | None:
+        source = self._source
+        if not is_for_keys(source.index, self._memory_budget):
+            return None
+        return KeySkeleton.of(source.ibd, source.index, summary.mass_range)
 
     def job(self) -> Job[Progress, str]:
         """Build the index, if there is none; returns a note where that cannot be done."""
@@ -104,6 +127,8 @@ class WindowPaths:
                 note = str(error)
         if self._index is None and self._source.nbytes <= self._memory_budget:
             self._index = yield from build_in_memory(self._source)
+        if self._index is not None:
+            self._skeleton = None
         return "" if self._index is not None else note
 
     def _found(self, wait: bool = False) -> WindowIndex | None:
