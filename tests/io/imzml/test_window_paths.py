@@ -188,6 +188,38 @@ def test_every_way_equals_brute_force(write_slide_in, make_pixel, small_pieces, 
         all_ways(path, pixels, bounds)
 
 
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    seed=st.integers(0, 2**32 - 1),
+    mz_type=st.sampled_from(["f8", "f4"]),
+    intensity_first=st.booleans(),
+)
+def test_windows_looked_up_in_keys_equal_brute_force(
+    write_slide_in, make_pixel, monkeypatch, seed, mz_type, intensity_first
+) -> None:
+    monkeypatch.setattr(key_skeleton, "_LONG", 0)
+    monkeypatch.setattr(key_skeleton, "_MOST_SHARE", 1)
+    rng = np.random.default_rng(seed)
+    grid = rng.uniform(200, 200 + 10.0 ** rng.integers(-6, 4), 40)
+    pixels = []
+    for i in range(int(rng.integers(2, 12))):
+        mz = np.sort(rng.choice(grid, rng.integers(0, 25))).astype(mz_type).astype(float)
+        values = rng.normal(0, 1, mz.size).astype("f4").astype(float)
+        values[rng.random(mz.size) < 0.1] = rng.choice([np.nan, np.inf])
+        pixels.append(make_pixel(i + 1, 1, mz, values))
+    every = np.concatenate([pixel.mz for pixel in pixels])
+    bounds = make_windows(rng, every)
+    with tempfile.TemporaryDirectory() as folder:
+        quirks = {"mz_type": mz_type, "intensity_first": intensity_first}
+        with open_imzml(write_slide_in(Path(folder), pixels, **quirks)) as slide:
+            slide.total_ion_current()
+            for reduce in REDUCTIONS:
+                wanted = brute_force(pixels, bounds, reduce)
+                alone = [slide.window_values(b[:, None], reduce)[0] for b in bounds.T]
+                assert np.array_equal(alone, wanted)
+            assert (slide._windows._skeleton is not None) == (every.size > 0)
+
+
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 2**32 - 1), zlib=st.booleans(), kind=st.sampled_from(["f4", "f8"]))
 def test_every_way_of_a_continuous_slide_equals_brute_force(

@@ -103,7 +103,8 @@ class KeySkeleton:
         if spectra.size > len(self.index) * _MOST_SHARE:
             return None
         first, counts = first[spectra], (last - first)[spectra]
-        mz = self._read(self.index.mz, spectra, first, counts)
+        # In 64 bits: to 32-bit values NumPy would compare a bound that it rounds.
+        mz = self._read(self.index.mz, spectra, first, counts).astype(np.float64, copy=False)
         inside = (mz >= low) & (mz <= high)
         owner = np.repeat(np.arange(spectra.size), counts)
         used = np.unique(owner[inside])
