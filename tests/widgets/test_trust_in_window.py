@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication, QCheckBox
+from qtpy.QtWidgets import QApplication, QCheckBox, QScrollArea
 
 from napari_ims_tumor.demo.hands import Hands, settle, wait_until
 from napari_ims_tumor.model.config import FitConfig
@@ -71,6 +71,9 @@ def test_glass_is_gray_until_it_is_asked_for(
     assert np.isnan(tumor.data[on_tissue]).mean() < 0.1
     n = int(prediction.unfamiliar.sum())
     assert f"{n:,} of {int(measured.sum()):,} pixels" in dock.predict.withheld.text()
+    # The words of the form never make the dock wider than it is.
+    area = dock.findChild(QScrollArea)
+    assert area.horizontalScrollBar().maximum() == 0
     hands.scroll_to("hide_unfamiliar")
     box = dock.predict.findChild(QCheckBox, "hide_unfamiliar")
     QTest.mouseClick(box, Qt.MouseButton.LeftButton, pos=QPoint(8, box.height() // 2))

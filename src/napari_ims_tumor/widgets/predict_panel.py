@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
 
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.session.slide_state import SlideState
@@ -139,6 +139,12 @@ class PredictPanel(Section):
         self.form = form_for(OverlayForm, options)
         hide: Any = self.form["hide_unfamiliar"]
         hide.native.setText("unfamiliar pixels")
+        for name in ("show", "answer"):
+            # A narrow dock must not be wider than itself: the words of a list may be cut instead.
+            combo: Any = self.form[name]
+            shrink = QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon
+            combo.native.setSizeAdjustPolicy(shrink)
+            combo.native.setMinimumContentsLength(8)
         self.next = QPushButton("Go to the most uncertain place")
         self.next.setObjectName("predict_next")
         self.next.setToolTip(
