@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
+from napari.utils.theme import get_theme
 
 if TYPE_CHECKING:
     from napari.components import ViewerModel
@@ -20,6 +21,22 @@ def text_overlay(viewer: ViewerModel) -> Any:
     canvas = getattr(viewer, "canvas", None)
     # Before napari 0.9 the overlays were attributes of the viewer itself.
     return viewer.text_overlay if canvas is None else canvas.overlays.text
+
+
+def write_over_canvas(viewer: ViewerModel, text: str) -> None:
+    """Have napari write something over the canvas, or nothing."""
+    overlay = text_overlay(viewer)
+    overlay.text, overlay.position, overlay.visible = text, "top_left", bool(text)
+
+
+def canvas_color(viewer: ViewerModel) -> tuple[int, int, int]:
+    """Return red, green and blue, 0 to 255, of what lies behind the layers."""
+    canvas = getattr(viewer, "canvas", None)
+    if canvas is None:
+        red, green, blue = get_theme(viewer.theme).canvas.as_rgb_tuple()[:3]
+    else:
+        red, green, blue = (round(255 * float(part)) for part in canvas.background_color[:3])
+    return red, green, blue
 
 
 def scale_bar(viewer: ViewerModel) -> Any:

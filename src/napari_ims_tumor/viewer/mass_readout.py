@@ -7,6 +7,7 @@ the dock, so that a slide opened without the dock is read just as well.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, ref
 
@@ -15,7 +16,7 @@ import numpy as np
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
-from napari_ims_tumor.viewer.canvas_overlays import text_overlay
+from napari_ims_tumor.viewer.canvas_overlays import write_over_canvas
 from napari_ims_tumor.viewer.contrast import contrast_limits, contrast_range, draw_between
 from napari_ims_tumor.viewer.layer_list import show_alone
 from napari_ims_tumor.viewer.layers import query_text
@@ -60,6 +61,7 @@ class MassReadout:
         self.clip = True
         self._shown: tuple[LazyIonStack, int] | None = None
         self._limits: tuple[float, float] | None = None
+        self._place: Callable[[str], object] | None = None
         viewer.dims.events.current_step.connect(self.refresh)
         viewer.layers.events.inserted.connect(self._layer_added)
         viewer.layers.events.removed.connect(self.refresh)
@@ -74,10 +76,10 @@ class MassReadout:
         if viewer is None:
             return
         layer = self._layer(viewer)
-        overlay = text_overlay(viewer)
         if layer is None:
             if self._shown is not None:
-                overlay.visible, overlay.text, self._shown = False, "", None
+                self._shown = None
+                self._say("")
             return
         here = (layer.data, channel_at(viewer, layer))
         if here == self._shown:
@@ -160,9 +162,26 @@ class MassReadout:
             ions = layers_of(viewer.layers, layer.data.dataset, *SINGLE_ROLES)
             lines = [line for ion in ions if ion.visible and (line := _line(ion))]
             text = "\n".join(lines) or f"slider at {text}, hidden"
-        overlay = text_overlay(viewer)
-        overlay.text = text
-        overlay.position, overlay.visible = "top_left", True
+        self._say(text)
+
+    def write_to(self, place: Callable[[str], object] | None) -> None:
+        """Write somewhere else than with napari's own text; ``None`` is there again.
+
+        Parameters
+        ----------
+        place
+            Called with each new text; ``""`` where there is nothing to say.
+        """
+        self._say("")
+        self._place = place
+        self.write()
+
+    def _say(self, text: str) -> None:
+        viewer = self._viewer()
+        if self._place is not None:
+            self._place(text)
+        elif viewer is not None:
+            write_over_canvas(viewer, text)
 
     def _layer(self, viewer: ViewerModel) -> Image | None:
         stacks = [layer for layer in viewer.layers if _is_stack(layer)]

@@ -25,6 +25,8 @@ from napari_ims_tumor.viewer.bound import binding_of
 from napari_ims_tumor.viewer.colors import class_colormap
 from napari_ims_tumor.widgets import file_dialogs
 from napari_ims_tumor.widgets.canvas_letters import CanvasLetters
+from napari_ims_tumor.widgets.canvas_press import CanvasPress
+from napari_ims_tumor.widgets.canvas_text import CanvasText
 from napari_ims_tumor.widgets.workers import QtJobRunner
 
 if TYPE_CHECKING:
@@ -65,6 +67,7 @@ class WindowSession(QObject):
         _know_units()
         self._warm_up()
         self._letters = CanvasLetters(viewer, self)
+        self._on_canvas = (CanvasText.over(viewer), CanvasPress.on(viewer))
         self.session.slide_opened.connect(self._letters.finish)
         self._autosave = QTimer(self)
         self._autosave.setInterval(AUTOSAVE_MS)
@@ -95,6 +98,9 @@ class WindowSession(QObject):
         self._of_viewer.pop(self._viewer, None)
         self._autosave.stop()
         self._letters.stop()
+        for part in self._on_canvas:
+            if part is not None:
+                part.stop()
         self.binding.close()
         self.session.close()
 
