@@ -14,7 +14,6 @@ from qtpy.QtWidgets import QApplication
 from tests.widgets.conftest import make_dataset
 
 from napari_ims_tumor.demo.hands import Hands, settle, wait_until
-from napari_ims_tumor.viewer.canvas_overlays import text_overlay
 from napari_ims_tumor.viewer.slide_tag import first_of, layers_of
 from napari_ims_tumor.widgets.dock import ImsTumorDock
 
@@ -41,6 +40,11 @@ def dock(viewer: napari.Viewer) -> ImsTumorDock:
     return made
 
 
+def written_over(viewer: napari.Viewer) -> str:
+    """What is written over the canvas."""
+    return str(Hands(viewer).find("canvas_text").text())
+
+
 def quiet(dock: ImsTumorDock) -> None:
     runner = dock.session.runner
     settle()
@@ -60,7 +64,7 @@ def test_from_peak_to_peak_to_pins_to_colors(viewer: napari.Viewer, dock: ImsTum
         hands.press_key(".")
         quiet(dock)
         assert shown(dock) == pytest.approx(mz)
-        assert text_overlay(viewer).text.startswith(f"m/z {mz:.4f} ±")
+        assert written_over(viewer).startswith(f"m/z {mz:.4f} ±")
         hands.click_button("ion_pin")
         quiet(dock)
     hands.press_key(",")
@@ -74,7 +78,7 @@ def test_from_peak_to_peak_to_pins_to_colors(viewer: napari.Viewer, dock: ImsTum
     dataset = session.active.dataset
     colors = layers_of(viewer.layers, dataset, "rgb")
     assert [layer.colormap.name for layer in colors] == ["red", "green", "blue"]
-    assert [line.split()[0] for line in text_overlay(viewer).text.splitlines()] == [
+    assert [line.split()[0] for line in written_over(viewer).splitlines()] == [
         "red", "green", "blue",
     ]  # fmt: skip
     viewer.layers.selection.active = layers_of(viewer.layers, dataset, "pin")[0]
@@ -103,7 +107,7 @@ def test_a_row_of_the_table_and_a_typed_mz(viewer: napari.Viewer, dock: ImsTumor
     hands.press_key(Qt.Key.Key_Right)
     quiet(dock)
     assert stack.visible
-    assert text_overlay(viewer).text.startswith("m/z 800.5000 ")
+    assert written_over(viewer).startswith("m/z 800.5000 ")
 
 
 def test_the_session_file_brings_pins_and_colors_back(
