@@ -142,11 +142,11 @@ def parts(slide: SimulatedSlide) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return values, slide.labels[where].astype(int), slide.patients[where].astype(int)
 
 
-def simulated(seeds: int, channels: int) -> None:
+def simulated(seeds: range, channels: int) -> None:
     size: dict[str, Any] = {"rows": 48, "columns": 72, "channels": channels, "patients": 8}
     rng = np.random.default_rng(0)
     rows = []
-    for seed in range(seeds):
+    for seed in seeds:
         slide = simulate_slide(make_recipe(**size, seed=seed))
         values, labels, patients = parts(slide)
         known = (labels > 0) & (patients > 0)
@@ -163,7 +163,8 @@ def simulated(seeds: int, channels: int) -> None:
         organ = parts(simulate_slide(make_recipe(**size, seed=seed + 1000)))
         sets["other organ"] = organ[0][organ[2] > 0]
         rows.append({n: float((unfamiliarity_of(model, v) > 1).mean()) for n, v in sets.items()})
-    print(f"share called unfamiliar, {seeds} seeds, {channels} channels: mean, least, most")
+    print(f"share called unfamiliar, seeds {seeds[0]} to {seeds[-1]}, {channels} channels:")
+    print("               mean, least, most")
     for name in rows[0]:
         shares = [row[name] for row in rows]
         print(f"{name:14} {np.mean(shares):.3f}  {min(shares):.3f}  {max(shares):.3f}")
@@ -173,11 +174,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, nargs="?")
     parser.add_argument("--assignments", type=int, default=5)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--first-seed", type=int, default=100, help="the rule was made on 0 to 7")
     parser.add_argument("--channels", type=int, default=400)
     given = parser.parse_args()
     if given.folder is None:
-        simulated(given.seeds, given.channels)
+        simulated(range(given.first_seed, given.first_seed + given.seeds), given.channels)
         return
     spectra = read(given.folder)
     cores_left_out(spectra)
