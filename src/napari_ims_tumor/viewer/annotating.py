@@ -59,7 +59,7 @@ class Annotating:
 
     def take_brush(self, value: int) -> Labels | None:
         """Paint with a class on the active slide; ``None`` and a message without a slide."""
-        layer = self._selected_layer()
+        layer = self.selected_layer()
         if layer is not None:
             layer.selected_label = value
             layer.mode = "paint"
@@ -67,9 +67,20 @@ class Annotating:
 
     def take_eraser(self) -> Labels | None:
         """Erase on the active slide."""
-        layer = self._selected_layer()
+        layer = self.selected_layer()
         if layer is not None:
             layer.mode = "erase"
+        return layer
+
+    def selected_layer(self) -> Labels | None:
+        """Show and select the active slide's labels layer; a message without a slide."""
+        slide = self._session.active
+        if slide is None:
+            self._session.failed.emit(NO_SLIDE)
+            return None
+        layer = self.layer_for(slide)
+        layer.visible = True
+        self._viewer.layers.selection.active = layer
         return layer
 
     def use_layer(self, layer: Layer) -> None:
@@ -153,16 +164,6 @@ class Annotating:
         self._lost.clear()
         for key in tuple(self._links):
             self._unlink(key)
-
-    def _selected_layer(self) -> Labels | None:
-        slide = self._session.active
-        if slide is None:
-            self._session.failed.emit(NO_SLIDE)
-            return None
-        layer = self.layer_for(slide)
-        layer.visible = True
-        self._viewer.layers.selection.active = layer
-        return layer
 
     def _say_kept(self) -> None:
         lost, self._lost = set(self._lost) - set(self._links), []

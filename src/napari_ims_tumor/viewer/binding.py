@@ -22,6 +22,7 @@ from napari_ims_tumor.viewer.labels_link import Debounce, at_once
 from napari_ims_tumor.viewer.mass_readout import readout_of
 from napari_ims_tumor.viewer.overlays import ON_DEMAND, Overlays
 from napari_ims_tumor.viewer.picking import click_callback, pixel_at
+from napari_ims_tumor.viewer.region_tool import RegionTool
 from napari_ims_tumor.viewer.regions import Regions
 from napari_ims_tumor.viewer.slide_layers import SlideLayers
 from napari_ims_tumor.viewer.slide_tag import first_of, layers_of, tag_of
@@ -61,6 +62,7 @@ class Binding:
         self.overlays = Overlays(viewer, session)
         self.ions = IonLayers(viewer, session)
         self.regions = Regions(viewer, session, debounced)
+        self.region_tool = RegionTool(viewer, session, self.annotating)
         self._unwanted: dict[Layer, Callable[[], object]] = {}
         self._clicked = click_callback(self.pick)
         self._keys = KeyBindings(
@@ -83,17 +85,20 @@ class Binding:
 
     def new_labels_layer(self) -> Labels | None:
         """Make (or find again) the active slide's labels layer and take up the tumor brush."""
-        with self.slides.busy():
-            return self.annotating.new_layer()
+        return self.take_brush(TUMOR)
 
     def take_brush(self, value: int) -> Labels | None:
-        """Paint with a class; makes the labels layer where there is none."""
+        """Paint with a class, or label regions; makes the labels layer where there is none."""
         with self.slides.busy():
+            if self.region_tool.is_chosen:
+                return self.region_tool.take(value)
             return self.annotating.take_brush(value)
 
     def take_eraser(self) -> Labels | None:
         """Erase; makes the labels layer where there is none."""
         with self.slides.busy():
+            if self.region_tool.is_chosen:
+                return self.region_tool.take(0)
             return self.annotating.take_eraser()
 
     def jump_to_window(self, window: MassWindow) -> None:
@@ -133,7 +138,7 @@ class Binding:
         self.annotating.take_all()
 
     def pick(self, world: Sequence[float]) -> None:
-        """Pick the active slide's pixel under a place in the world."""
+        """Pick the active slide's pixel under a place in the world, or label its region."""
         slide = self.session.active
         layers = layers_of(self.viewer.layers, slide.dataset) if slide else ()
         if slide is None or not layers:
@@ -141,6 +146,9 @@ class Binding:
         selected = self.viewer.layers.selection.active
         layer = selected if selected in layers else layers[-1]
         pixel = pixel_at(layer, slide.dataset.pixels, world)
+        if self.region_tool.held is not None:
+            self.region_tool.label(pixel)
+            return
         self.session.pick(pixel.row, pixel.column, pixel.plane)
 
     def close(self) -> None:

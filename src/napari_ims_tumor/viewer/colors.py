@@ -7,6 +7,9 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from napari.utils.colormaps import Colormap, DirectLabelColormap
 
+from napari_ims_tumor.annotation.regions import ROUGHLY
+from napari_ims_tumor.annotation.whole_regions import value_colors
+
 if TYPE_CHECKING:
     from napari_ims_tumor.annotation.label_classes import ClassScheme
 
@@ -42,6 +45,7 @@ _FROM_SLATE: Final = (
 )
 _UNSURE: Final = (0.85, 0.85, 0.85, 0.25)
 _HEALTHY_ALPHA: Final = 0.45
+_ROUGH_ALPHA: Final = 0.55
 
 
 def peak_colormaps() -> tuple[Colormap, ...]:
@@ -54,7 +58,10 @@ def peak_colormaps() -> tuple[Colormap, ...]:
 
 def class_colormap(scheme: ClassScheme) -> DirectLabelColormap:
     """Color label values as their classes; everything else is transparent."""
-    colors: dict[int | None, str] = {label.value: label.color for label in scheme.classes}
+    colors: dict[int | None, object] = {label.value: label.color for label in scheme.classes}
+    for value, color in value_colors(scheme).items():
+        if value > ROUGHLY:
+            colors[value] = (*(int(color[i : i + 2], 16) / 255 for i in (1, 3, 5)), _ROUGH_ALPHA)
     return DirectLabelColormap(color_dict={None: "transparent", 0: "transparent", **colors})
 
 

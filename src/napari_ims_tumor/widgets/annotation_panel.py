@@ -6,9 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import QSize, Qt
 from qtpy.QtGui import QColor, QIcon, QPixmap
-from qtpy.QtWidgets import QButtonGroup, QGridLayout, QLabel, QPushButton, QSlider, QWidget
+from qtpy.QtWidgets import (
+    QButtonGroup,
+    QGridLayout,
+    QLabel,
+    QPushButton,
+    QRadioButton,
+    QSlider,
+    QWidget,
+)
 
-from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, LabelClass
+from napari_ims_tumor.annotation.label_classes import TUMOR, TUMOR_SCHEME, LabelClass
 from napari_ims_tumor.session.labels_reading import LabelsQuestion
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.viewer.slide_tag import first_of
@@ -23,7 +31,19 @@ if TYPE_CHECKING:
     from napari_ims_tumor.viewer.binding import Binding
 
 KEYS = {"tumor": "T", "healthy": "H"}
+REGION_HINT = (
+    "Click a piece of tissue: it is roughly of this class. Strokes on it are certain and stay. "
+    "Ctrl+Z takes it back."
+)
 HINT = "Ctrl+Z takes a stroke back. A few small strokes in many regions teach more than one large."
+SCOPES = (
+    ("Stroke", "annotate_stroke", "Paint pixels that you are sure of"),
+    (
+        "Whole region",
+        "annotate_region",
+        "Click a piece of tissue: roughly all of it is of the class, at least 30 % of a tumor",
+    ),
+)
 NO_SLIDE = "Open a slide first."
 LABELS = "Labels (*.npy *.png *.tif *.tiff *.geojson *.json)"
 LARGEST_BRUSH = 40
@@ -50,12 +70,13 @@ class AnnotationPanel(Section):
         self._grid = QGridLayout(grid)
         self._grid.setContentsMargins(0, 0, 0, 0)
         self._grid.setColumnStretch(1, 1)
+        self._add_scope()
         # Tumor first: it is what one looks for.
-        for row, label in enumerate(reversed(TUMOR_SCHEME.classes)):
+        for row, label in enumerate(reversed(TUMOR_SCHEME.classes), 1):
             self._add_class(row, label)
         self.eraser = self._brush("Erase (E)", "annotate_erase", 0)
-        self._grid.addWidget(self.eraser, len(self.counts), 0)
-        self._add_size(len(self.counts) + 1)
+        self._grid.addWidget(self.eraser, len(self.counts) + 1, 0)
+        self._add_size(len(self.counts) + 2)
         self.hint = text_line("annotate_hint", HINT)
         self.load = QPushButton("Load labels…")
         self.load.setObjectName("annotate_load")
@@ -63,6 +84,17 @@ class AnnotationPanel(Section):
             "Read labels: .npy, .png or .tif of the slide's shape, or .geojson from QuPath"
         )
         self.add(self.start, grid, self.hint, self.load)
+
+    def _add_scope(self) -> None:
+        """What a brush is for: strokes, each pixel certain, or whole regions, roughly."""
+        self.scope = QButtonGroup(self)
+        for column, (text, name, about) in enumerate(SCOPES):
+            button = QRadioButton(text)
+            button.setObjectName(name)
+            button.setToolTip(about)
+            self.scope.addButton(button, column)
+            self._grid.addWidget(button, 0, column)
+        self.scope.button(0).setChecked(True)
 
     def _add_class(self, row: int, label: LabelClass) -> None:
         key = KEYS.get(label.role, "")
@@ -112,6 +144,7 @@ class AnnotationPanel(Section):
             wiring.on(self._binding.viewer.layers.selection.events.active, self._changed)
         self.start.clicked.connect(self._start)
         self.brushes.idClicked.connect(self._take)
+        self.scope.idClicked.connect(self._choose_scope)
         self.size.valueChanged.connect(self._resize_brush)
         self.load.clicked.connect(self._load)
 
@@ -119,15 +152,19 @@ class AnnotationPanel(Section):
         """Show what can be painted with, and how much was painted."""
         slide = self._session.active
         ready = slide is not None and self._binding is not None
-        for widget in (self.start, self.size, self.load, *self.brushes.buttons()):
+        for widget in (
+            self.start,
+            self.size,
+            self.load,
+            *self.brushes.buttons(),
+            *self.scope.buttons(),
+        ):
             widget.setEnabled(ready)
         self.start.setToolTip(
             "Make the labels layer and take the tumor brush" if ready else NO_SLIDE
         )
-        counts = slide.annotation.counts(slide.dataset.pixels) if slide else {}
         for name, label in self.counts.items():
-            n = counts.get(name, 0)
-            label.setText(f"{n:,} pixel{'' if n == 1 else 's'}")
+            label.setText(_count_words(slide, name))
         self._follow(_labels_layer(self._binding, slide))
 
     # ---- the labels layer -------------------------------------------------------------------
@@ -152,6 +189,8 @@ class AnnotationPanel(Section):
         self.start.setText("Start annotating" if layer is None else "Annotate")
         mode = str(layer.mode) if layer is not None and self._is_selected(layer) else ""
         held = {"paint": layer.selected_label, "erase": 0}.get(mode, -1) if layer else -1
+        of_regions = None if self._binding is None else self._binding.region_tool.held
+        held = held if of_regions is None else of_regions
         # An exclusive group cannot show that no brush is held.
         self.brushes.setExclusive(False)
         for button in self.brushes.buttons():
@@ -173,7 +212,21 @@ class AnnotationPanel(Section):
             self._binding.new_labels_layer()
         self.refresh()
 
+    def _choose_scope(self, column: int) -> None:
+        if self._binding is not None:
+            self._binding.region_tool.choose(bool(column))
+            self._binding.take_brush(TUMOR)
+        self.hint.setText(REGION_HINT if column else HINT)
+        for widget in (self.size, self.size_text):
+            widget.setEnabled(not column)
+        self.refresh()
+
     def _take(self, value: int) -> None:
+        tool = None if self._binding is None else self._binding.region_tool
+        if tool is not None and tool.held == value:
+            tool.lay_down()
+            self._show_brush()
+            return
         if self._binding is not None and value:
             self._binding.take_brush(value)
         elif self._binding is not None:
@@ -205,6 +258,17 @@ class AnnotationPanel(Section):
 
     def _changed(self, _: object) -> None:
         self.refresh()
+
+
+def _count_words(slide: SlideState | None, name: str) -> str:
+    """How many pixels of a class were painted, and how many are of it roughly."""
+    if slide is None:
+        return "0 pixels"
+    pixels, annotation = slide.dataset.pixels, slide.annotation
+    n = annotation.counts_by_hand(pixels)[name]
+    rough = annotation.counts(pixels)[name] - n
+    words = f"{n:,} pixel{'' if n == 1 else 's'}"
+    return f"{words} + {rough:,} roughly" if rough else words
 
 
 def _labels_layer(binding: Binding | None, slide: SlideState | None) -> Labels | None:
