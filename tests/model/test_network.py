@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from napari_ims_tumor.model.config import NetworkConfig
-from napari_ims_tumor.model.network import DilatedConv, DilatedNetwork
+from napari_ims_tumor.model.network import DilatedConv, DilatedNetwork, laid_out
 from napari_ims_tumor.model.presets import build_network
 from napari_ims_tumor.model.training import is_tuned
 
@@ -36,12 +36,21 @@ def test_one_unit_sees_the_whole_axis(build: Any) -> None:
     assert build.probed_receptive_field(build_network(config, 0), config.positions // 2) == 593
 
 
-@pytest.mark.parametrize(("dilation", "length"), [(16, 593), (16, 5), (64, 593), (64, 640)])
+@pytest.mark.parametrize(
+    ("dilation", "length"), [(16, 593), (16, 5), (16, 200), (64, 593), (64, 640), (4, 600)]
+)
 def test_wide_convolutions_are_the_same_sum(dilation: int, length: int) -> None:
     conv = DilatedConv(4, 7, dilation)
-    x = torch.randn(2, 4, length, generator=torch.Generator().manual_seed(0))
-    expected = torch.nn.Conv1d.forward(conv, x)
+    x = torch.randn(2, 4, 1, length, generator=torch.Generator().manual_seed(0))
+    side, gain = 3 * dilation, torch.tensor(0.3)
+    expected = torch.nn.functional.conv1d(
+        x[:, :, 0], conv.weight, conv.bias, padding=side, dilation=dilation
+    )[:, :, None]
+    x = laid_out(x, x)
     assert torch.allclose(conv(x), expected, atol=1e-5)
+    assert torch.allclose(conv(x, gain), gain * expected, atol=1e-5)
+    with torch.no_grad():
+        assert torch.allclose(conv(x), expected, atol=1e-5)
 
 
 def test_absolute_position_matters() -> None:

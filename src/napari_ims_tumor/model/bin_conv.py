@@ -12,10 +12,10 @@ from torch import Tensor, nn
 
 def bin_maps(inputs: Tensor) -> Tensor:
     """Lay spectra out as maps of one channel: (N, B) → (N, 1, 1, B)."""
-    return _side_by_side(inputs[:, None, None, :])
+    return side_by_side(inputs[:, None, None, :])
 
 
-def _side_by_side(x: Tensor) -> Tensor:
+def side_by_side(x: Tensor) -> Tensor:
     """Channels next to each other on a CPU; other devices keep their own order."""
     return x.contiguous(memory_format=torch.channels_last) if x.device.type == "cpu" else x
 
@@ -33,10 +33,10 @@ class BinConv(nn.Conv1d):
         (kernel,), (stride,), (dilation,) = self.kernel_size, self.stride, self.dilation
         if kernel == 1 and stride > 1:
             # Leaving bins out first is the same. (torch 2.13 crashes on a strided 1×1 gradient.)
-            x, stride = _side_by_side(x[..., ::stride]), 1
+            x, stride = side_by_side(x[..., ::stride]), 1
         return nn.functional.conv2d(
             x,
-            _side_by_side(self.weight[:, :, None, :]),
+            side_by_side(self.weight[:, :, None, :]),
             stride=(1, stride),
             padding=(0, dilation * (kernel // 2)),
             dilation=(1, dilation),

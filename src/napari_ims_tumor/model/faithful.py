@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from napari_ims_tumor.model.bin_conv import BinConv, bin_maps
 from napari_ims_tumor.model.config import NetworkConfig
+from napari_ims_tumor.model.dropout import SeededDropout
 
 
 class FaithfulBlock(nn.Module):
@@ -44,7 +45,7 @@ class FaithfulNetwork(nn.Module):
         self.blocks = nn.ModuleList(FaithfulBlock(config, d) for d in config.dilations)
         self.norm = nn.GroupNorm(4, config.channels)
         self.squeeze = BinConv(config.channels, 1, 1)
-        self.dropout = nn.Dropout(0.3)
+        self.dropout = SeededDropout(0.3)
         self.output = nn.Linear(config.bins, config.classes)
         nn.init.zeros_(self.output.weight)
         nn.init.zeros_(self.output.bias)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from napari_ims_tumor.model.bin_conv import BinConv, bin_maps
 from napari_ims_tumor.model.config import ISOTOPENET_LOCAL, ISOTOPENET_STRIDES, NetworkConfig
+from napari_ims_tumor.model.dropout import SeededDropout
 
 
 class ResidualBlock(nn.Module):
@@ -63,7 +64,7 @@ class IsotopeNet(nn.Module):
             ResidualBlock(channels, channels),
             ResidualBlock(channels, 1, second),
         )
-        self.dropout = nn.Dropout(0.3)
+        self.dropout = SeededDropout(0.3)
         self.local = LocallyConnected(config.positions)
         self.norm = nn.BatchNorm1d(1)
         self.output = nn.Linear(config.positions, config.classes)

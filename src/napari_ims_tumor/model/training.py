@@ -18,6 +18,7 @@ from napari_ims_tumor.model.linear_path import weighted_shares
 from napari_ims_tumor.model.presets import (
     RECIPES,
     Built,
+    Recipe,
     build_network,
     largest_batch,
     load_weights,
@@ -25,7 +26,7 @@ from napari_ims_tumor.model.presets import (
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 
 BATCH: Final = 32
-PREDICTION_NUMBERS: Final = 2_000_000
+PREDICTION_NUMBERS: Final = 800_000
 """Feature-map numbers per prediction batch: small batches stay in the processor's cache."""
 
 
@@ -59,9 +60,9 @@ class Trainer:
         self.step = 0
         self._order = torch.Generator().manual_seed(seed)
         self.network = build_network(config, seed).to(self.device)
-        self._dropout_seed = seed
+        self._seed = seed
         self.average = _copy(self.network.state_dict())
-        self._optimizer = self._make_optimizer()
+        self._get_ready()
         targets = weighted_shares(data.classes, data.n_classes)
         self._targets = torch.from_numpy(targets.astype(np.float32))
         self._inputs = torch.from_numpy(np.ascontiguousarray(data.inputs))
@@ -73,7 +74,7 @@ class Trainer:
         self.average = _copy(self.network.state_dict())
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(is_tuned(name, tune, len(self.config.dilations)))
-        self._optimizer = self._make_optimizer()
+        self._get_ready()
 
     def epoch(self) -> Generator[None, None, float | None]:
         """One pass over the spectra, several over few; yields after every batch.
@@ -98,6 +99,7 @@ class Trainer:
                 continue  # out of memory: the same spectra again, in a smaller batch
             if not np.isfinite(loss):
                 self.average = kept
+                self._get_ready()
                 return None
             losses.append(loss * len(chosen))
             at += len(chosen)
@@ -144,9 +146,8 @@ class Trainer:
     def _step(self, chosen: Tensor) -> float:
         inputs, targets = self._augmented(chosen)
         self.network.train()
-        with torch.random.fork_rng(devices=[self.device] if self.device.type == "cuda" else []):
-            torch.manual_seed(self._dropout_seed * 1_000_003 + self.step)
-            logits = self.network(inputs.to(self.device))
+        self.network.dropout.seed = (self._seed * 1_000_003 + self.step) % 2**63
+        logits = self.network(inputs.to(self.device))
         log_probabilities = torch.log_softmax(logits, dim=1)
         loss = -(targets.to(self.device) * log_probabilities).sum(dim=1).mean()
         value = float(loss.detach())
@@ -154,7 +155,7 @@ class Trainer:
             return value
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.network.parameters(), 1.0)
+        nn.utils.clip_grad_norm_(self._tuned, 1.0)
         self.step += 1
         for group in self._optimizer.param_groups:
             group["lr"] = self.recipe.learning_rate * min(
@@ -166,7 +167,7 @@ class Trainer:
 
     def _augmented(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
         """Mixed spectra with hidden peaks (N, B), and their weighted classes (N, K)."""
-        draw = np.random.default_rng((self._dropout_seed, self.step))
+        draw = np.random.default_rng((self._seed, self.step))
         inputs, targets = self._inputs[chosen], self._targets[chosen]
         if self.recipe.mixing:
             share = float(draw.beta(self.recipe.mixing, self.recipe.mixing))
@@ -182,10 +183,8 @@ class Trainer:
     def _average_in(self) -> None:
         # Early steps count fully: an average over 50 steps would lag behind a fit of 20.
         keep = min(self.recipe.averaging, self.step / (self.step + 9))
-        for name, value in self.network.state_dict().items():
-            if value.is_floating_point():
-                # Exact for weights that did not change, as the frozen ones.
-                self.average[name].lerp_(value, 1 - keep)
+        # Exact for weights that did not change, as the frozen ones.
+        torch._foreach_lerp_(*self._averaged, 1 - keep)
 
     def _use_less_memory(self) -> None:
         if self.batch > 1:
@@ -199,11 +198,23 @@ class Trainer:
         self.batch, self.device = min(BATCH, largest_batch(self.config)), torch.device("cpu")
         self.network.to(self.device)
         self.average = {k: v.to(self.device) for k, v in self.average.items()}
-        self._optimizer = self._make_optimizer()
+        self._get_ready()
 
-    def _make_optimizer(self) -> torch.optim.AdamW:
-        tuned = [p for p in self.network.parameters() if p.requires_grad]
-        rate, decay = self.recipe.learning_rate, self.recipe.weight_decay
+    def _get_ready(self) -> None:
+        """Look up once what every step changes."""
+        self._tuned = [p for p in self.network.parameters() if p.requires_grad]
+        self._optimizer = _optimizer(self._tuned, self.recipe)
+        state = self.network.state_dict()
+        names = [name for name, value in state.items() if value.is_floating_point()]
+        self._averaged = [self.average[name] for name in names], [state[name] for name in names]
+
+
+def _optimizer(tuned: list[nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
+    rate, decay = recipe.learning_rate, recipe.weight_decay
+    try:
+        # All parameters in one call: with small networks half of a step is the calls.
+        return torch.optim.AdamW(tuned, lr=rate, weight_decay=decay, fused=True)
+    except RuntimeError:  # not on this device, or a torch before 2.4
         return torch.optim.AdamW(tuned, lr=rate, weight_decay=decay)
 
 
