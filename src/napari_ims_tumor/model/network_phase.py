@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Generator
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -22,9 +23,13 @@ from napari_ims_tumor.model.judging import calibrated
 from napari_ims_tumor.model.linear_phase import LinearAnswer, score_facts
 from napari_ims_tumor.model.presets import epochs_of
 from napari_ims_tumor.model.scores import balanced_accuracy
+from napari_ims_tumor.model.together import at_once, together
 from napari_ims_tumor.model.training import Trainer, TrainingSet
 from napari_ims_tumor.model.weight_shapes import network_facts
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
+
+_Judged: TypeAlias = tuple[float, Float32Array]
+"""Mean loss of an epoch, and the logits of the held-out spectra after it."""
 
 BLENDS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 PATIENCE: Final = 3
@@ -64,6 +69,14 @@ class _Check:
     base: FittedModel | None
     best: Choice
     history: list[EpochRecord]
+    ahead: Trainer | None = None
+    """The CNN on all labels, fitted at the same time where a core is free for it: whatever epoch is
+    chosen, it is there already."""
+
+    @property
+    def all_trainers(self) -> tuple[Trainer, ...]:
+        """Of the folds, and of everything."""
+        return self.trainers if self.ahead is None else (*self.trainers, self.ahead)
 
     @property
     def rows(self) -> IntArray:
@@ -107,7 +120,7 @@ def network_phase(
     stopgap = _model(check, shape, check.best.weights).with_note(run.note)
     if not run.over:
         yield from run.tell(_report(check, "Network on held-out groups", stopgap))
-    if run.over:
+    if run.over or check.ahead is not None:
         return stopgap
     weights = yield from _refit(check, config, base, run)
     if weights is None:
@@ -123,7 +136,9 @@ def _begin(
     trainers = tuple(_trainer(answer, fold, config, base, shape) for fold in folds)
     rows = np.concatenate([fold.held_out for fold in folds])
     loss = calibrated_log_loss(answer.held_out.logits[rows], answer.spectra.classes[rows])
-    return _Check(answer, folds, trainers, base, Choice(loss), [])
+    free = at_once(len(folds) + 1, str(trainers[0].device)) > len(folds)
+    ahead = _trainer(answer, None, config, base, shape) if free else None
+    return _Check(answer, folds, trainers, base, Choice(loss), [], ahead)
 
 
 def _trainer(
@@ -149,21 +164,19 @@ def _check_epoch(
     """One epoch of every fold's CNN, then the choice; ``False`` when the fit must end here."""
     begun = time.monotonic()
     report = replace(_report(check, "Network on held-out groups"), epochs=epochs_of(config))
-    losses, parts = [], []
-    for fold, trainer in zip(check.folds, check.trainers, strict=True):
-        # Epoch 0 judges a base model's CNN as it is.
-        loss = 0.0 if epoch == 0 else (yield from run.drive(trainer.epoch(), report))
-        run.note = "; ".join(trainer.notes) or run.note
-        if loss is None:
-            run.note = run.note if run.over else NOT_A_NUMBER
-            return False
-        normalization = check.answer.normalization(fold, check.base)
-        inputs = check.answer.inputs(normalization, fold.held_out)
-        part = yield from run.drive(trainer.logits(inputs), report)
-        if part is None:
-            return False
-        losses.append(loss)
-        parts.append(part)
+    pairs = zip(check.folds, check.trainers, strict=True)
+    jobs = [_fold_epoch(check, fold, trainer, epoch) for fold, trainer in pairs]
+    if check.ahead is not None:
+        jobs.append(_ahead_epoch(check.ahead, epoch))
+    workers = at_once(len(jobs), str(check.trainers[0].device))
+    found = yield from run.drive(together(jobs, workers), report)
+    run.note = "; ".join(note for t in check.all_trainers for note in t.notes) or run.note
+    judged = [one for one in found or [] if one is not None]
+    if found is None or len(judged) < len(jobs):
+        run.note = run.note if run.over else NOT_A_NUMBER
+        return False
+    losses = [loss for loss, _ in judged[: len(check.folds)]]
+    parts = [part for _, part in judged[: len(check.folds)]]
     score = _choose(check, epoch, np.concatenate(parts))
     if epoch:
         check.history.append(EpochRecord(epoch, round(float(np.mean(losses)), 6), score))
@@ -171,6 +184,25 @@ def _check_epoch(
     told = replace(_report(check, report.phase), epochs=report.epochs, seconds_left=left)
     yield from run.tell(told)
     return not run.over
+
+
+def _fold_epoch(
+    check: _Check, fold: Fold, trainer: Trainer, epoch: int
+) -> Generator[None, None, _Judged | None]:
+    """One epoch of a fold's CNN, then its answer; ``None`` when the loss was not a number."""
+    # Epoch 0 judges a base model's CNN as it is.
+    loss = 0.0 if epoch == 0 else (yield from trainer.epoch())
+    if loss is None:
+        return None
+    normalization = check.answer.normalization(fold, check.base)
+    inputs = check.answer.inputs(normalization, fold.held_out)
+    return loss, (yield from trainer.logits(inputs))
+
+
+def _ahead_epoch(trainer: Trainer, epoch: int) -> Generator[None, None, _Judged | None]:
+    """The same epoch of the CNN on everything, on a core that would lie idle."""
+    loss = 0.0 if epoch == 0 else (yield from trainer.epoch())
+    return None if loss is None else (loss, np.zeros((0, 0), np.float32))
 
 
 def _choose(check: _Check, epoch: int, cnn: Float32Array) -> float | None:
@@ -182,7 +214,7 @@ def _choose(check: _Check, epoch: int, cnn: Float32Array) -> float | None:
     blend = min(losses, key=lambda b: losses[b])
     score = balanced_accuracy(mixed[blend], classes)
     if losses[blend] < (1 - LEAST_GAIN) * check.best.loss:
-        weights = check.trainers[0].weights()
+        weights = (check.ahead or check.trainers[0]).weights()
         copies = {name: np.array(values) for name, values in weights.items()}
         check.best = Choice(losses[blend], epoch, blend, score, mixed[blend], copies)
     return None if score is None else round(score, 4)

@@ -25,6 +25,7 @@ from napari_ims_tumor.model.linear_phase import LinearAnswer, learned_from, scor
 from napari_ims_tumor.model.presets import epochs_of, inputs_of
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
+from napari_ims_tumor.model.together import at_once, together
 from napari_ims_tumor.model.training import Trainer, TrainingSet
 from napari_ims_tumor.model.weight_shapes import network_facts
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
@@ -90,14 +91,16 @@ def plain_phase(
     shape = NetworkConfig.for_axis(config.network, len(spectra.axis), len(spectra.class_names))
     task = _Task(answer, config, run, shape, _judging_folds(spectra))
     history: list[EpochRecord] = []
-    trainer = yield from _trained(task, 0, history)
-    if trainer is None:
+    numbers, device = range(1 + len(task.folds)), str(resolve_device(config.device))
+    workers = at_once(len(numbers), device)
+    trainers = yield from _trained(task, numbers[:workers], history)
+    if trainers is None:
         return answer.model.with_note(run.note, ENDED if run.over else NOT_A_NUMBER)
-    model = _model(task, trainer, history)
+    model = _model(task, trainers[0], history)
     if not task.folds:
         return model.with_note(run.note)
     yield from run.tell(EpochReport("Network on all labels", preview=model))
-    judged = yield from _judged(task, model)
+    judged = yield from _judged(task, model, trainers[1:], workers)
     return judged.with_note(run.note)
 
 
@@ -118,57 +121,79 @@ def _held_out(folds: tuple[Fold, ...]) -> IntArray:
 
 
 def _trained(
-    task: _Task, number: int, history: list[EpochRecord]
-) -> Job[EpochReport, Trainer | None]:
-    """Run all epochs of one fit: number 0 on everything, n on fold n; ``None`` if cut short."""
+    task: _Task, numbers: range, history: list[EpochRecord]
+) -> Job[EpochReport, list[Trainer] | None]:
+    """Run all epochs of some fits at once: 0 on everything, n on fold n; ``None`` if cut short."""
     run, epochs = task.run, task.epochs
-    report = EpochReport(_phase(task, number), epochs=epochs)
-    fold = task.folds[number - 1] if number else None
-    if fold is not None and task.answer.spectra.regions is not None:
-        # Which pixels of a region are meant must not be known from groups that are held out.
-        learned = yield from run.drive(learned_from(task.answer, fold, None), report)
-        if learned is None:
+    report = EpochReport(_phase(task, numbers), epochs=epochs)
+    trainers: list[Trainer] = []
+    for number in numbers:
+        fold = task.folds[number - 1] if number else None
+        if not (yield from _is_told(task, fold, report)):
             return None
-        taken = {**task.answer.taken, fold: learned.classes}
-        task.answer = replace(task.answer, taken=taken)
-    trainer = task.trainer(fold)
+        trainers.append(task.trainer(fold))
+    done = numbers[0] * epochs
     for epoch in range(epochs):
-        left = task.seconds_left(number * epochs + epoch)
-        loss = yield from run.drive(trainer.epoch(), replace(report, seconds_left=left))
-        run.note = "; ".join(trainer.notes) or run.note
-        if loss is None:
+        left = task.seconds_left(done)
+        jobs = [trainer.epoch() for trainer in trainers]
+        steps = together(jobs, at_once(len(jobs), str(trainers[0].device)))
+        losses = yield from run.drive(steps, replace(report, seconds_left=left))
+        run.note = "; ".join(note for t in trainers for note in t.notes) or run.note
+        if losses is None or losses[0] is None or None in losses:
             return None
-        history.append(EpochRecord(epoch + 1, round(loss, 6)))
-        report = replace(report, epoch=epoch + 1, loss=loss)
-        yield from run.tell(
-            replace(report, seconds_left=task.seconds_left(number * epochs + epoch + 1))
-        )
+        done += len(trainers)
+        history.append(EpochRecord(epoch + 1, round(losses[0], 6)))
+        report = replace(report, epoch=epoch + 1, loss=losses[0])
+        yield from run.tell(replace(report, seconds_left=task.seconds_left(done)))
         if run.over and epoch + 1 < epochs:
             return None
-    return trainer
+    return trainers
 
 
-def _phase(task: _Task, number: int) -> str:
-    if not number:
-        return "Network on all labels"
-    of = f", part {number} of {len(task.folds)}" if len(task.folds) > 1 else ""
-    return f"Network on held-out groups{of}"
+def _is_told(task: _Task, fold: Fold | None, report: EpochReport) -> Job[EpochReport, bool]:
+    """Find which pixels of a region are meant, without the groups that are held out."""
+    if fold is None or task.answer.spectra.regions is None:
+        return True
+    learned = yield from task.run.drive(learned_from(task.answer, fold, None), report)
+    if learned is None:
+        return False
+    taken = {**task.answer.taken, fold: learned.classes}
+    task.answer = replace(task.answer, taken=taken)
+    return True
 
 
-def _judged(task: _Task, model: FittedModel) -> Job[EpochReport, FittedModel]:
-    """Fit anew without each held-out part, and ask that part."""
+def _phase(task: _Task, numbers: range) -> str:
+    if not numbers[0]:
+        return "Network on all labels" + (" and on held-out groups" if len(numbers) > 1 else "")
+    parts = f"{numbers[0]}" + (f" to {numbers[-1]}" if len(numbers) > 1 else "")
+    return "Network on held-out groups" + (
+        f", part {parts} of {len(task.folds)}" if len(task.folds) > len(numbers) else ""
+    )
+
+
+def _judged(
+    task: _Task, model: FittedModel, trainers: list[Trainer], workers: int
+) -> Job[EpochReport, FittedModel]:
+    """Fit anew without each held-out part, as far as that is not done yet, and ask that part."""
     unjudged = model.with_note(UNJUDGED)
     parts: list[Float32Array] = []
-    for number, fold in enumerate(task.folds, start=1):
-        trainer = None if task.run.over else (yield from _trained(task, number, []))
-        if trainer is None:
+    while True:
+        for trainer in trainers:
+            fold = task.folds[len(parts)]
+            inputs = task.inputs(fold, fold.held_out)
+            report = EpochReport("Network on held-out groups")
+            part = yield from task.run.drive(trainer.logits(inputs), report)
+            if part is None:
+                return unjudged
+            parts.append(part)
+        first, last = len(parts) + 1, len(task.folds)
+        if first > last:
+            break
+        numbers = range(first, min(first + workers, last + 1))
+        more = None if task.run.over else (yield from _trained(task, numbers, []))
+        if more is None:
             return unjudged
-        report = EpochReport(_phase(task, number))
-        inputs = task.inputs(fold, fold.held_out)
-        part = yield from task.run.drive(trainer.logits(inputs), report)
-        if part is None:
-            return unjudged
-        parts.append(part)
+        trainers = more
     judged, report = _with_score(task, model, np.concatenate(parts))
     yield from task.run.tell(report)
     return judged
@@ -185,7 +210,7 @@ def _with_score(
     card = {**model.card, **score_facts(score, linear)}
     judged = calibrated(replace(model, card=card), logits, classes, groups)
     judged = task.answer.with_neighbors(judged, rows, logits)
-    phase = _phase(task, len(task.folds))
+    phase = "Network on held-out groups"
     return judged, EpochReport(phase, held_out_score=score, linear_score=linear, preview=judged)
 
 

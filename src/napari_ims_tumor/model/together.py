@@ -1,0 +1,79 @@
+"""Several fits at once, each in a thread of its own: the networks of different held-out groups.
+
+A small network does not keep two cores busy, two networks do. Each counts alone and draws from
+sources of its own, so the result is the same as one after the other.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
+from typing import Final, TypeVar
+
+import torch
+
+from napari_ims_tumor.model.device import cpu_cores
+
+Outcome = TypeVar("Outcome")
+
+LOOK_EVERY_S: Final = 0.05
+
+
+def at_once(jobs: int, device: str) -> int:
+    """How many of several fits run at the same time: one per core; one on a GPU."""
+    return min(jobs, cpu_cores()) if torch.device(device).type == "cpu" else 1
+
+
+def together(
+    jobs: Sequence[Generator[object, None, Outcome]], workers: int
+) -> Generator[None, None, list[Outcome]]:
+    """Run jobs to their end, some at a time; closing this ends them between two steps.
+
+    Returns
+    -------
+    list
+        What each of them returned, in their order.
+    """
+    if workers < 2:
+        results: list[Outcome] = []
+        for job in jobs:
+            results += [(yield from _quietly(job))]
+        return results
+    ended = threading.Event()
+    threads = max(1, (cpu_cores() - 1) // workers)
+    with ThreadPoolExecutor(
+        workers, initializer=torch.set_num_threads, initargs=(threads,)
+    ) as pool:
+        try:
+            running = [pool.submit(_run, job, ended) for job in jobs]
+            while wait(running, LOOK_EVERY_S).not_done:
+                yield
+        finally:
+            ended.set()
+    return [one.result() for one in running]
+
+
+def _quietly(job: Generator[object, None, Outcome]) -> Generator[None, None, Outcome]:
+    while True:
+        try:
+            next(job)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+        yield
+
+
+def _run(job: Generator[object, None, Outcome], ended: threading.Event) -> Outcome:
+    while not ended.is_set():
+        try:
+            next(job)
+        except StopIteration as end:
+            outcome: Outcome = end.value
+            return outcome
+    job.close()
+    raise CancelledFit
+
+
+class CancelledFit(Exception):
+    """A job was ended before its result; nobody waits for it."""

@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+import time
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+
+from napari_ims_tumor.job import run_inline
+from napari_ims_tumor.model import network_phase, together
+from napari_ims_tumor.model.checkpoint import model_bytes
+from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.fitting import fit
+
+
+def counting(to: int, seen: list[int]) -> Generator[None, None, int]:
+    try:
+        for number in range(to):
+            time.sleep(0.005)
+            seen.append(number)
+            yield
+        return to
+    finally:
+        seen.append(-1)
+
+
+def drained(steps: Generator[Any, None, Any]) -> Any:
+    try:
+        while True:
+            next(steps)
+    except StopIteration as end:
+        return end.value
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_results_come_in_the_order_of_the_jobs(workers: int) -> None:
+    jobs = [counting(n, []) for n in (9, 2, 5)]
+    assert drained(together.together(jobs, workers)) == [9, 2, 5]
+
+
+def test_closing_it_ends_every_job_between_two_steps() -> None:
+    seen: list[list[int]] = [[], []]
+    steps = together.together([counting(10**6, own) for own in seen], 2)
+    next(steps)
+    begun = time.monotonic()
+    steps.close()
+    assert time.monotonic() - begun < 1
+    assert [own[-1] for own in seen] == [-1, -1]
+
+
+def test_what_fails_in_a_thread_fails_here() -> None:
+    def failing() -> Generator[None, None, int]:
+        yield
+        raise ValueError("no")
+
+    steps = together.together([counting(1, []), failing()], 2)
+    with pytest.raises(ValueError, match="no"):
+        for _ in steps:
+            pass
+
+
+def test_a_fit_side_by_side_is_the_same_fit(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    config, spectra = FitConfig(device="cpu", epochs=2), build.distant_gate(160, 60, 0)
+    monkeypatch.setattr(network_phase, "CHECK_FOLDS", 1)
+    monkeypatch.setattr(network_phase, "_is_worth_it", lambda check: check.best.epoch > 0)
+    found = []
+    for workers in (1, 2):
+        monkeypatch.setattr(network_phase, "at_once", lambda jobs, _, w=workers: min(jobs, w))
+        found.append(model_bytes(run_inline(fit(spectra, config))))
+    assert b"cnn.stem" in found[0]
+    assert found[0] == found[1]
