@@ -9,6 +9,7 @@ DOCS_INSTALLED := $(VENV)/.docs-installed
 WORKERS ?= 2
 TESTS ?= tests
 COHORT ?= build/bench/cohort.csv
+SCREEN = $(if $(DISPLAY)$(WAYLAND_DISPLAY),,xvfb-run -a -s "-screen 0 1500x1000x24")
 
 .DEFAULT_GOAL := help
 .PHONY: help setup libraries demo pictures test explore check format bench docs follow clean
@@ -44,6 +45,7 @@ pictures: setup  ## take the pictures of the documentation anew, with mouse and 
 	mkdir -p docs/images && cp build/pictures/pictures/*.png docs/images/
 	$(BIN)/python scripts/sample_picture.py docs/images/sample-truth.png
 	$(BIN)/python scripts/report_picture.py docs/images/report.png
+	$(SCREEN) $(BIN)/python scripts/regions_picture.py docs/images/regions.png
 
 test: setup  ## run all tests, windows on virtual displays (TESTS=tests/msi for one room)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(WORKERS) --dist loadfile $(TESTS)

@@ -211,3 +211,11 @@ def test_a_folder_that_cannot_be_written_is_said_once_and_tried_again(
     [copy] = (tmp_path / "autosave").glob("*.npz")
     with np.load(copy) as stored:
         np.testing.assert_array_equal(stored["labels"], strokes)
+
+
+def test_whole_regions_are_offered_back_too(session, ear, slide, strokes) -> None:
+    regions = np.where(strokes == 0, 130, strokes).astype(np.uint8)
+    session.close_slide(_annotated(session, slide, regions))
+    session.adopt(slide)
+    [(_, found)] = ear["strokes_found"]
+    np.testing.assert_array_equal(found.annotation.labels, regions)

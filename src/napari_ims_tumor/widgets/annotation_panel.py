@@ -12,6 +12,7 @@ from qtpy.QtWidgets import (
     QLabel,
     QPushButton,
     QRadioButton,
+    QSizePolicy,
     QSlider,
     QWidget,
 )
@@ -104,6 +105,9 @@ class AnnotationPanel(Section):
         button.setToolTip(f"Paint {label.name} pixels: key {key}")
         count = QLabel("0 pixels")
         count.setObjectName(f"count_{label.name}")
+        # As wide as there is room: the dock is not widened by many pixels.
+        count.setSizePolicy(QSizePolicy.Policy.Ignored, QSizePolicy.Policy.Preferred)
+        count.setWordWrap(True)
         self.counts[label.name] = count
         self._grid.addWidget(button, row, 0)
         self._grid.addWidget(count, row, 1)
@@ -268,7 +272,9 @@ def _count_words(slide: SlideState | None, name: str) -> str:
     n = annotation.counts_by_hand(pixels)[name]
     rough = annotation.counts(pixels)[name] - n
     words = f"{n:,} pixel{'' if n == 1 else 's'}"
-    return f"{words} + {rough:,} roughly" if rough else words
+    if not rough:
+        return words
+    return f"{n:,} + {rough:,} roughly" if n else f"{rough:,} roughly"
 
 
 def _labels_layer(binding: Binding | None, slide: SlideState | None) -> Labels | None:

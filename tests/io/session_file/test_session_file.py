@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.io.session_file.conftest import LABELS, VERSION_1, npy, version_1, zipped
 
+from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.errors import ImsTumorError, SessionFileError
 from napari_ims_tumor.io.session_file import (
     StoredSession,
@@ -225,3 +226,10 @@ def test_numbers_that_are_not_finite_are_not_written(stored: StoredSession, path
     with pytest.raises(ValueError, match="JSON"):
         write_session(path, replace(stored, view={"viewer": {"zoom": float("nan")}}))
     assert json.dumps(VERSION_1)
+
+
+def test_whole_regions_come_back(stored: StoredSession, path: Path) -> None:
+    labels = np.array([[129, 1, 130], [0, 130, 2]], np.uint8)
+    slide = replace(stored.slides[0], annotation=Annotation(labels, revision=4))
+    write_session(path, replace(stored, slides=(slide, *stored.slides[1:])))
+    assert np.array_equal(read_session(path).slides[0].annotation.labels, labels)
