@@ -25,7 +25,9 @@ from napari_ims_tumor.msi.turns import by_turns
 _LONG: Final = 4096
 """Points of a usual spectrum from which on two short reads are faster than one long one."""
 _SAMPLED: Final = 16
-_MARGIN: Final = 128
+_MARGIN: Final = 32
+"""Points read on each side of where a window lies in some spectra; as many as it moves by among
+them, if that is more."""
 _UNLIKE: Final = 1 / 8
 _MOST_SHARE: Final = 1 / 8
 _MOST_BYTES: Final = 64 << 20
@@ -77,8 +79,9 @@ class AlikeSpectra:
         some = (read_mz(self.ibd, self.index, i) for i in sampled.tolist())
         ends = np.array([np.searchsorted(mz, [low, high]) for mz in some])
         # Not the outermost: a spectrum unlike the others must not widen what is read of all.
-        first = max(int(np.quantile(ends[:, 0], _UNLIKE)) - _MARGIN, 0)
-        last = int(np.quantile(ends[:, 1], 1 - _UNLIKE)) + _MARGIN
+        low_end, high_end = np.quantile(ends, [_UNLIKE, 1 - _UNLIKE], axis=0)
+        margin = max(_MARGIN, int(high_end[0] - low_end[0]))
+        first, last = max(int(low_end[0]) - margin, 0), int(high_end[1]) + margin
         width = last - first
         itemsizes = [t.encodings[0].dtype.itemsize for t in (self.index.mz, self.index.intensity)]
         too_wide = width > self.index.mz.lengths.mean() * _MOST_SHARE
