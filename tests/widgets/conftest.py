@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import napari
 import numpy as np
 import pytest
 from napari.components import ViewerModel
+from qtpy.QtWidgets import QApplication
 
+from napari_ims_tumor.demo.hands import settle, wait_until
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.spectrum import Spectrum
@@ -20,6 +23,7 @@ from napari_ims_tumor.session.autosave import FOLDER_VARIABLE, Autosave
 from napari_ims_tumor.session.jobs import InlineRunner
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.viewer.binding import Binding
+from napari_ims_tumor.widgets.window_session import WindowSession
 from napari_ims_tumor.widgets.wiring import Wiring
 
 
@@ -82,6 +86,21 @@ def heard(session: Session) -> Heard:
 def viewer() -> ViewerModel:
     """A viewer without a window."""
     return ViewerModel()
+
+
+@pytest.fixture
+def slide_window() -> Iterator[napari.Viewer]:
+    """A real window with a slide and no dock."""
+    made = napari.Viewer()
+    made.window.resize(1000, 700)
+    window = WindowSession.of(made)
+    window.watch(made.window._qt_window)
+    window.session.adopt(make_dataset())
+    wait_until(lambda: window.session.active.overview is not None, "the overview", 20)
+    settle(0.3)
+    yield made
+    made.close()
+    QApplication.processEvents()
 
 
 @pytest.fixture

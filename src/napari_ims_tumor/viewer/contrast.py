@@ -17,8 +17,9 @@ _CONSTANT: Final = 1e-3
 """An image whose values differ by less, relative to the largest, counts as constant."""
 _ROOM: Final = 4.0
 """A range this many times as wide as needed is made anew."""
-_SAMPLED: Final = 1 << 16
-"""Pixels that percentiles are taken of: more would hold a step of the slider up for nothing."""
+_SAMPLED: Final = 1 << 14
+"""Pixels that percentiles are taken of: more would hold a step of the slider up for nothing. Of so
+many, the 99.5th percentile lies within the 99.4th and the 99.6th of all."""
 
 
 def contrast_limits(image: NDArray[Any], clip: bool = True) -> tuple[float, float]:

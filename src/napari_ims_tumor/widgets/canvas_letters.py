@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 TALLEST: Final = "ÅÉÑŐjgpqy"
 """napari measures its lines by these, whatever is written: they come first."""
 LETTERS: Final = "0123456789 .,()±/µmzofDaslidertnhk"
-"""Of the m/z readout and the scale bar."""
+"""Of the scale bar, and of the m/z in pictures of the canvas."""
 POINTS: Final = 256
 """The size napari draws its letters at, before it makes them smaller."""
 
