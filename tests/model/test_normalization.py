@@ -7,6 +7,7 @@ from napari_ims_tumor.model.normalization import (
     LIMIT,
     SCALE_FLOOR,
     InputNormalization,
+    has_intensity,
     root_of_shares,
 )
 
@@ -66,3 +67,15 @@ def test_centers_learned_in_pieces_are_exact(n: int, bins: int) -> None:
         np.testing.assert_array_equal(
             learned.scale, np.maximum(deviation, floor).astype(np.float32)
         )
+
+
+def test_one_odd_spectrum_changes_no_other() -> None:
+    values = np.random.default_rng(0).gamma(0.5, 9, (5, 40)).astype(np.float32)
+    alone = root_of_shares(values)
+    odd = np.concatenate([values, [[np.nan, np.inf, -3.0] + [1e-40] * 37], [[3e38] * 40]])
+    together = root_of_shares(odd.astype(np.float32))
+    assert np.array_equal(together[:5], alone)
+    assert np.isfinite(together).all()
+    assert np.allclose((together**2).mean(axis=1), 1, rtol=1e-3)
+    assert has_intensity(odd).all()
+    assert not has_intensity(np.array([[0.0, np.inf, np.nan, -1.0]])).any()

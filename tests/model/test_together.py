@@ -69,3 +69,29 @@ def test_a_fit_side_by_side_is_the_same_fit(build: Any, monkeypatch: pytest.Monk
         found.append(model_bytes(run_inline(fit(spectra, config))))
     assert b"cnn.stem" in found[0]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_answers_come_in_order_and_jobs_are_asked_for_as_they_are_needed(workers: int) -> None:
+    asked: list[int] = []
+
+    def jobs() -> Generator[Generator[None, None, int], None, None]:
+        for number in (9, 1, 5, 2, 7, 3):
+            asked.append(number)
+            yield counting(number, [])
+
+    found, most = [], 0
+    for answer in together.in_order(jobs(), workers):
+        if answer is not None:
+            found.append(answer)
+        most = max(most, len(asked) - len(found))
+    assert found == [9, 1, 5, 2, 7, 3]
+    assert most <= workers + 2
+
+
+def test_closing_ends_what_is_under_way() -> None:
+    seen: list[list[int]] = [[] for _ in range(5)]
+    answers = together.in_order((counting(10**6, own) for own in seen), 2)
+    next(answers)
+    answers.close()
+    assert all(own[-1:] in ([], [-1]) for own in seen)

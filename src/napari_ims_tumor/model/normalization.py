@@ -33,10 +33,18 @@ SCALE_FLOOR: Final = 0.3
 LIMIT: Final = 6.0
 """Largest absolute input: one wild peak must not decide a pixel."""
 
+_LEAST: Final = 1e-30
+"""Factors beyond this and its inverse are outside what 32 bits hold well."""
+
 
 def has_intensity(values: FloatArray) -> BoolArray:
     """Which of (n, bins) raw spectra hold anything: the others become all 0 and say nothing."""
-    return np.asarray(((values > 0) & np.isfinite(values)).any(axis=1), np.bool_)
+    top = values.max(axis=1, initial=0)
+    # Where nothing is wrong, as nearly always, one pass says it.
+    full = np.asarray(top > 0, np.bool_)
+    odd = np.flatnonzero(~np.isfinite(top))
+    full[odd] = ((values[odd] > 0) & np.isfinite(values[odd])).any(axis=1)
+    return full
 
 
 def root_of_shares(values: FloatArray, width: int = 1) -> Float32Array:
@@ -54,13 +62,24 @@ def root_of_shares(values: FloatArray, width: int = 1) -> Float32Array:
     ndarray
         Shape (n, bins), float32, root mean square 1 per spectrum; an empty spectrum is all 0.
     """
-    clean = np.nan_to_num(values.astype(np.float32), nan=0.0, posinf=0.0, neginf=0.0)
-    np.maximum(clean, 0, out=clean)
+    clean = values.astype(np.float32)
+    if clean.size and not (clean.min() >= 0 and clean.max() < np.inf):
+        np.nan_to_num(clean, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
+        np.maximum(clean, 0, out=clean)
     clean = np.asarray(sums_of_neighbors(clean, width), np.float32)
     total = clean.sum(axis=1, dtype=np.float64)
     # Each spectrum for itself: what a model sees of it is the same alone and among thousands.
-    clean *= scale_factors(total, "tic", target=clean.shape[1])[:, None]
+    _scale_rows(clean, scale_factors(total, "tic", target=clean.shape[1]))
     return np.sqrt(clean, out=clean)
+
+
+def _scale_rows(values: Float32Array, factors: Float64Array) -> None:
+    """Multiply each row by its factor; in 32 bits, which is three times as fast, where it fits."""
+    fits = (factors == 0) | ((factors > _LEAST) & (factors < 1 / _LEAST))
+    wild = np.flatnonzero(~fits)
+    scaled = (values[wild] * factors[wild, None]).astype(np.float32)
+    values *= np.where(fits, factors, 0).astype(np.float32)[:, None]
+    values[wild] = scaled
 
 
 def _summed(
@@ -152,7 +171,8 @@ class InputNormalization:
     def apply(self, roots: Float32Array) -> Float32Array:
         """Move into place, center and scale (n, bins); an empty spectrum becomes all 0."""
         roots = self.aligned(roots)
-        inputs: Float32Array = (roots - self.center) / self.scale
+        inputs: Float32Array = roots - self.center
+        inputs /= self.scale
         np.clip(inputs, -LIMIT, LIMIT, out=inputs)
-        inputs[~roots.any(axis=1)] = 0
+        inputs[roots.max(axis=1, initial=0) == 0] = 0
         return inputs

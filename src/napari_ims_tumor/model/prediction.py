@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -17,12 +18,13 @@ from napari_ims_tumor.model.abstention import (
     why_no_abstention,
 )
 from napari_ims_tumor.model.calibration import softmax
-from napari_ims_tumor.model.device import resolve_device, steadily
+from napari_ims_tumor.model.device import cpu_cores, resolve_device, steadily
 from napari_ims_tumor.model.familiarity import chosen_rows, directions, unfamiliar_words
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
+from napari_ims_tumor.model.together import at_once, in_order
 from napari_ims_tumor.model.training import network_logits
 from napari_ims_tumor.model.uncertainty import normalized_entropy, total_variation
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, IntArray, frozen
@@ -305,17 +307,22 @@ def _predict(model: FittedModel, dataset: MsiDataset, device: str) -> Job[Progre
         for _ in predictor.look_along(dataset):
             yield from _go_on(0, dataset.n_spectra)
     slide = _SlideAnswers(predictor, dataset)
-    for indices, values in binned_blocks(dataset, model.axis):
-        steps = predictor.steps(values)
-        while True:
-            try:
-                next(steps)
-            except StopIteration as end:
-                answer: Answer = end.value
-                break
+    jobs = (_answered(predictor, *block) for block in binned_blocks(dataset, model.axis))
+    workers = at_once(cpu_cores(), str(resolve_device(device)))
+    with closing(in_order(jobs, workers)) as answers:
+        for answered in answers:
+            if answered is not None:
+                slide.take(*answered)
             yield from _go_on(slide.done, dataset.n_spectra)
-        slide.take(indices, has_intensity(values), answer)
     return slide.laid_out()
+
+
+def _answered(
+    predictor: Predictor, indices: IntArray, values: Float32Array
+) -> Generator[None, None, tuple[IntArray, BoolArray, Answer]]:
+    """Answer to a block of spectra; which they are and which of them hold anything beside it."""
+    answer = yield from predictor.steps(values)
+    return indices, has_intensity(values), answer
 
 
 class _SlideAnswers:

@@ -7,8 +7,10 @@ sources of its own, so the result is the same as one after the other.
 from __future__ import annotations
 
 import threading
-from collections.abc import Generator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from collections import deque
+from collections.abc import Generator, Iterable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Final, TypeVar
 
 import torch
@@ -52,6 +54,42 @@ def together(
         finally:
             ended.set()
     return [one.result() for one in running]
+
+
+def in_order(
+    jobs: Iterable[Generator[object, None, Outcome]], workers: int
+) -> Generator[Outcome | None, None, None]:
+    """Run jobs some at a time, and yield their results in order as they come in.
+
+    The next jobs are taken from the iterable while those before run: reading goes on meanwhile.
+    ``None`` comes at least every 50 ms, so that whoever listens may stop it.
+    """
+    ended = threading.Event()
+    waiting: deque[Future[Outcome]] = deque()
+    with _threads(workers) as pool:
+        try:
+            for job in jobs:
+                waiting.append(pool.submit(_run, job, ended))
+                while waiting and (len(waiting) > workers or waiting[0].done()):
+                    yield from _first(waiting)
+            while waiting:
+                yield from _first(waiting)
+        finally:
+            ended.set()
+            for one in waiting:
+                one.cancel()
+
+
+def _first(waiting: deque[Future[Outcome]]) -> Generator[Outcome | None, None, None]:
+    while wait([waiting[0]], LOOK_EVERY_S).not_done:
+        yield None
+    yield waiting.popleft().result()
+
+
+def _threads(workers: int) -> ThreadPoolExecutor:
+    """Threads that share the cores: torch counts with as many more as are left to each."""
+    threads = max(1, (cpu_cores() - 1) // workers)
+    return ThreadPoolExecutor(workers, initializer=partial(torch.set_num_threads, threads))
 
 
 def _quietly(job: Generator[object, None, Outcome]) -> Generator[None, None, Outcome]:
