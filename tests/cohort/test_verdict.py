@@ -38,7 +38,7 @@ def test_what_is_said_is_true_of_slides_that_were_in_the_fit(cohorts: Any, tmp_p
     said = " ".join(report.as_dict()["verdict"])
     assert "76 judged pixels were in the model's fit" in report.warnings[0]
     assert "was judged on 76 labelled pixels of 2 groups, without fitting anything." in said
-    assert "The probabilities of linear are uncalibrated" in said
+    assert "The probabilities of linear and linear + neighbors are uncalibrated" in said
     report.write(tmp_path)
     with (tmp_path / "predictions.csv").open(newline="", encoding="utf-8") as file:
         # Spreadsheet programs would compute the names as they are in the table.

@@ -6,7 +6,7 @@ import json
 import math
 from itertools import pairwise
 from pathlib import Path
-from time import perf_counter
+from time import process_time
 from typing import Any
 
 import numpy as np
@@ -341,9 +341,9 @@ def test_a_thousand_annotations_take_less_than_two_seconds(path: Path):
         ring = np.round(np.c_[x + radius * np.cos(turn), y + radius * np.sin(turn)], 2)
         features.append(feature(polygon(ring.tolist())))
     path.write_text(json.dumps(features))
-    began = perf_counter()
+    began = process_time()
     read_geojson(path, grid((512, 512)))
-    assert perf_counter() - began < 2
+    assert process_time() - began < 2
 
 
 def test_what_looks_like_annotations(path: Path, tmp_path: Path):
