@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.annotation.split import grouped_folds
 from napari_ims_tumor.cohort import gathering, region_numbers
 from napari_ims_tumor.cohort.cross_validation import evaluate, permuted
 from napari_ims_tumor.cohort.external_validation import validate
@@ -18,6 +20,9 @@ from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.fitting import fit
+from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.scores import balanced_accuracy
 
 
 def whole(row: CohortSlide, said: str) -> CohortSlide:
@@ -92,3 +97,30 @@ def test_shuffled_labels_stay_whole_regions(cohorts: Any) -> None:
     assert spectra.regions is not None
     for region in range(6):
         assert np.unique(shuffled.classes[spectra.regions == region]).size == 1
+
+
+@pytest.mark.real_data
+def test_what_cores_of_an_array_roughly_are_teaches_nearly_what_all_pixels_do(
+    real_data: Path,
+) -> None:
+    """Most cores of the bladder array that are called tumor hold stroma, too."""
+    slide, labels, cores = (
+        real_data / "bladder_tma1" / f"TMA1{what}"
+        for what in (".imzML", "_labels.npy", "_cores.npy")
+    )
+    spectra = run_inline(gather((CohortSlide(slide, labels, cores),))).spectra
+    told = np.array([spectra.classes[spectra.groups == group].max() for group in spectra.groups])
+    folds = grouped_folds(told, spectra.groups, 5).folds
+    certain = replace(spectra, classes=told)
+    scores = []
+    for taught in (certain, replace(certain, regions=spectra.groups)):
+        answers = np.zeros((len(spectra), 2), np.float32)
+        for fold in folds:
+            model = run_inline(fit(taught.take(fold.training), FitConfig("linear", device="cpu")))
+            answers[fold.held_out] = predict_matrix(model, spectra.values[fold.held_out])
+        scores.append(balanced_accuracy(answers, spectra.classes))
+    as_certain, roughly = scores
+    assert roughly is not None
+    assert as_certain is not None
+    assert roughly >= 0.92
+    assert roughly >= as_certain + 0.1

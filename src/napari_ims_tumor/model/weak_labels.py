@@ -4,24 +4,20 @@ Multiple-instance learning. A region of a class holds pixels of that class and, 
 first class (healthy), healthy ones among them; a healthy region is healthy throughout. Pixels that
 were labelled by hand are certain and never change. As in mi-SVM (Andrews et al., NIPS 2002) and
 mi-CNN (Guo et al., *Bioinformatics* 36(Suppl. 1):i300, 2020) a model is fitted, relabels the pixels
-of the regions, and is fitted again; here with soft labels, and with a share of pixels that is
-looked for instead of set:
+of the regions, and is fitted again; here with soft labels:
 
 1. The model of all labels as they were told.
 2. Rounds in which every region keeps its class in the half of its pixels that look most like it.
    The half is taken region by region: what makes one patient's core unlike another's moves all
    of its pixels, and would otherwise turn whole cores over.
-3. How much of the regions is their class at all: from pixels whose groups a model has not seen,
-   compared with healthy ones (Blanchard et al., JMLR 11:2973, 2010). Never less than the least
-   share that "roughly" stands for; and where it comes near 1 the regions are taken as told, so that
-   regions drawn with care lose nothing.
-4. The last rounds with that share.
+3. Rounds in which models that have not seen a region say how much of it is its class, and which
+   pixels (:mod:`.region_mixture`). A region that is nearly all of its class is taken as told.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
@@ -29,20 +25,21 @@ import numpy as np
 from napari_ims_tumor.annotation.split import grouped_folds
 from napari_ims_tumor.model.config import REGION_SHARE
 from napari_ims_tumor.model.linear_path import LinearPath, fit_linear
+from napari_ims_tumor.model.region_mixture import region_shares
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, Float64Array, FloatArray, IntArray
 
-ROUNDS: Final = 6
-LAST_ROUNDS: Final = 2
+HALF_ROUNDS: Final = 3
+ROUNDS: Final = 3
 CHECK_FOLDS: Final = 3
-STARTING_SHARE: Final = 0.5
-TAKEN_AS_TOLD: Final = 0.8
-"""From this share on nothing is relabelled: pure regions would only lose by it."""
+TAKEN_AS_TOLD: Final = 0.9
+"""A region that holds this share of its class is left alone: it would only lose by it."""
+ALL_AS_TOLD: Final = 0.87
+"""Where the regions hold this share together, what is left are mistakes rather than healthy pixels:
+of regions that were drawn exactly, some are always found a little impure."""
 SHARPNESS: Final = 3.0
 """A penalized model is less sure than its order of pixels deserves."""
-SETTLED: Final = 0.01
+SETTLED: Final = 0.005
 """Mean change of a label from round to round that ends the rounds."""
-LOOKED_AT: Final = (0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-"""Quantiles of healthy pixels below which the healthy ones of a region are counted."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,17 +68,24 @@ class ToldLabels:
 
     def rough(self, value: int) -> BoolArray:
         """Which pixels lie in regions of a class."""
-        assert self.regions is not None  # noqa: S101 - only asked where there are regions
+        if self.regions is None:
+            return np.zeros(self.classes.shape, np.bool_)
         found: BoolArray = (self.regions >= 0) & (self.classes == value)
         return found
+
+    def regions_of(self, value: int) -> list[IntArray]:
+        """The pixels of each region of a class."""
+        if self.regions is None:
+            return []
+        rough = self.rough(value)
+        numbers = np.unique(self.regions[rough])
+        return [np.flatnonzero(rough & (self.regions == number)) for number in numbers]
 
     @property
     def in_doubt(self) -> tuple[int, ...]:
         """Classes of the regions that may hold healthy pixels."""
-        if self.regions is None:
-            return ()
-        told = np.unique(self.classes[self.regions >= 0])
-        return tuple(int(value) for value in told if value > 0)
+        values = np.unique(self.classes[self.classes > 0])
+        return tuple(int(value) for value in values if self.rough(int(value)).any())
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,7 +104,7 @@ class Learned:
 
     linear: LinearPath
     classes: IntArray | Float64Array
-    shares: dict[int, float]
+    shares: dict[int, float] = field(default_factory=dict)
 
 
 def fit_told(
@@ -111,33 +115,34 @@ def fit_told(
 ) -> Generator[float, None, Learned]:
     """Fit the linear model to certain and to rough labels; yields after every step.
 
-    Without rough labels this is :func:`.fit_linear`.
+    Without rough labels this is :func:`.fit_linear`. Where no group can be held out, regions are
+    taken as told.
     """
     linear = yield from fit_linear(inputs, told.classes, start, should_stop)
-    doubts = told.in_doubt
-    if not doubts:
-        return Learned(linear, told.classes, dict.fromkeys(_told_classes(told), 1.0))
+    as_told = Learned(linear, told.classes, dict.fromkeys(told.in_doubt, 1.0))
     search = _Search(inputs, told, start, should_stop)
-    as_told = dict.fromkeys(doubts, 1.0)
-    shares = dict.fromkeys(doubts, STARTING_SHARE)
-    linear, soft = yield from search.rounds(linear, search.as_told, shares, ROUNDS)
-    shares = yield from search.shares_of(soft)
-    if should_stop() or all(share == 1.0 for share in shares.values()):
-        linear = yield from fit_linear(inputs, told.classes, start, should_stop, linear)
-        return Learned(linear, told.classes, as_told)
-    linear, soft = yield from search.rounds(linear, soft, shares, LAST_ROUNDS)
-    return Learned(linear, soft, shares)
-
-
-def _told_classes(told: ToldLabels) -> tuple[int, ...]:
-    if told.regions is None:
-        return ()
-    return tuple(int(value) for value in np.unique(told.classes[told.regions >= 0]))
+    if not told.in_doubt or not search.can_hold_out:
+        return as_told
+    soft = search.as_told
+    for number in range(HALF_ROUNDS + ROUNDS):
+        if should_stop():
+            break
+        before = soft
+        if number < HALF_ROUNDS:
+            soft = search.halved(linear)
+        else:
+            soft = yield from search.found(soft)
+        linear = yield from fit_linear(inputs, soft, start, should_stop, linear)
+        if number > HALF_ROUNDS and np.abs(soft - before).mean() < SETTLED:
+            break
+    shares = {value: float(soft[told.rough(value), value].mean()) for value in told.in_doubt}
+    nearly_all = all(share >= ALL_AS_TOLD for share in shares.values())
+    return as_told if nearly_all else Learned(linear, soft, shares)
 
 
 @dataclass(frozen=True, eq=False)
 class _Search:
-    """Rounds of relabelling and fitting on one set of pixels."""
+    """Ways to relabel the pixels of the regions."""
 
     inputs: Float32Array
     told: ToldLabels
@@ -150,65 +155,46 @@ class _Search:
         found: Float64Array = np.eye(len(self.start.bias))[self.told.classes]
         return found
 
-    def rounds(
-        self, linear: LinearPath, soft: Float64Array, shares: dict[int, float], most: int
-    ) -> Generator[float, None, tuple[LinearPath, Float64Array]]:
-        """Relabel and fit until labels settle, at most so many times."""
-        for _ in range(most):
-            if self.should_stop():
-                break
-            before, soft = soft, self.relabelled(linear, shares)
-            linear = yield from fit_linear(self.inputs, soft, self.start, self.should_stop, linear)
-            if np.abs(soft - before).mean() < SETTLED:
-                break
-        return linear, soft
+    @property
+    def can_hold_out(self) -> bool:
+        """Whether models can be asked that have not seen a region."""
+        return bool(grouped_folds(self.told.classes, self.told.groups, CHECK_FOLDS).folds)
 
-    def relabelled(self, linear: LinearPath, shares: dict[int, float]) -> Float64Array:
-        """Let each region keep its class in a share of its pixels, those most like it."""
+    def halved(self, linear: LinearPath) -> Float64Array:
+        """Let each region keep its class in half of its pixels, those most like it."""
         soft, logits = self.as_told, linear.logits(self.inputs)
-        assert self.told.regions is not None  # noqa: S101 - there are regions to relabel
-        for value, share in shares.items():
-            if share == 1.0:
-                continue
-            rough = self.told.rough(value)
-            for region in np.unique(self.told.regions[rough]):
-                rows = np.flatnonzero(rough & (self.told.regions == region))
-                of_class = at_share(SHARPNESS * _margin(logits[rows], value), share)
-                soft[rows] = 0.0
-                soft[rows, value], soft[rows, 0] = of_class, 1 - of_class
+        for value in self.told.in_doubt:
+            for rows in self.told.regions_of(value):
+                of_class = at_share(SHARPNESS * _margin(logits[rows], value), 0.5)
+                _relabel(soft, rows, value, of_class)
         return soft
 
-    def shares_of(self, soft: Float64Array) -> Generator[float, None, dict[int, float]]:
-        """How much of the regions of each class is of it, by models that have not seen them."""
-        told = self.told
-        folds = grouped_folds(told.classes, told.groups, CHECK_FOLDS).folds
-        logits = np.full(soft.shape, np.nan, np.float32)
-        for fold in folds:
+    def found(self, soft: Float64Array) -> Generator[float, None, Float64Array]:
+        """Label the regions as models say that have not seen them."""
+        logits = yield from self._held_out(soft)
+        soft, told = self.as_told, self.told
+        for value in told.in_doubt:
+            margin = _margin(logits, value)
+            regions, healthy = told.regions_of(value), told.classes == 0
+            by_group = [
+                margin[healthy & (told.groups == group)]
+                for group in np.unique(told.groups[healthy])
+            ]
+            shares = region_shares([margin[rows] for rows in regions], by_group, told.least_share)
+            for rows, found in zip(regions, shares, strict=True):
+                if found.share < TAKEN_AS_TOLD:
+                    _relabel(soft, rows, value, found.of_class)
+        return soft
+
+    def _held_out(self, soft: Float64Array) -> Generator[float, None, Float32Array]:
+        """Logits of each pixel from a model that has not seen its group."""
+        logits = np.zeros(soft.shape, np.float32)
+        for fold in grouped_folds(self.told.classes, self.told.groups, CHECK_FOLDS).folds:
             known = self.inputs[fold.training]
-            linear = yield from fit_linear(known, soft[fold.training], self.start, self.should_stop)
-            logits[fold.held_out] = linear.logits(self.inputs[fold.held_out])
-        return {value: self._share(value, logits) for value in told.in_doubt}
-
-    def _share(self, value: int, logits: Float32Array) -> float:
-        if np.isnan(logits).any():
-            # Nothing could be held out: what was told is all that is known.
-            return 1.0
-        margin = _margin(logits, value)
-        share = share_beyond(margin[self.told.rough(value)], margin[self.told.classes == 0])
-        return 1.0 if share >= TAKEN_AS_TOLD else max(self.told.least_share, share)
-
-
-def share_beyond(mixed: FloatArray, healthy: FloatArray) -> float:
-    """Share of a mixture that cannot be healthy.
-
-    A mixture that is healthy to a share h has at least h times as many of its values below any
-    place as the healthy have. So the least ratio found is the most that h can be.
-    """
-    if not len(mixed) or not len(healthy):
-        return 1.0
-    places = np.quantile(healthy, LOOKED_AT)
-    ratios = [(mixed <= place).mean() / (healthy <= place).mean() for place in places]
-    return float(1 - min(1.0, *ratios))
+            # From the start: what a model begins at, it remembers a little.
+            apart = yield from fit_linear(known, soft[fold.training], self.start, self.should_stop)
+            logits[fold.held_out] = apart.logits(self.inputs[fold.held_out])
+        return logits
 
 
 def at_share(margins: FloatArray, share: float) -> Float64Array:
@@ -222,6 +208,11 @@ def at_share(margins: FloatArray, share: float) -> Float64Array:
         else:
             high = middle
     return _sigmoid(exact + high)
+
+
+def _relabel(soft: Float64Array, rows: IntArray, value: int, of_class: Float64Array) -> None:
+    soft[rows] = 0.0
+    soft[rows, value], soft[rows, 0] = of_class, 1 - of_class
 
 
 def _margin(logits: Float32Array, value: int) -> Float64Array:
