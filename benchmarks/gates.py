@@ -34,7 +34,7 @@ from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.config import FitConfig, Network
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.normalization import root_of_shares
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 

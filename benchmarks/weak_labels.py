@@ -33,7 +33,7 @@ from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.config import NETWORKS, FitConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.msi.arrays import LabelArray
 from napari_ims_tumor.msi.binning import bin_spectra

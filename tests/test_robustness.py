@@ -14,7 +14,7 @@ from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.config import FitConfig, Network
 from napari_ims_tumor.model.fitting import fit
-from napari_ims_tumor.model.prediction import predict, predict_matrix
+from napari_ims_tumor.model.predicting import predict, predict_matrix
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.msi.arrays import Float32Array

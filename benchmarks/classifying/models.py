@@ -23,7 +23,7 @@ from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.config import FitConfig, Network
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.preparation import AS_IT_IS, SPECTRA_LOOKED_AT, Preparation
 
 Treatment = Literal["pixel", "neighborhood"]

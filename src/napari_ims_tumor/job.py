@@ -88,3 +88,13 @@ def run_inline(
     except StopIteration as end:
         result: Result = end.value
         return result
+
+
+def outcome_of(steps: Generator[object, None, Result]) -> Result:
+    """Run steps that nobody needs to hear of, and cannot stop, to their end."""
+    while True:
+        try:
+            next(steps)
+        except StopIteration as end:
+            result: Result = end.value
+            return result

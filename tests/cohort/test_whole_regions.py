@@ -21,7 +21,7 @@ from napari_ims_tumor.errors import CohortError
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitting import fit
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.scores import balanced_accuracy
 
 

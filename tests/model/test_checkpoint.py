@@ -22,7 +22,7 @@ from napari_ims_tumor.model.checkpoint import (
 )
 from napari_ims_tumor.model.config import NETWORKS, PLAIN, Network, NetworkConfig
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, EpochRecord, FittedModel
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.preparation import AS_IT_IS, Preparation
 from napari_ims_tumor.model.weight_shapes import weight_shapes
 from napari_ims_tumor.msi.mass_axis import MassAxis

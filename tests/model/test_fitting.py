@@ -16,7 +16,7 @@ from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import EpochReport, fit
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.samples import why_not_fit
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.training import Trainer

@@ -8,7 +8,7 @@ import pytest
 
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.heritage import kept_words, with_classes
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.scores import balanced_accuracy
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_ims_tumor.annotation.split import grouped_folds
+from napari_ims_tumor.annotation.split import fold_of_each, grouped_folds
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model import linear_phase
 from napari_ims_tumor.model.checkpoint import model_bytes, model_from_bytes
@@ -16,7 +16,8 @@ from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.neighborhood_phase import CARD_ENTRY, HARM, HELP, UNJUDGED
-from napari_ims_tumor.model.prediction import Prediction, predict
+from napari_ims_tumor.model.predicting import predict
+from napari_ims_tumor.model.prediction import Prediction
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
@@ -124,10 +125,8 @@ def test_no_pixel_of_the_training_side_speaks_for_one_that_judges(monkeypatch: A
     row_by_row[:, 0] = 0
     fitted(replace(spectra, places=row_by_row))
     near, given = seen[0]
-    fold_of = np.zeros(len(given), np.int64)
     found = grouped_folds(given.classes, given.groups, 5, given.group_kind)
-    for number, fold in enumerate(found.folds):
-        fold_of[fold.held_out] = number
+    fold_of = fold_of_each(found.folds, len(given))
     everybody = given.neighbors
     assert (fold_of[everybody.pixel] != fold_of[everybody.neighbor]).any()
     assert (fold_of[near.pixel] == fold_of[near.neighbor]).all()

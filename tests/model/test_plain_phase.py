@@ -12,7 +12,7 @@ from napari_ims_tumor.job import STOP
 from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.config import PLAIN, FitConfig, Network
 from napari_ims_tumor.model.fitting import fit
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.training import Trainer
 

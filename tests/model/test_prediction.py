@@ -10,7 +10,7 @@ from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import STOP, JobStopped, run_inline
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.prediction import predict, predict_matrix
+from napari_ims_tumor.model.predicting import predict, predict_matrix
 from napari_ims_tumor.model.weight_shapes import weight_shapes
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset

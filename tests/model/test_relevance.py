@@ -15,7 +15,7 @@ from napari_ims_tumor.model.config import Network, NetworkConfig
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, FittedModel, linear_weights
 from napari_ims_tumor.model.linear_path import LinearPath
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.presets import build_network, inputs_of, load_weights
 from napari_ims_tumor.model.relevance import Attribution, attribute, contrast
 from napari_ims_tumor.msi.arrays import Float32Array

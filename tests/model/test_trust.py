@@ -16,7 +16,7 @@ from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.checkpoint import FORMAT_VERSION, model_bytes, model_from_bytes
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.judging import unfamiliarity_of
-from napari_ims_tumor.model.prediction import predict
+from napari_ims_tumor.model.predicting import predict
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.trust import COMPONENTS, LIMIT, Trust
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray

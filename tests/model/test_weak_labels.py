@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.linear_path import LinearPath, fit_linear
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.weak_labels import (

@@ -54,6 +54,26 @@ def test_unfamiliar_pixels_show_the_tissue_until_they_are_asked_for(
     assert np.array_equal(np.asarray(classes.data) > 0, measured)
 
 
+def test_each_pixel_alone_is_withheld_where_the_answer_is(
+    session: Session, binding: Binding, viewer: ViewerModel, dataset: MsiDataset, made: Prediction
+) -> None:
+    shown(session, dataset, replace(made, alone=1 - made.probabilities))
+    slide = session.active
+    assert slide is not None
+    binding.overlays.look_as(slide, "alone")
+    layer = first_of(viewer.layers, dataset, "alone")
+    assert layer is not None
+    assert layer.visible
+    measured = dataset.pixels.measured
+    familiar = measured & ~made.unfamiliar
+    assert np.array_equal(np.isfinite(layer.data), familiar)
+    assert np.array_equal(layer.data[familiar], made.probabilities[0][familiar])
+    binding.overlays.withhold(Withholding(unfamiliar=False))
+    assert np.array_equal(np.isfinite(layer.data), measured)
+    session.predicted.emit(session.update(slide, prediction=made, prediction_revision=1))
+    assert first_of(viewer.layers, dataset, "alone") is None
+
+
 def test_unsure_pixels_show_the_tissue_and_get_no_class(
     session: Session, binding: Binding, viewer: ViewerModel, dataset: MsiDataset, made: Prediction
 ) -> None:

@@ -23,6 +23,7 @@ from napari_ims_tumor.session.autosave import FOLDER_VARIABLE, Autosave
 from napari_ims_tumor.session.jobs import InlineRunner
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.viewer.binding import Binding
+from napari_ims_tumor.widgets.dock import ImsTumorDock
 from napari_ims_tumor.widgets.window_session import WindowSession
 from napari_ims_tumor.widgets.wiring import Wiring
 
@@ -86,6 +87,24 @@ def heard(session: Session) -> Heard:
 def viewer() -> ViewerModel:
     """A viewer without a window."""
     return ViewerModel()
+
+
+@pytest.fixture
+def real_viewer() -> Iterator[napari.Viewer]:
+    """A real window, empty."""
+    made = napari.Viewer()
+    made.window.resize(1400, 900)
+    yield made
+    made.close()
+    QApplication.processEvents()
+
+
+@pytest.fixture
+def real_dock(real_viewer: napari.Viewer) -> ImsTumorDock:
+    """The dock in a real window, without a slide."""
+    _, made = real_viewer.window.add_plugin_dock_widget("napari-ims-tumor", "IMS Tumor")
+    settle(0.3)
+    return made
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ without any signal. So no function here ever puts a part of a group on both side
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -137,3 +137,11 @@ def _fold_of(held_out: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Fold:
 def _all_train_every_class(classes: IntArray, folds: tuple[Fold, ...]) -> bool:
     wanted = np.unique(classes).size
     return len(folds) > 1 and all(np.unique(classes[f.training]).size == wanted for f in folds)
+
+
+def fold_of_each(folds: Sequence[Fold], n: int) -> IntArray:
+    """Tell which fold holds each of n pixels out; −1 for those that none does."""
+    found = np.full(n, -1, np.int64)
+    for number, fold in enumerate(folds):
+        found[fold.held_out] = number
+    return found

@@ -136,13 +136,13 @@ def predict(
     Prediction
         ``probabilities`` is (classes, *image_shape), float32, NaN where nothing was measured.
     """
-    from napari_ims_tumor.model import prediction
+    from napari_ims_tumor.model.predicting import predict as predict_slide
 
     fitted = read_model(model) if isinstance(model, (str, os.PathLike)) else model
     if not isinstance(slide, (str, os.PathLike)):
-        return run_inline(prediction.predict(fitted, slide, device))
+        return run_inline(predict_slide(fitted, slide, device))
     with open_imzml(slide, memory_budget=memory_budget) as dataset:
-        return run_inline(prediction.predict(fitted, dataset, device))
+        return run_inline(predict_slide(fitted, dataset, device))
 
 
 def evaluate(

@@ -143,7 +143,7 @@ def _predict(given: argparse.Namespace) -> int:
     from napari_ims_tumor.io.image_file import write_planes
     from napari_ims_tumor.io.imzml import open_imzml_job
     from napari_ims_tumor.model.checkpoint import read_model
-    from napari_ims_tumor.model.prediction import predict
+    from napari_ims_tumor.model.predicting import predict
 
     refuse_image_path(given.output)
     model = read_model(given.model)

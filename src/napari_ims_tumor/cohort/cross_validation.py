@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 
 import numpy as np
 
-from napari_ims_tumor.annotation.split import Fold
+from napari_ims_tumor.annotation.split import Fold, fold_of_each
 from napari_ims_tumor.cohort.circumstances import circumstances
 from napari_ims_tumor.cohort.gathering import Gathered, gather
 from napari_ims_tumor.cohort.looking import Looking, peaks_alone
@@ -23,7 +23,7 @@ from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.honest_folds import pixel_folds
 from napari_ims_tumor.model.judging import unfamiliarity_of
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
 from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.memory_budget import MemoryBudget
@@ -89,9 +89,7 @@ def cross_validate(
         results |= yield from _one_network(spectra, validation.folds, chosen)
     looked_at = {name: found.looked_at for name, found in results.items()}
     alone = yield from peaks_alone(spectra, looked_at)
-    fold = np.full(len(spectra), -1, np.int64)
-    for number, division in enumerate(validation.folds):
-        fold[division.held_out] = number
+    fold = fold_of_each(validation.folds, len(spectra))
     return EvaluationReport(
         kind="grouped cross-validation",
         gathered=gathered,

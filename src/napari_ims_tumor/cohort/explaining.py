@@ -14,7 +14,7 @@ from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.prediction import predict
+from napari_ims_tumor.model.predicting import predict
 from napari_ims_tumor.model.relevance import Attributed, Attribution, Explainer
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray

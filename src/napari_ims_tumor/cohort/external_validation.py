@@ -19,7 +19,7 @@ from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.judging import uncalibrated, unfamiliarity_of
-from napari_ims_tumor.model.prediction import predict_matrix
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.msi.arrays import Float32Array
 from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.memory_budget import MemoryBudget

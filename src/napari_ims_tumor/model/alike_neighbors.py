@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator
 
 import numpy as np
 
+from napari_ims_tumor.job import outcome_of
 from napari_ims_tumor.model.familiarity import chosen_rows, directions
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.neighborhood import Neighborhood
@@ -41,10 +42,4 @@ def neighborhood_of_values(
     def inputs_of(rows: IntArray) -> Float32Array:
         return normalization.apply(normalization.roots(values[rows]))
 
-    steps = find_neighborhood(inputs_of, values.shape[1], pairs)
-    while True:
-        try:
-            next(steps)
-        except StopIteration as end:
-            near: Neighborhood = end.value
-            return near
+    return outcome_of(find_neighborhood(inputs_of, values.shape[1], pairs))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from napari_ims_tumor.annotation.split import Fold, Validation
+from napari_ims_tumor.annotation.split import Fold, Validation, fold_of_each
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.alike_neighbors import find_neighborhood
 from napari_ims_tumor.model.config import REGION_SHARE, FitConfig, NetworkConfig
@@ -168,19 +168,15 @@ def _judged(
 
 
 def _neighborhood(answer: LinearAnswer) -> Generator[None, None, Neighborhood | None]:
-    """Who may speak for whom: within the held-out side of a fold, never across its border."""
     spectra = answer.spectra
     if spectra.places is None:
         return None
-    fold_of = np.full(len(spectra), -1, np.int64)
-    for number, fold in enumerate(answer.validation.folds):
-        fold_of[fold.held_out] = number
 
     def inputs_of(rows: IntArray) -> Float32Array:
         return answer.inputs(answer.model.normalization, rows)
 
     near = yield from find_neighborhood(inputs_of, len(spectra.axis), spectra.neighbors)
-    return near.within(fold_of)
+    return near.within(fold_of_each(answer.validation.folds, len(spectra)))
 
 
 def _with_score(answer: LinearAnswer, held_out: HeldOutLogits) -> LinearAnswer:

@@ -33,7 +33,8 @@ STRENGTH: Final = 1.0
 ROUNDS: Final = 2
 LIKENESS: Final = 0.3
 """How fast weights fall: to 1/√e at this share of the slide's usual squared distance of neighbors.
-The three numbers were chosen on simulated slides (benchmarks/classifier.py, suite ``border``)."""
+The three numbers were chosen on simulated slides (signals additive and mixed, seed 0) and the
+bladder array of docs/accuracy.md: judge them on others."""
 
 
 LEAST: Final = 1e-30

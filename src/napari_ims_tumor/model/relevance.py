@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from napari_ims_tumor.errors import QueryError
+from napari_ims_tumor.job import outcome_of
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
@@ -189,13 +190,7 @@ def attribute(
     device: str = "auto",
 ) -> Attributed:  # fmt: skip
     """Explain the answers to raw binned intensities (n, bins), in one go."""
-    steps = Explainer(model, target, how, device).steps(values)
-    try:
-        while True:
-            next(steps)
-    except StopIteration as end:
-        found: Attributed = end.value
-        return found
+    return outcome_of(Explainer(model, target, how, device).steps(values))
 
 
 def _ready(model: FittedModel, device: str) -> Built:

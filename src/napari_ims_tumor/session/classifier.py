@@ -177,6 +177,6 @@ def fit_job(request: FitRequest) -> Job[Progress | EpochReport, FittedModel]:
 def predict_job(model: FittedModel, dataset: MsiDataset) -> Job[Progress, Prediction]:
     """Predict every pixel of a slide."""
     yield Progress("Getting ready to predict")
-    from napari_ims_tumor.model.prediction import predict
+    from napari_ims_tumor.model.predicting import predict
 
     return (yield from predict(model, dataset))

@@ -11,7 +11,7 @@ from napari.utils.notifications import show_warning
 
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, ClassScheme
 from napari_ims_tumor.errors import LabelsError
-from napari_ims_tumor.msi.arrays import FloatArray, LabelArray
+from napari_ims_tumor.msi.arrays import BoolArray, FloatArray, LabelArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
@@ -166,21 +166,29 @@ TUMOR_LOOK: Final[Mapping[str, Any]] = {
 
 def tumor_layer(slide: SlideState, how: Withholding = ALL_FAMILIAR) -> LayerTuple:
     """Show the tumor probability over the tissue, clear where it is withheld."""
-    probability = tumor_probability(_prediction(slide))
-    hidden = withheld_in(_prediction(slide), how)
-    image = np.where(hidden, np.float32(np.nan), probability) if hidden.any() else probability
+    prediction = _prediction(slide)
+    image = _shown(tumor_probability(prediction), withheld_in(prediction, how))
     name = overlay_name(slide, "tumor")
     return _image(image, SlideTag(slide.dataset, "tumor"), name, {**TUMOR_LOOK})
 
 
-def alone_layer(slide: SlideState) -> LayerTuple:
-    """Show the tumor probability that each pixel has by its own spectrum, without its neighbors."""
+def alone_layer(slide: SlideState, how: Withholding = ALL_FAMILIAR) -> LayerTuple:
+    """Show the tumor probability that each pixel has by its own spectrum, without its neighbors.
+
+    Clear where the answer with neighbors is withheld: glass is no tumor here either.
+    """
     prediction = _prediction(slide)
     if prediction.alone is None:
         raise LabelsError(prediction.why_no_alone or "")
-    image = tumor_probability(replace(prediction, probabilities=prediction.alone, alone=None))
+    probability = tumor_probability(replace(prediction, probabilities=prediction.alone))
+    image = _shown(probability, withheld_in(prediction, how))
     name = overlay_name(slide, "alone")
     return _image(image, SlideTag(slide.dataset, "alone"), name, {**TUMOR_LOOK, "visible": False})
+
+
+def _shown(probability: FloatArray, hidden: BoolArray) -> FloatArray:
+    """Probabilities, with nothing where they are withheld."""
+    return np.where(hidden, np.float32(np.nan), probability) if hidden.any() else probability
 
 
 def class_layer(

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from napari_ims_tumor.viewer.slide_tag import Role
 
 ON_DEMAND: Final[Mapping[Role, Callable[[SlideState], LayerTuple]]] = {
-    "alone": alone_layer,
     "uncertainty": uncertainty_layer,
     "disagreement": disagreement_layer,
     "unfamiliarity": unfamiliarity_layer,
@@ -55,6 +54,7 @@ class Overlays:
         self._viewer, self._session = viewer, session
         self.threshold, self.abstain = 0.5, 0.0
         self.withholding = Withholding()
+        self._on_demand = {**ON_DEMAND, "alone": self._alone_layer}
 
     def show_prediction(self, slide: SlideState) -> None:
         """Show the newest prediction of a slide; a model without a tumor class is refused.
@@ -89,8 +89,8 @@ class Overlays:
     def layer_for(self, slide: SlideState, role: Role) -> Layer | None:
         """Return a layer of a slide's prediction, made where it is one made on demand."""
         layer = self._layer(slide, role)
-        if layer is None and role in ON_DEMAND and slide.prediction is not None:
-            layer = update_layer(self._viewer, ON_DEMAND[role](slide))
+        if layer is None and role in self._on_demand and slide.prediction is not None:
+            layer = update_layer(self._viewer, self._on_demand[role](slide))
             tumor = self._layer(slide, "tumor")
             layer.opacity = layer.opacity if tumor is None else tumor.opacity
         return layer
@@ -118,6 +118,7 @@ class Overlays:
         self.withholding = how
         self._redraw("class", self._class_layer)
         self._redraw("tumor", lambda slide: tumor_layer(slide, how))
+        self._redraw("alone", self._alone_layer)
 
     def _redraw(self, role: Role, make: Callable[[SlideState], LayerTuple]) -> None:
         for slide in self._session.slides:
@@ -125,12 +126,15 @@ class Overlays:
             if layer is not None and slide.prediction is not None:
                 layer.data = make(slide)[0]
 
+    def _alone_layer(self, slide: SlideState) -> LayerTuple:
+        return alone_layer(slide, self.withholding)
+
     def _class_layer(self, slide: SlideState) -> LayerTuple:
         return class_layer(slide, self.threshold, self.abstain, self.withholding)
 
     def _renew_those_on_demand(self, slide: SlideState) -> None:
         """Bring the layers up to a new prediction; one without a disagreement loses that layer."""
-        for role, make in ON_DEMAND.items():
+        for role, make in self._on_demand.items():
             layer = self._layer(slide, role)
             if layer is None:
                 continue

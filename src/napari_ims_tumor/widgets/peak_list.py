@@ -11,7 +11,6 @@ from qtpy.QtWidgets import (
     QAbstractItemView,
     QComboBox,
     QHBoxLayout,
-    QHeaderView,
     QLineEdit,
     QPushButton,
     QTableView,
@@ -27,6 +26,7 @@ from napari_ims_tumor.session.exports import View
 from napari_ims_tumor.session.ions import CHANNELS, WHY_NOT_RGB
 from napari_ims_tumor.session.slide_state import IonImage, SlideState
 from napari_ims_tumor.widgets import file_dialogs
+from napari_ims_tumor.widgets.compact_table import compact_table
 from napari_ims_tumor.widgets.peak_model import PeakModel
 from napari_ims_tumor.widgets.section import show_text, text_line
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -225,24 +225,10 @@ def _rows_near(peaks: PeakTable, text: str) -> IntArray:
 
 
 def _table(model: PeakModel) -> QTableView:
-    table = QTableView()
+    table = compact_table(model, "Picked peaks", narrow=(0, 4))
     table.setObjectName("peaks_table")
-    table.setAccessibleName("Picked peaks")
-    table.setModel(model)
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setSelectionMode(QAbstractItemView.SelectionMode.ExtendedSelection)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    table.setShowGrid(False)
     table.setSortingEnabled(True)
     table.sortByColumn(0, Qt.SortOrder.AscendingOrder)
     table.setFixedHeight(TABLE_HEIGHT)
-    table.verticalHeader().hide()
-    table.verticalHeader().setDefaultSectionSize(20)
-    header = table.horizontalHeader()
-    header.setHighlightSections(False)
-    header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-    for column in (0, 4):
-        header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-    header.setMinimumSectionSize(30)
     return table

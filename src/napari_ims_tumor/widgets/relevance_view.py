@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Final
 
-from qtpy.QtCore import QSize, Qt
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import (
     QAbstractItemView,
     QHBoxLayout,
-    QHeaderView,
     QPushButton,
     QTableView,
     QVBoxLayout,
@@ -19,6 +18,7 @@ from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.session.slide_state import PickedSpectrum
 from napari_ims_tumor.session.why import Explained
 from napari_ims_tumor.widgets import file_dialogs
+from napari_ims_tumor.widgets.compact_table import compact_table
 from napari_ims_tumor.widgets.relevance_model import RelevanceModel
 from napari_ims_tumor.widgets.section import ElidedLabel
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -129,22 +129,8 @@ class RelevanceView(QWidget):
 
 
 def _table(model: RelevanceModel) -> QTableView:
-    table = QTableView()
+    table = compact_table(model, "Most relevant peaks", narrow=(0, 2))
     table.setObjectName("relevance_table")
-    table.setAccessibleName("Most relevant peaks")
-    table.setModel(model)
-    table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
     table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
-    table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
-    table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    table.setShowGrid(False)
     table.setIconSize(QSize(9, 9))
-    table.verticalHeader().hide()
-    table.verticalHeader().setDefaultSectionSize(20)
-    header = table.horizontalHeader()
-    header.setHighlightSections(False)
-    header.setSectionResizeMode(QHeaderView.ResizeMode.Stretch)
-    for column in (0, 2):
-        header.setSectionResizeMode(column, QHeaderView.ResizeMode.ResizeToContents)
-    header.setMinimumSectionSize(30)
     return table

@@ -1,0 +1,214 @@
+"""*Predict*: a slide block by block, and what neighbors add once all of it is answered."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from contextlib import closing
+from dataclasses import dataclass
+
+import numpy as np
+
+from napari_ims_tumor.job import STOP, Job, JobStopped, Progress, outcome_of
+from napari_ims_tumor.model.calibration import softmax
+from napari_ims_tumor.model.device import cpu_cores, resolve_device, steadily
+from napari_ims_tumor.model.familiarity import chosen_rows, directions
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.neighborhood import Neighborhood
+from napari_ims_tumor.model.normalization import has_intensity
+from napari_ims_tumor.model.prediction import Prediction
+from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
+from napari_ims_tumor.model.together import at_once, in_order
+from napari_ims_tumor.model.training import network_logits
+from napari_ims_tumor.model.uncertainty import total_variation
+from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from napari_ims_tumor.msi.binning import bin_spectra, binned_blocks, refuse_uncovered
+from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.neighbors import neighbor_pairs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a model says about n spectra.
+
+    Attributes
+    ----------
+    probabilities
+        Shape (n, classes), float32.
+    disagreement
+        Shape (n,), float32: see :class:`Prediction`.
+    unfamiliarity
+        Shape (n,), float32: see :class:`Prediction`.
+    scores
+        Shape (n, k), float32: where they lie along the directions asked for.
+    """
+
+    probabilities: Float32Array
+    disagreement: Float32Array | None = None
+    unfamiliarity: Float32Array | None = None
+    scores: Float32Array | None = None
+
+
+class Predictor:
+    """A model made ready to run on a device.
+
+    Attributes
+    ----------
+    along
+        Directions (k, bins) of inputs along which spectra shall be told apart; ``None`` = none.
+    """
+
+    def __init__(self, model: FittedModel, device: str = "auto") -> None:
+        self.model = model
+        self.along: Float32Array | None = None
+        self._normalization, self._linear = model.normalization, model.linear
+        self._familiarity = model.trust.familiarity
+        self._network = _network(model, device) if model.has_cnn else None
+
+    def steps(self, values: FloatArray) -> Generator[None, None, Answer]:
+        """Raw binned intensities (n, bins) → answer to n spectra; yields after every batch."""
+        roots = self._normalization.roots(values)
+        seen = self._normalization.apply(roots)
+        linear = self._linear.logits(seen)
+        strange = None if self._familiarity is None else self._familiarity.score(seen)
+        heat, share = self.model.temperature or 1.0, self.model.blend
+        if self._network is None:
+            yield
+            return Answer(softmax(linear / heat), None, strange, self._scores(seen))
+        inputs = inputs_of(self.model.network.network, self._normalization, roots)
+        cnn = yield from network_logits(self._network, inputs)
+        blended = softmax(((1 - share) * linear + share * cnn) / heat)
+        # The temperature of a network that answers alone says nothing of the linear path.
+        own = 1.0 if self.model.network.is_plain else heat
+        apart = total_variation(softmax(linear / own), blended)
+        return Answer(blended, apart, strange, self._scores(seen))
+
+    def look_along(self, dataset: MsiDataset) -> Generator[object, object, None]:
+        """Find the directions in which the spectra of a slide differ most, on some of them."""
+        some = chosen_rows(np.arange(dataset.n_spectra))
+        values = yield from bin_spectra(dataset, self.model.axis, some)
+        self.along = directions(self._normalization.apply(self._normalization.roots(values)))
+
+    def _scores(self, seen: Float32Array) -> Float32Array | None:
+        return None if self.along is None else seen @ self.along.T
+
+
+def predict(
+    model: FittedModel, dataset: MsiDataset, device: str = "auto"
+) -> Job[Progress, Prediction]:
+    """Predict every pixel of a slide.
+
+    Raises
+    ------
+    ModelFileError
+        The slide does not cover the model's m/z axis.
+    JobStopped
+        Stopped: half an overlay would be mistaken for a whole one.
+    """
+    prediction = yield from steadily(_predict(model, dataset, device))
+    return prediction
+
+
+def predict_matrix(model: FittedModel, values: FloatArray, device: str = "auto") -> Float32Array:
+    """Raw intensities (n, bins) on the model's axis → probabilities (n, K)."""
+    return outcome_of(Predictor(model, device).steps(values)).probabilities
+
+
+def _predict(model: FittedModel, dataset: MsiDataset, device: str) -> Job[Progress, Prediction]:
+    refuse_uncovered(dataset, model.axis)
+    yield from _go_on(0, dataset.n_spectra)
+    predictor = Predictor(model, device)
+    if model.neighbor_temperature is not None:
+        for _ in predictor.look_along(dataset):
+            yield from _go_on(0, dataset.n_spectra)
+    slide = _SlideAnswers(predictor, dataset)
+    jobs = (_answered(predictor, *block) for block in binned_blocks(dataset, model.axis))
+    workers = at_once(cpu_cores(), str(resolve_device(device)))
+    with closing(in_order(jobs, workers)) as answers:
+        for answered in answers:
+            if answered is not None:
+                slide.take(*answered)
+            yield from _go_on(slide.done, dataset.n_spectra)
+    return slide.laid_out()
+
+
+def _answered(
+    predictor: Predictor, indices: IntArray, values: Float32Array
+) -> Generator[None, None, tuple[IntArray, BoolArray, Answer]]:
+    """Answer to a block of spectra; which they are and which of them hold anything beside it."""
+    answer = yield from predictor.steps(values)
+    return indices, has_intensity(values), answer
+
+
+class _SlideAnswers:
+    """The answers to a slide's spectra while they come in."""
+
+    def __init__(self, predictor: Predictor, dataset: MsiDataset) -> None:
+        self.model, self.pixels = predictor.model, dataset.pixels
+        n = dataset.n_spectra
+        self.done = 0
+        self._full = np.zeros(n, np.bool_)
+        self._found = np.full((n, len(self.model.class_names)), np.nan, np.float32)
+        self._apart = _blank(n) if self.model.has_cnn else None
+        self._strange = None if self.model.trust.familiarity is None else _blank(n)
+        self._scores = None if predictor.along is None else _blank(n, len(predictor.along))
+
+    def take(self, indices: IntArray, full: BoolArray, answer: Answer) -> None:
+        """Put the answers to some spectra in their place; ``full`` are those that hold anything."""
+        self._full[indices], self._found[indices] = full, answer.probabilities
+        for kept, part in (
+            (self._apart, answer.disagreement),
+            (self._strange, answer.unfamiliarity),
+            (self._scores, answer.scores),
+        ):
+            if kept is not None and part is not None:
+                kept[indices] = part
+        self.done += len(indices)
+
+    def laid_out(self) -> Prediction:
+        """All answers as images."""
+        together = self._with_neighbors()
+        made = Prediction(
+            self._image(self._found if together is None else together),
+            self.model.class_names,
+            self.model.calibrated,
+            self.model.model_id,
+            self.model.annotation_revision,
+            None if self._apart is None else self.pixels.as_image(self._apart),
+            int((~self._full).sum()),
+            None if self._strange is None else self.pixels.as_image(self._strange),
+            self.model.trust.answers,
+            None if together is None else self._image(self._found),
+        )
+        # Made here, in the job's own time, and not when the window first asks for it.
+        _ = made.uncertainty
+        return made
+
+    def _with_neighbors(self) -> Float32Array | None:
+        heat, pixels = self.model.neighbor_temperature, self.pixels
+        if heat is None or self._scores is None:
+            return None
+        pairs = neighbor_pairs(pixels.planes, pixels.rows, pixels.columns)
+        speaks = self._full.copy()
+        if self._strange is not None:
+            # Glass beside tissue is no tissue: it has no say in what the tissue is.
+            speaks &= self._strange <= 1
+        return softmax(Neighborhood.of(pairs, self._scores, speaks).answer(self._found) / heat)
+
+    def _image(self, answers: Float32Array) -> Float32Array:
+        image: Float32Array = self.pixels.as_image(answers.T)
+        return image
+
+
+def _blank(*shape: int) -> Float32Array:
+    return np.full(shape, np.nan, np.float32)
+
+
+def _go_on(done: int, total: int) -> Job[Progress, None]:
+    if (yield Progress("Predicting", done, total)) is STOP:
+        raise JobStopped("Prediction stopped: the overlay shown before is unchanged.")
+
+
+def _network(model: FittedModel, device: str) -> Built:
+    network = build_network(model.network, 0)
+    load_weights(network, model.weights)
+    return network.to(resolve_device(device))
