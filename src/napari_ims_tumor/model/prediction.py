@@ -31,8 +31,8 @@ ONE_ANSWER: Final = (
     "In this model only the linear path or only the network answers: nothing can disagree."
 )
 CANNOT_TELL: Final = (
-    "This model cannot tell what is unlike its labels: an older version fitted it, or to too few "
-    "pixels. Fit it again."
+    "This model cannot tell what is unlike its labels: its fit was stopped early, had too few "
+    "pixels, or was made by an older version. Fit it again."
 )
 
 

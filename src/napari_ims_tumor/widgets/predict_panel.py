@@ -45,7 +45,7 @@ def _dark_to_bright(low: str, high: str) -> str:
 
 SHOWN: Final[dict[Role, str]] = {
     "tumor": "tumor probability",
-    "alone": "the same, each pixel alone",
+    "alone": "each pixel alone",
     "class": "one class per pixel",
     "uncertainty": "uncertainty",
     "disagreement": "linear versus network",
