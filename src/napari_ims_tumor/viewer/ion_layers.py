@@ -9,6 +9,7 @@ from napari_ims_tumor.msi.ion_measure import IonMeasure, IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage
+from napari_ims_tumor.viewer.channel_axis import channel_at
 from napari_ims_tumor.viewer.contrast import (
     channel_limits,
     contrast_limits,
@@ -18,7 +19,7 @@ from napari_ims_tumor.viewer.contrast import (
 from napari_ims_tumor.viewer.layer_list import ION_ROLES, insert_layer, show_alone, update_layer
 from napari_ims_tumor.viewer.layers import ion_layer, pin_layer, rgb_layers
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
-from napari_ims_tumor.viewer.mass_readout import channel_at, readout_of
+from napari_ims_tumor.viewer.mass_readout import readout_of
 from napari_ims_tumor.viewer.slide_tag import layers_of, tag_of
 
 if TYPE_CHECKING:

@@ -17,8 +17,9 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.viewer.canvas_overlays import write_over_canvas
+from napari_ims_tumor.viewer.channel_axis import ChannelAxis
 from napari_ims_tumor.viewer.contrast import contrast_limits, contrast_range, draw_between
-from napari_ims_tumor.viewer.layer_list import show_alone
+from napari_ims_tumor.viewer.layer_list import PLACEMENT, show_alone
 from napari_ims_tumor.viewer.layers import query_text
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.slide_tag import Role, layers_of, tag_of
@@ -62,11 +63,12 @@ class MassReadout:
         self._shown: tuple[LazyIonStack, int] | None = None
         self._limits: tuple[float, float] | None = None
         self._place: Callable[[str], object] | None = None
+        self._axis: tuple[Layer, ChannelAxis] | None = None
         viewer.dims.events.current_step.connect(self.refresh)
         viewer.layers.events.inserted.connect(self._layer_added)
-        viewer.layers.events.removed.connect(self.refresh)
+        viewer.layers.events.removed.connect(self._layer_removed)
         for layer in viewer.layers:
-            layer.events.visible.connect(self._seen)
+            self._watch(layer)
         viewer.layers.selection.events.active.connect(self.refresh)
         self.refresh()
 
@@ -81,7 +83,7 @@ class MassReadout:
                 self._shown = None
                 self._say("")
             return
-        here = (layer.data, channel_at(viewer, layer))
+        here = (layer.data, self._channel(viewer, layer))
         if here == self._shown:
             return
         was, self._shown = self._shown, here
@@ -139,9 +141,29 @@ class MassReadout:
         viewer.dims.set_point(viewer.dims.ndim - layer.ndim, float(position))
 
     def _layer_added(self, event: Any) -> None:
-        event.value.events.visible.connect(self._seen)
+        self._watch(event.value)
         self.refresh()
         self.write()
+
+    def _layer_removed(self, _: object) -> None:
+        self._axis = None
+        self.refresh()
+
+    def _watch(self, layer: Layer) -> None:
+        layer.events.visible.connect(self._seen)
+        if _is_stack(layer):
+            for name in PLACEMENT:
+                layer.events[name].connect(self._placed)
+
+    def _placed(self, _: object) -> None:
+        """Take note that a stack was put somewhere else."""
+        self._axis = None
+
+    def _channel(self, viewer: ViewerModel, layer: Image) -> int:
+        if self._axis is None or self._axis[0] is not layer:
+            # Once: napari puts its transforms together anew at each question.
+            self._axis = layer, ChannelAxis.of(layer)
+        return self._axis[1].channel(viewer.dims.point)
 
     def _seen(self, event: Any) -> None:
         """Take note that a layer was shown or hidden; a stack that appears needs its contrast."""
@@ -206,12 +228,6 @@ class MassReadout:
 
     def _is_set_by_hand(self, layer: Image) -> bool:
         return self._limits is not None and not np.allclose(self._limits, layer.contrast_limits)
-
-
-def channel_at(viewer: ViewerModel, layer: Layer) -> int:
-    """Return the channel of a stack that the viewer's slider stands at."""
-    position = layer.world_to_data(viewer.dims.point)[0]
-    return int(np.clip(math.floor(position + 0.5), 0, len(layer.data) - 1))
 
 
 def _is_stack(layer: Layer) -> bool:

@@ -18,6 +18,7 @@ from napari_ims_tumor.widgets.ion_form import IonForm
 from napari_ims_tumor.widgets.relevance_strip import AXIS_WIDTH, RelevanceStrip
 from napari_ims_tumor.widgets.relevance_view import RelevanceView
 from napari_ims_tumor.widgets.section import ElidedLabel
+from napari_ims_tumor.widgets.sparing import Sparing
 from napari_ims_tumor.widgets.spectrum_legend import CLASSES, MAX, SpectrumLegend
 from napari_ims_tumor.widgets.spectrum_plot import SpectrumPlot
 from napari_ims_tumor.widgets.theme import Palette
@@ -25,6 +26,8 @@ from napari_ims_tumor.widgets.wiring import Wiring
 
 LOWEST_PLOT = 60
 """A window made smaller must not squeeze the plot until nothing can be read."""
+MARK_MS = 50
+"""While the slider moves, the plot with its mark is drawn this often: the image comes first."""
 EMPTY = "Open a slide, then click a pixel (in pan/zoom mode) to see its spectrum."
 MEAN_ONLY = "Click a pixel (in pan/zoom mode) to see its spectrum here."
 NO_REGION = (
@@ -136,7 +139,8 @@ class SpectrumPanel(QWidget):
         if wiring.binding is not None:
             self.form.peak_requested.connect(wiring.binding.ions.step_peak)
             self.form.pin_requested.connect(wiring.binding.ions.pin_seen)
-            wiring.on(wiring.binding.viewer.dims.events.current_step, self._slider_moved)
+            marking = Sparing(self._slider_moved, MARK_MS, self)
+            wiring.on(wiring.binding.viewer.dims.events.current_step, marking.ask)
 
     def plotted_spectrum(self) -> tuple[FloatArray, FloatArray]:
         """Read (m/z, intensity) of the picked spectrum back out of the plot."""
@@ -232,7 +236,7 @@ class SpectrumPanel(QWidget):
             self.plot.show_curve(name, None)
         self._session.averages.renew()
 
-    def _slider_moved(self, _: object = None) -> None:
+    def _slider_moved(self) -> None:
         """Mark where the slider of ion images stands, while it is what is seen."""
         seen = self._binding.ions.slider_window() if self._binding is not None else None
         if seen is not None:
