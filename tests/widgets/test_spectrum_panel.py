@@ -6,10 +6,11 @@ from pytestqt.qtbot import QtBot
 from qtpy.QtCore import QPoint, QPointF, Qt
 from tests.widgets.conftest import Heard, make_dataset, painted
 
+from napari_ims_tumor.demo.hands import settle
 from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage
-from napari_ims_tumor.widgets.spectrum_panel import SpectrumPanel
+from napari_ims_tumor.widgets.spectrum_panel import MARK_MS, SpectrumPanel
 from napari_ims_tumor.widgets.theme import palette
 from napari_ims_tumor.widgets.wiring import Wiring
 
@@ -178,5 +179,6 @@ def test_the_mark_follows_the_slider(
     session.adopt(make_dataset())
     assert wiring.binding is not None
     wiring.binding.viewer.dims.set_point(0, 700.0)
+    settle(3 * MARK_MS / 1000)
     assert panel.plot.mark.getRegion() == pytest.approx((700, 700))
     assert panel.form.mz.text() == "700"

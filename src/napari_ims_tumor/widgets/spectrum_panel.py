@@ -26,8 +26,8 @@ from napari_ims_tumor.widgets.wiring import Wiring
 
 LOWEST_PLOT = 60
 """A window made smaller must not squeeze the plot until nothing can be read."""
-MARK_MS = 50
-"""While the slider moves, the plot with its mark is drawn this often: the image comes first."""
+MARK_MS = 30
+"""The mark in the plot follows the slider so much later: the image is drawn first."""
 EMPTY = "Open a slide, then click a pixel (in pan/zoom mode) to see its spectrum."
 MEAN_ONLY = "Click a pixel (in pan/zoom mode) to see its spectrum here."
 NO_REGION = (
@@ -139,7 +139,7 @@ class SpectrumPanel(QWidget):
         if wiring.binding is not None:
             self.form.peak_requested.connect(wiring.binding.ions.step_peak)
             self.form.pin_requested.connect(wiring.binding.ions.pin_seen)
-            marking = Sparing(self._slider_moved, MARK_MS, self)
+            marking = Sparing(self._slider_moved, MARK_MS, parent=self)
             wiring.on(wiring.binding.viewer.dims.events.current_step, marking.ask)
 
     def plotted_spectrum(self) -> tuple[FloatArray, FloatArray]:
