@@ -6,6 +6,7 @@ import torch
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import STOP, Job, Progress
 from napari_ims_tumor.model import device
+from napari_ims_tumor.msi.turns import cpu_cores
 
 
 def test_cpu_and_auto_always_exist() -> None:
@@ -49,7 +50,7 @@ def test_threads_are_set_inside_the_steps_only_and_the_job_hears_stop() -> None:
         steady = device.steadily(job())
         next(steady)
         assert torch.get_num_threads() == 3
-        assert seen == [max(1, device.cpu_cores() - 1)]
+        assert seen == [max(1, cpu_cores() - 1)]
         with pytest.raises(StopIteration) as end:
             steady.send(STOP)
         assert end.value.value == "stopped"

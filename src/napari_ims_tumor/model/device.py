@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import Job, Report, Result, Stop
+from napari_ims_tumor.msi.turns import cpu_cores
 
 CUDA_INSTALL: Final = (
     "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu130"
@@ -71,13 +71,6 @@ def describe_device(name: str = "auto") -> DeviceNote:
         advice = f"There is an NVIDIA GPU, but this torch is CPU-only. Run: {CUDA_INSTALL}"
         return DeviceNote(note, advice)
     return DeviceNote(note)
-
-
-def cpu_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

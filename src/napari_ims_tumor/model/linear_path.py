@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.model.quasi_newton import minimize
+from napari_ims_tumor.model.thin_products import rows_times, times_columns
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, IntArray, frozen
 
 BIAS_PRECISION: Final = 1e-3
@@ -140,7 +141,7 @@ class _Problem:
     def loss_and_gradient(self, vector: Float64Array) -> tuple[float, Float64Array]:
         weight, bias = self.unpack(vector)
         # The matrix products stay in float32 (half the memory traffic), the sums in float64.
-        logits = (self.inputs @ weight.T.astype(np.float32)).astype(np.float64) + bias
+        logits = times_columns(self.inputs, weight.T.astype(np.float32)).astype(np.float64) + bias
         shifted = logits - logits.max(axis=1, keepdims=True)
         log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
         log_probability = shifted - log_sum
@@ -150,7 +151,7 @@ class _Problem:
         loss = -float((self.truth * log_probability).sum()) / self.n
         loss += self.penalty / 2 * float((moved_weight**2).sum())
         loss += self.bias_penalty / 2 * float((moved_bias**2).sum())
-        slope = (error.T.astype(np.float32) @ self.inputs).astype(np.float64)
+        slope = rows_times(error.T.astype(np.float32), self.inputs).astype(np.float64)
         slope += self.penalty * moved_weight
         return loss, np.concatenate(
             [slope.ravel(), error.sum(axis=0) + self.bias_penalty * moved_bias]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import numpy as np
 
@@ -32,6 +33,9 @@ from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.weak_labels import Learned, ToldLabels, fit_told
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
 from napari_ims_tumor.msi.matrix_room import pieces
+from napari_ims_tumor.msi.turns import by_turns
+
+_PIECES_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -254,8 +258,15 @@ def _preparation(spectra: LabelledSpectra, config: FitConfig) -> Preparation:
 def _roots(spectra: LabelledSpectra, width: int) -> Generator[None, None, Float32Array]:
     values = spectra.values
     roots = spectra.room.matrix(*values.shape)
-    for part in pieces(*values.shape):
-        roots[part] = root_of_shares(values[part], width)
+    parts = list(pieces(*values.shape))
+    for first in range(0, len(parts), _PIECES_AT_ONCE):
+        some = parts[first : first + _PIECES_AT_ONCE]
+
+        def work(mine: slice, some: list[slice] = some) -> None:
+            for part in some[mine]:
+                roots[part] = root_of_shares(values[part], width)
+
+        by_turns(work, len(some))
         yield
     return roots
 

@@ -9,6 +9,7 @@ the same alone and among thousands.
 
 from __future__ import annotations
 
+import itertools
 from typing import Final
 
 import numpy as np
@@ -21,7 +22,7 @@ PEAKS_PER_SEGMENT: Final = 12
 LEAST_SHARE: Final = 0.25
 """A move must bring so much of what it would bring for the mean spectrum itself: noise, or another
 mixture of peaks, moves nothing."""
-_GRAIN: Final = 64.0
+_GRAIN: Final = np.float32(64.0)
 _WEIGHT_GRAIN: Final = 1024.0
 
 
@@ -39,7 +40,10 @@ class MassAlignment:
     def __init__(self, template: Float32Array, reach: int) -> None:
         self.bins, self.reach = len(template), reach
         self.moves = _moves(reach)
-        self._columns, self._weights = _weights_of(template.astype(np.float64), reach)
+        columns, self._weights = _weights_of(template.astype(np.float64), reach)
+        self._columns = np.concatenate(columns)
+        ends = np.cumsum([0, *map(len, columns)])
+        self._parts = [slice(*two) for two in itertools.pairwise(ends.tolist())]
         self._segment_move = _segment_moves(self.moves, reach)
         own = self._scores(template[None])[0]
         self._worth = own[0] - own
@@ -77,9 +81,13 @@ class MassAlignment:
         others it is computed with.
         """
         scores = np.zeros((len(roots), len(self.moves)))
-        for segment, columns in enumerate(self._columns):
-            seen = np.rint(roots[:, columns].astype(np.float64) * _GRAIN)
-            scores += (seen @ self._weights[segment])[:, self._segment_move[segment]]
+        # A power of two times a number of 32 bits is exact, and so is rounding it.
+        seen = roots.take(self._columns, axis=1)
+        seen *= _GRAIN
+        whole = np.rint(seen, out=seen).astype(np.float64)
+        for segment, part in enumerate(self._parts):
+            alike = whole[:, part] @ self._weights[segment]
+            scores += alike.take(self._segment_move[segment], axis=1)
         return scores
 
 

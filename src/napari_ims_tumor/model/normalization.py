@@ -62,15 +62,21 @@ def root_of_shares(values: FloatArray, width: int = 1) -> Float32Array:
     ndarray
         Shape (n, bins), float32, root mean square 1 per spectrum; an empty spectrum is all 0.
     """
-    clean = values.astype(np.float32)
-    if clean.size and not (clean.min() >= 0 and clean.max() < np.inf):
-        np.nan_to_num(clean, copy=False, nan=0.0, posinf=0.0, neginf=0.0)
-        np.maximum(clean, 0, out=clean)
-    clean = np.asarray(sums_of_neighbors(clean, width), np.float32)
-    total = clean.sum(axis=1, dtype=np.float64)
+    clean = _without_nonsense(values)
+    summed = clean.copy() if width == 1 else np.asarray(sums_of_neighbors(clean, width))
+    total = summed.sum(axis=1, dtype=np.float64)
     # Each spectrum for itself: what a model sees of it is the same alone and among thousands.
-    _scale_rows(clean, scale_factors(total, "tic", target=clean.shape[1]))
-    return np.sqrt(clean, out=clean)
+    _scale_rows(summed, scale_factors(total, "tic", target=summed.shape[1]))
+    return np.sqrt(summed, out=summed)
+
+
+def _without_nonsense(values: FloatArray) -> Float32Array:
+    """The same with 0 for what is negative or not finite; no copy where nothing is."""
+    clean = np.asarray(values, np.float32)
+    if clean.size and not (clean.min() >= 0 and clean.max() < np.inf):
+        clean = np.nan_to_num(clean, nan=0.0, posinf=0.0, neginf=0.0)
+        np.maximum(clean, 0, out=clean)
+    return clean
 
 
 def _scale_rows(values: Float32Array, factors: Float64Array) -> None:
@@ -170,7 +176,10 @@ class InputNormalization:
 
     def apply(self, roots: Float32Array) -> Float32Array:
         """Move into place, center and scale (n, bins); an empty spectrum becomes all 0."""
-        roots = self.aligned(roots)
+        return self.centered(self.aligned(roots))
+
+    def centered(self, roots: Float32Array) -> Float32Array:
+        """Center and scale rooted spectra (n, bins) that lie in their place."""
         inputs: Float32Array = roots - self.center
         inputs /= self.scale
         np.clip(inputs, -LIMIT, LIMIT, out=inputs)

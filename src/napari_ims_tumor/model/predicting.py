@@ -4,92 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import dataclass
 
 import numpy as np
 
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress, outcome_of
 from napari_ims_tumor.model.calibration import softmax
-from napari_ims_tumor.model.device import cpu_cores, resolve_device, steadily
-from napari_ims_tumor.model.familiarity import chosen_rows, directions
+from napari_ims_tumor.model.device import resolve_device, steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.model.prediction import Prediction
-from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
+from napari_ims_tumor.model.predictor import Answer, Predictor
 from napari_ims_tumor.model.together import at_once, in_order
-from napari_ims_tumor.model.training import network_logits
-from napari_ims_tumor.model.uncertainty import total_variation
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, IntArray
-from napari_ims_tumor.msi.binning import bin_spectra, binned_blocks, refuse_uncovered
+from napari_ims_tumor.msi.binning import binned_blocks, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.neighbors import neighbor_pairs
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Answer:
-    """What a model says about n spectra.
-
-    Attributes
-    ----------
-    probabilities
-        Shape (n, classes), float32.
-    disagreement
-        Shape (n,), float32: see :class:`Prediction`.
-    unfamiliarity
-        Shape (n,), float32: see :class:`Prediction`.
-    scores
-        Shape (n, k), float32: where they lie along the directions asked for.
-    """
-
-    probabilities: Float32Array
-    disagreement: Float32Array | None = None
-    unfamiliarity: Float32Array | None = None
-    scores: Float32Array | None = None
-
-
-class Predictor:
-    """A model made ready to run on a device.
-
-    Attributes
-    ----------
-    along
-        Directions (k, bins) of inputs along which spectra shall be told apart; ``None`` = none.
-    """
-
-    def __init__(self, model: FittedModel, device: str = "auto") -> None:
-        self.model = model
-        self.along: Float32Array | None = None
-        self._normalization, self._linear = model.normalization, model.linear
-        self._familiarity = model.trust.familiarity
-        self._network = _network(model, device) if model.has_cnn else None
-
-    def steps(self, values: FloatArray) -> Generator[None, None, Answer]:
-        """Raw binned intensities (n, bins) → answer to n spectra; yields after every batch."""
-        roots = self._normalization.roots(values)
-        seen = self._normalization.apply(roots)
-        linear = self._linear.logits(seen)
-        strange = None if self._familiarity is None else self._familiarity.score(seen)
-        heat, share = self.model.temperature or 1.0, self.model.blend
-        if self._network is None:
-            yield
-            return Answer(softmax(linear / heat), None, strange, self._scores(seen))
-        inputs = inputs_of(self.model.network.network, self._normalization, roots)
-        cnn = yield from network_logits(self._network, inputs)
-        blended = softmax(((1 - share) * linear + share * cnn) / heat)
-        # The temperature of a network that answers alone says nothing of the linear path.
-        own = 1.0 if self.model.network.is_plain else heat
-        apart = total_variation(softmax(linear / own), blended)
-        return Answer(blended, apart, strange, self._scores(seen))
-
-    def look_along(self, dataset: MsiDataset) -> Generator[object, object, None]:
-        """Find the directions in which the spectra of a slide differ most, on some of them."""
-        some = chosen_rows(np.arange(dataset.n_spectra))
-        values = yield from bin_spectra(dataset, self.model.axis, some)
-        self.along = directions(self._normalization.apply(self._normalization.roots(values)))
-
-    def _scores(self, seen: Float32Array) -> Float32Array | None:
-        return None if self.along is None else seen @ self.along.T
+from napari_ims_tumor.msi.turns import cpu_cores
 
 
 def predict(
@@ -206,9 +137,3 @@ def _blank(*shape: int) -> Float32Array:
 def _go_on(done: int, total: int) -> Job[Progress, None]:
     if (yield Progress("Predicting", done, total)) is STOP:
         raise JobStopped("Prediction stopped: the overlay shown before is unchanged.")
-
-
-def _network(model: FittedModel, device: str) -> Built:
-    network = build_network(model.network, 0)
-    load_weights(network, model.weights)
-    return network.to(resolve_device(device))

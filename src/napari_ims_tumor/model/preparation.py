@@ -143,15 +143,17 @@ def sums_of_neighbors(values: FloatArray, width: int) -> FloatArray:
     """Sum of ``width`` bins around each bin of (n, bins): windows of 1, 2, 4, … bins, joined."""
     if width == 1:
         return values
-    bins = values.shape[1]
-    window = np.pad(values, ((0, 0), (width // 2, width // 2)))
-    length, at = 1, 0
-    total = np.zeros_like(values)
+    bins, side = values.shape[1], width // 2
+    window = np.zeros((len(values), bins + 2 * side), values.dtype)
+    window[:, side : side + bins] = values
+    length, at = 1, 1
+    # A width is odd: one bin is always among the windows.
+    total = window[:, :bins].copy()
     while True:
-        if width & length:
-            total += window[:, at : at + bins]
-            at += length
         if 2 * length > width:
             return total
         window = window[:, :-length] + window[:, length:]
         length *= 2
+        if width & length:
+            total += window[:, at : at + bins]
+            at += length

@@ -101,15 +101,19 @@ def load_weights(network: Built, weights: Mapping[str, Float32Array]) -> None:
 def inputs_of(
     network: Network, normalization: InputNormalization, roots: Float32Array
 ) -> Float32Array:
-    """What a network is shown of rooted shares (n, bins).
-
-    IsotopeNet's authors normalize by total ion current and by nothing else: it is shown the shares
-    themselves, at a mean of 1 per spectrum.
-    """
-    if network == "isotopenet":
+    """What a network is shown of rooted shares (n, bins)."""
+    if sees_shares(network):
         shares: Float32Array = normalization.aligned(roots) ** 2
         return shares
     return normalization.apply(roots)
+
+
+def sees_shares(network: Network) -> bool:
+    """Whether a network is shown shares of the total, at a mean of 1 per spectrum, as they are.
+
+    IsotopeNet's authors normalize by total ion current and by nothing else.
+    """
+    return network == "isotopenet"
 
 
 def largest_batch(config: NetworkConfig) -> int:

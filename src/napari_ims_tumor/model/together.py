@@ -15,7 +15,7 @@ from typing import Final, TypeVar
 
 import torch
 
-from napari_ims_tumor.model.device import cpu_cores
+from napari_ims_tumor.msi.turns import cpu_cores
 
 Outcome = TypeVar("Outcome")
 

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from napari_ims_tumor.errors import MemoryBudgetError
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
+from napari_ims_tumor.msi.turns import by_turns
 
 _VALUES_AT_ONCE: Final = 1 << 20
 _ROWS_AT_ONCE: Final = 256
@@ -83,14 +84,19 @@ class MatrixRoom:
         matrix
             Shape (n, columns).
         change
-            Turns rows into as many rows, each by itself.
+            Turns rows into as many rows, each by itself; called in two threads.
         rows
             Which rows, in which order; all by default.
         """
         n, columns = len(matrix) if rows is None else len(rows), matrix.shape[1]
         made = self.matrix(n, columns)
-        for part in pieces(n, columns):
-            made[part] = change(matrix[part if rows is None else rows[part]])
+        parts = list(pieces(n, columns))
+
+        def work(mine: slice) -> None:
+            for part in parts[mine]:
+                made[part] = change(matrix[part if rows is None else rows[part]])
+
+        by_turns(work, len(parts))
         return made
 
     def taken(self, matrix: Float32Array, rows: IntArray) -> Float32Array:

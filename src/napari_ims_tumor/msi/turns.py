@@ -8,7 +8,15 @@ from typing import Final, TypeVar
 
 Result = TypeVar("Result")
 
-THREADS: Final = min(2, os.cpu_count() or 1)
+
+def cpu_cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+THREADS: Final = min(2, cpu_cores())
 
 
 def by_turns(work: Callable[[slice], Result], n: int) -> list[Result]:

@@ -83,12 +83,16 @@ class _SharedPlan:
 
     def __init__(self, axis: MassAxis, bins: Cells, mode: Mode) -> None:
         self._axis, self._bins, self._mode = axis, bins, mode
+        self._source: Float64Array | None = None
         self._mz: Float64Array | None = None
         self._matrix: csr_matrix | None = None
 
     def binned(self, block: SharedAxisBlock) -> Float32Array:
-        if self._mz is None or not np.array_equal(self._mz, block.mz):
-            self._prepare(block.mz)
+        # Most slides hand out one array: it need not be compared with itself each time.
+        if block.mz is not self._source:
+            if self._mz is None or not np.array_equal(self._mz, block.mz):
+                self._prepare(block.mz)
+            self._source = None if block.mz.flags.writeable else block.mz
         values = _finite(block.intensity)
         if self._matrix is None:
             return np.array(values, np.float32)
@@ -97,7 +101,7 @@ class _SharedPlan:
     def _prepare(self, mz: Float64Array) -> None:
         self._mz = np.array(mz)
         same = np.array_equal(mz, self._axis.mz)
-        shares = None if same else shares_of(self._mz, self._mode, self._bins)
+        shares = None if same else shares_of(mz, self._mode, self._bins)
         self._matrix = None if shares is None else shares.as_matrix(mz.size, len(self._axis))
 
 

@@ -1,0 +1,146 @@
+"""A model made ready to answer: raw spectra in, probabilities out."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from napari_ims_tumor.model.calibration import softmax
+from napari_ims_tumor.model.device import resolve_device
+from napari_ims_tumor.model.familiarity import chosen_rows, directions
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.folded_linear import FoldedLinear
+from napari_ims_tumor.model.presets import Built, build_network, load_weights, sees_shares
+from napari_ims_tumor.model.training import network_logits
+from napari_ims_tumor.model.uncertainty import total_variation
+from napari_ims_tumor.msi.arrays import Float32Array, FloatArray
+from napari_ims_tumor.msi.binning import bin_spectra
+from napari_ims_tumor.msi.dataset import MsiDataset
+
+VALUES_AT_ONCE: Final = 1 << 18
+"""A megabyte: each pass over spectra then finds them in the processor's own cache."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Answer:
+    """What a model says about n spectra.
+
+    Attributes
+    ----------
+    probabilities
+        Shape (n, classes), float32.
+    disagreement
+        Shape (n,), float32: see :class:`.Prediction`.
+    unfamiliarity
+        Shape (n,), float32: see :class:`.Prediction`.
+    scores
+        Shape (n, k), float32: where they lie along the directions asked for.
+    """
+
+    probabilities: Float32Array
+    disagreement: Float32Array | None = None
+    unfamiliarity: Float32Array | None = None
+    scores: Float32Array | None = None
+
+
+class Predictor:
+    """A model made ready to run on a device.
+
+    Attributes
+    ----------
+    along
+        Directions (k, bins) of inputs along which spectra shall be told apart; ``None`` = none.
+    """
+
+    def __init__(self, model: FittedModel, device: str = "auto") -> None:
+        self.model = model
+        self.along: Float32Array | None = None
+        self._normalization = model.normalization
+        self._linear = model.linear
+        self._folded = FoldedLinear(self._normalization, model.linear)
+        self._familiarity = model.trust.familiarity
+        self._network = _network(model, device) if model.has_cnn else None
+
+    def steps(self, values: FloatArray) -> Generator[None, None, Answer]:
+        """Raw binned intensities (n, bins) → answer to n spectra; yields after every batch."""
+        seen = self._seen(values)
+        heat, share = self.model.temperature or 1.0, self.model.blend
+        yield
+        if self._network is None:
+            return Answer(softmax(seen.linear / heat), None, seen.strange, seen.scores)
+        cnn = yield from network_logits(self._network, seen.inputs)
+        blended = softmax(((1 - share) * seen.linear + share * cnn) / heat)
+        # The temperature of a network that answers alone says nothing of the linear path.
+        own = 1.0 if self.model.network.is_plain else heat
+        apart = total_variation(softmax(seen.linear / own), blended)
+        return Answer(blended, apart, seen.strange, seen.scores)
+
+    def look_along(self, dataset: MsiDataset) -> Generator[object, object, None]:
+        """Find the directions in which the spectra of a slide differ most, on some of them."""
+        some = chosen_rows(np.arange(dataset.n_spectra))
+        values = yield from bin_spectra(dataset, self.model.axis, some)
+        self.along = directions(self._normalization.apply(self._normalization.roots(values)))
+
+    def _seen(self, values: FloatArray) -> _Seen:
+        """All that is told of spectra without a network, some spectra at a time."""
+        n, bins = values.shape
+        seen = _Seen(
+            np.zeros((n, len(self.model.class_names)), np.float32),
+            np.zeros((n, bins if self._network else 0), np.float32),
+            None if self._familiarity is None else np.zeros(n, np.float32),
+            None if self.along is None else np.zeros((n, len(self.along)), np.float32),
+        )
+        for part in _small_pieces(n, bins):
+            self._look_at(values[part], seen, part)
+        return seen
+
+    def _look_at(self, values: FloatArray, seen: _Seen, part: slice) -> None:
+        roots = self._normalization.aligned(self._normalization.roots(values))
+        if self._network is None and seen.strange is None and seen.scores is None:
+            seen.linear[part] = self._folded.logits(roots)
+            return
+        inputs = self._normalization.centered(roots)
+        seen.linear[part] = self._linear.logits(inputs)
+        if seen.strange is not None and self._familiarity is not None:
+            seen.strange[part] = self._familiarity.score(inputs)
+        if seen.scores is not None and self.along is not None:
+            seen.scores[part] = inputs @ self.along.T
+        if self._network is not None:
+            seen.inputs[part] = roots**2 if sees_shares(self.model.network.network) else inputs
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Seen:
+    """What is known of n spectra before a network answers.
+
+    Attributes
+    ----------
+    linear
+        Logits of the linear path, (n, K).
+    inputs
+        What the network is shown, (n, bins); nothing where there is none.
+    strange
+        Unfamiliarity, (n,).
+    scores
+        Along the directions asked for, (n, k).
+    """
+
+    linear: Float32Array
+    inputs: Float32Array
+    strange: Float32Array | None
+    scores: Float32Array | None
+
+
+def _small_pieces(n: int, bins: int) -> Iterator[slice]:
+    at_once = max(1, VALUES_AT_ONCE // max(bins, 1))
+    for start in range(0, n, at_once):
+        yield slice(start, min(start + at_once, n))
+
+
+def _network(model: FittedModel, device: str) -> Built:
+    network = build_network(model.network, 0)
+    load_weights(network, model.weights)
+    return network.to(resolve_device(device))
