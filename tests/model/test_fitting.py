@@ -11,7 +11,7 @@ import pytest
 
 from napari_ims_tumor.errors import FitRefused, ModelFileError
 from napari_ims_tumor.job import STOP
-from napari_ims_tumor.model import network_phase
+from napari_ims_tumor.model import epoch_choice
 from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
@@ -94,9 +94,9 @@ def test_the_cnn_is_not_polished_where_nothing_is_left_to_learn(
         seen, _ = build.reports(build.spectra(n=30, bins=20), epochs=3)
         return max(r.epoch for r in seen if r.phase == "Network on held-out groups")
 
-    monkeypatch.setattr(network_phase, "NOTHING_LEFT", 10.0)
+    monkeypatch.setattr(epoch_choice, "NOTHING_LEFT", 10.0)
     assert epochs() == 1
-    monkeypatch.setattr(network_phase, "NOTHING_LEFT", 0.0)
+    monkeypatch.setattr(epoch_choice, "NOTHING_LEFT", 0.0)
     assert epochs() == 3
 
 
@@ -135,6 +135,18 @@ def test_a_time_limit_ends_the_fit(build: Any) -> None:
     model = build.fitted(build.distant_gate(400, 600, 0), time_limit_s=0.5)
     assert time.monotonic() - begun < 3
     assert predict_matrix(model, np.ones((1, 600))).shape == (1, 2)
+
+
+def test_a_fit_that_is_done_before_its_time_is_as_good(build: Any) -> None:
+    model = build.fitted(build.distant_gate(600, 60, 0), time_limit_s=600)
+    test = build.distant_gate(400, 60, 1)
+    assert model.has_cnn
+    assert balanced_accuracy(predict_matrix(model, test.values), test.classes) > 0.9
+
+
+def test_steps_bound_what_the_network_learns(build: Any) -> None:
+    seen, _ = build.reports(build.distant_gate(200, 60, 0), steps=90)
+    assert max(report.epoch for report in seen if report.loss is not None) == 2
 
 
 def test_one_pixel_per_class_fits_and_says_that_nothing_was_judged(build: Any) -> None:

@@ -62,7 +62,7 @@ def test_what_fails_in_a_thread_fails_here() -> None:
 def test_a_fit_side_by_side_is_the_same_fit(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     config, spectra = FitConfig(device="cpu", epochs=2), build.distant_gate(160, 60, 0)
     monkeypatch.setattr(network_phase, "CHECK_FOLDS", 1)
-    monkeypatch.setattr(network_phase, "_is_worth_it", lambda check: check.best.epoch > 0)
+    monkeypatch.setattr(network_phase, "is_worth_it", lambda check: check.best.epoch > 0)
     found = []
     for workers in (1, 2):
         monkeypatch.setattr(network_phase, "at_once", lambda jobs, _, w=workers: min(jobs, w))

@@ -74,7 +74,7 @@ def fit(
     **options
         Fields of :class:`~napari_ims_tumor.model.config.FitConfig`: ``network`` (``"default"``,
         ``"linear"``, ``"isotopenet"``, ``"faithful"``), ``epochs``, ``seed``, ``device``,
-        ``tune``, ``time_limit_s``, ``smooth``, ``align``.
+        ``tune``, ``time_limit_s``, ``steps``, ``smooth``, ``align``.
 
     Returns
     -------

@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_ims_tumor.cli.numbers import add_memory_to, at_least_one, seed, share_right
+from napari_ims_tumor.cli.numbers import add_memory_to, at_least_one, seconds, seed, share_right
 from napari_ims_tumor.cli.outputs import refuse_image_path, refuse_model_path
 from napari_ims_tumor.cli.terminal import drive, say
 from napari_ims_tumor.errors import CohortError, ModelFileError
@@ -22,7 +22,7 @@ SLIDES_HELP = "only these of the cohort: rows from 1, ranges, or names, separate
 TUNE = {"all": "all", "last-blocks": "last blocks", "head": "head"}
 
 
-FIT_OPTIONS: Final = ("seed", "device", "epochs", "smooth", "align")
+FIT_OPTIONS: Final = ("seed", "device", "epochs", "time_limit_s", "steps", "smooth", "align")
 """Arguments that are fields of the config by the same names."""
 
 
@@ -76,6 +76,16 @@ def add_fit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
     command.add_argument(
         "--epochs", type=at_least_one, help="most passes over the labels (the network's own number)"
+    )
+    command.add_argument(
+        "--time-limit",
+        type=seconds,
+        dest="time_limit_s",
+        metavar="SECONDS",
+        help="of each fit: it ends with its best model after this time",
+    )
+    command.add_argument(
+        "--steps", type=at_least_one, help="most steps of each network of default (no limit)"
     )
     _add_preparation_to(command.add_argument_group("profile spectra (by default as the network)"))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import Final
 
 from napari_ims_tumor.errors import MemoryBudgetError
@@ -25,6 +26,17 @@ def seed(text: str) -> int:
     if not 0 <= number <= LARGEST_SEED:
         raise argparse.ArgumentTypeError(f"give a whole number from 0 to {LARGEST_SEED}")
     return number
+
+
+def seconds(text: str) -> float:
+    """Read a time: above 0."""
+    try:
+        time = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of seconds") from None
+    if not 0 < time < math.inf:
+        raise argparse.ArgumentTypeError("give seconds above 0, such as 60")
+    return time
 
 
 def share_right(text: str) -> float:

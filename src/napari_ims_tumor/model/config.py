@@ -49,6 +49,9 @@ class FitConfig:
         ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"`` (Apple).
     time_limit_s
         The fit ends with its best model after this time; ``None`` = no limit.
+    steps
+        Steps of each CNN of ``default`` at most, in epochs as short as that takes; ``None`` = no
+        limit.
     smooth, align
         Whether intensities are summed over a peak, and spectra moved into place, where the axis is
         fine enough; ``None`` = as the network does: ``default`` and ``linear`` do.
@@ -66,6 +69,7 @@ class FitConfig:
     smooth: bool | None = None
     align: bool | None = None
     region_share: float = REGION_SHARE
+    steps: int | None = None
 
     @property
     def is_plain(self) -> bool:

@@ -91,6 +91,11 @@ class FitRun:
         """Time since the start."""
         return time.monotonic() - self._start
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Time until the limit; ``None`` without one."""
+        return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
     def is_over(self) -> bool:
         """:attr:`over`, as something to hand to a solver."""
         return self.over

@@ -58,6 +58,8 @@ class Trainer:
         self.batch = min(few, largest_batch(config))
         self.notes: list[str] = []
         self.step = 0
+        self.most_steps: int | None = None
+        """Steps of an epoch at most, where time is short; ``None`` = all spectra are shown."""
         self._order = torch.Generator().manual_seed(seed)
         self.network = build_network(config, seed).to(self.device)
         self._seed = seed
@@ -125,7 +127,8 @@ class Trainer:
         """Which spectra to show: all of them, once or more often, each time in another order."""
         n = len(self._inputs)
         passes = max(1, -(-self.recipe.least_steps * self.batch // n))
-        return torch.cat([torch.randperm(n, generator=self._order) for _ in range(passes)])
+        order = torch.cat([torch.randperm(n, generator=self._order) for _ in range(passes)])
+        return order if self.most_steps is None else order[: self.most_steps * self.batch]
 
     def _try_step(self, chosen: Tensor) -> float | None:
         """One step; ``None`` when memory ran out and the batch or the device was changed."""

@@ -1,0 +1,133 @@
+"""What held-out groups say of CNNs after each epoch: which epoch, which share, and when to end."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from napari_ims_tumor.annotation.split import Fold
+from napari_ims_tumor.model.calibration import calibrated_log_loss, is_better_beyond_chance
+from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
+from napari_ims_tumor.model.linear_phase import LinearAnswer
+from napari_ims_tumor.model.presets import epochs_of
+from napari_ims_tumor.model.scores import balanced_accuracy
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.msi.arrays import Float32Array, IntArray
+
+BLENDS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+LEAST_GAIN: Final = 0.01
+"""Share by which held-out loss must fall to count: fewer epochs, fewer choices made by chance."""
+NOTHING_LEFT: Final = 0.02
+"""Held-out loss in nats from which on further epochs could only polish: 98 % for the true class."""
+EPOCHS_LEFT: Final = 8
+"""Into so many epochs what is left of a time limit is divided."""
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """What held-out groups preferred so far: after which epoch, with which share of the CNN."""
+
+    loss: float
+    epoch: int = 0
+    blend: float = 0.0
+    score: float | None = None
+    logits: Float32Array | None = None
+    weights: dict[str, Float32Array] = field(default_factory=dict)
+
+
+@dataclass(eq=False)
+class Check:
+    """The CNNs of the held-out folds, and the best choice they have led to."""
+
+    answer: LinearAnswer
+    folds: tuple[Fold, ...]
+    trainers: tuple[Trainer, ...]
+    base: FittedModel | None
+    best: Choice
+    history: list[EpochRecord]
+    ahead: Trainer | None = None
+    """The CNN on all labels, fitted at the same time where a core is free for it: whatever epoch is
+    chosen, it is there already."""
+
+    @property
+    def all_trainers(self) -> tuple[Trainer, ...]:
+        """Of the folds, and of everything."""
+        return self.trainers if self.ahead is None else (*self.trainers, self.ahead)
+
+    @property
+    def rows(self) -> IntArray:
+        """Spectra that these folds hold out."""
+        return np.concatenate([fold.held_out for fold in self.folds])
+
+    @property
+    def linear_score(self) -> float | None:
+        """The linear model's score on the very same spectra, to compare with."""
+        rows = self.rows
+        logits = self.answer.held_out.logits[rows]
+        return balanced_accuracy(logits, self.answer.spectra.classes[rows])
+
+
+def choose(check: Check, epoch: int, cnn: Float32Array) -> float | None:
+    """Keep the epoch and blend with the least held-out loss; returns this epoch's score."""
+    classes = check.answer.spectra.classes[check.rows]
+    linear = check.answer.held_out.logits[check.rows]
+    mixed = {blend: (1 - blend) * linear + blend * cnn for blend in BLENDS}
+    losses = {blend: calibrated_log_loss(logits, classes) for blend, logits in mixed.items()}
+    blend = min(losses, key=lambda b: losses[b])
+    score = balanced_accuracy(mixed[blend], classes)
+    if losses[blend] < (1 - LEAST_GAIN) * check.best.loss:
+        weights = (check.ahead or check.trainers[0]).weights()
+        copies = {name: np.array(values) for name, values in weights.items()}
+        check.best = Choice(losses[blend], epoch, blend, score, mixed[blend], copies)
+    return None if score is None else round(score, 4)
+
+
+def is_worth_it(check: Check) -> bool:
+    """Whether the chosen share of the CNN beats the linear model by more than chance would."""
+    best, spectra, rows = check.best, check.answer.spectra, check.rows
+    if best.logits is None or best.blend == 0:
+        return False
+    linear = check.answer.held_out.logits[rows]
+    return is_better_beyond_chance(best.logits, linear, spectra.classes[rows], spectra.groups[rows])
+
+
+def most_steps(config: FitConfig, least: int) -> int | None:
+    """Steps of an epoch at most; ``None`` = as many as show all spectra."""
+    if config.time_limit_s is not None:
+        # How long a step takes is not known yet: as few as an epoch can do with.
+        return min(least, config.steps or least)
+    if config.steps is None:
+        return None
+    return min(config.steps, max(least, config.steps // epochs_of(config)))
+
+
+def is_enough(check: Check, epoch: int, patience: int, config: FitConfig) -> bool:
+    """Whether further epochs would bring nothing, or be more steps than were asked for."""
+    trainer, most = check.trainers[0], config.steps
+    if most is not None and trainer.step + (trainer.most_steps or 0) > most:
+        return True
+    return epoch - check.best.epoch >= patience or check.best.loss < NOTHING_LEFT
+
+
+def time_is_short(check: Check, epoch: int, took: float, left: float | None) -> bool:
+    """Size the next epochs to the time that is left; ``True`` where the CNN must be refitted now.
+
+    Parameters
+    ----------
+    took
+        Seconds of the last epoch.
+    left
+        Until the limit; ``None`` without one.
+    """
+    if left is None:
+        return False
+    if check.ahead is None and left < took + (epoch + 1) * took / len(check.folds):
+        return check.best.epoch > 0
+    least = check.trainers[0].recipe.least_steps
+    steps = least if epoch == 1 else check.trainers[0].most_steps or least
+    for trainer in check.all_trainers:
+        trainer.most_steps = max(least, int(left / took * steps / EPOCHS_LEFT))
+    return False
