@@ -212,6 +212,18 @@ def test_fine_tuning_from_a_file(cohort, model, tmp_path, capsys) -> None:
     assert out.is_file()
 
 
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [(("--time-limit", "0.01"), "time limit of 0.01 s"), (("--steps", "50"), "limit of 50 steps")],
+)
+def test_a_fit_keeps_to_its_limits(cohort, tmp_path, capsys, limit, words) -> None:
+    out = tmp_path / "short.safetensors"
+    asked = ["fit", cohort.first, cohort.labels, "--groups", cohort.patients, "-o", out]
+    assert run(*asked, *limit) == 0
+    assert out.is_file()
+    assert f"ended by its {words}" in capsys.readouterr().err
+
+
 def test_the_same_seed_gives_the_same_bytes_in_two_processes(cohort, tmp_path) -> None:
     hashes = set()
     for name in ("a", "b"):
@@ -335,6 +347,9 @@ def test_slides_that_the_cohort_lacks(study, cohort, tmp_path, capsys) -> None:
         (["simulate", "-o", "x", "--scene", "village"], "section"),
         (["simulate", "-o", "x", "--slides", "2", "--batches", "3"], "1 to 2 batches"),
         (["fit", "FIRST", "LABELS", "--epochs", "0", "-o", "x"], "1 or more"),
+        (["fit", "FIRST", "LABELS", "--time-limit", "0", "-o", "x"], "above 0"),
+        (["fit", "FIRST", "LABELS", "--time-limit", "soon", "-o", "x"], "'soon'"),
+        (["fit", "FIRST", "LABELS", "--steps", "0", "-o", "x"], "1 or more"),
         (["unknown"], "unknown"),
     ],
 )

@@ -82,7 +82,7 @@ def add_fit_options(command: argparse.ArgumentParser) -> None:
         type=seconds,
         dest="time_limit_s",
         metavar="SECONDS",
-        help="of each fit: it ends with its best model after this time",
+        help="each fit ends with its best model after this time (no limit)",
     )
     command.add_argument(
         "--steps", type=at_least_one, help="most steps of each network of default (no limit)"

@@ -50,7 +50,7 @@ class FitConfig:
     time_limit_s
         The fit ends with its best model after this time; ``None`` = no limit.
     steps
-        Steps of each CNN of ``default`` at most, in epochs as short as that takes; ``None`` = no
+        Steps of each CNN of ``default`` at most, in epochs as short as that asks; ``None`` = no
         limit.
     smooth, align
         Whether intensities are summed over a peak, and spectra moved into place, where the axis is

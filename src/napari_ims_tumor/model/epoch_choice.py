@@ -1,4 +1,4 @@
-"""What held-out groups say of CNNs after each epoch: which epoch, which share, and when to end."""
+"""What held-out groups say of CNNs after each epoch: which one, which share, and when to end."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import numpy as np
 
 from napari_ims_tumor.annotation.split import Fold
 from napari_ims_tumor.model.calibration import calibrated_log_loss, is_better_beyond_chance
-from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
 from napari_ims_tumor.model.linear_phase import LinearAnswer
-from napari_ims_tumor.model.presets import epochs_of
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.training import Trainer
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
@@ -22,8 +20,6 @@ LEAST_GAIN: Final = 0.01
 """Share by which held-out loss must fall to count: fewer epochs, fewer choices made by chance."""
 NOTHING_LEFT: Final = 0.02
 """Held-out loss in nats from which on further epochs could only polish: 98 % for the true class."""
-EPOCHS_LEFT: Final = 8
-"""Into so many epochs what is left of a time limit is divided."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,40 +90,8 @@ def is_worth_it(check: Check) -> bool:
     return is_better_beyond_chance(best.logits, linear, spectra.classes[rows], spectra.groups[rows])
 
 
-def most_steps(config: FitConfig, least: int) -> int | None:
-    """Steps of an epoch at most; ``None`` = as many as show all spectra."""
-    if config.time_limit_s is not None:
-        # How long a step takes is not known yet: as few as an epoch can do with.
-        return min(least, config.steps or least)
-    if config.steps is None:
-        return None
-    return min(config.steps, max(least, config.steps // epochs_of(config)))
-
-
-def is_enough(check: Check, epoch: int, patience: int, config: FitConfig) -> bool:
-    """Whether further epochs would bring nothing, or be more steps than were asked for."""
-    trainer, most = check.trainers[0], config.steps
-    if most is not None and trainer.step + (trainer.most_steps or 0) > most:
-        return True
-    return epoch - check.best.epoch >= patience or check.best.loss < NOTHING_LEFT
-
-
-def time_is_short(check: Check, epoch: int, took: float, left: float | None) -> bool:
-    """Size the next epochs to the time that is left; ``True`` where the CNN must be refitted now.
-
-    Parameters
-    ----------
-    took
-        Seconds of the last epoch.
-    left
-        Until the limit; ``None`` without one.
-    """
-    if left is None:
-        return False
-    if check.ahead is None and left < took + (epoch + 1) * took / len(check.folds):
-        return check.best.epoch > 0
-    least = check.trainers[0].recipe.least_steps
-    steps = least if epoch == 1 else check.trainers[0].most_steps or least
-    for trainer in check.all_trainers:
-        trainer.most_steps = max(least, int(left / took * steps / EPOCHS_LEFT))
-    return False
+def is_enough(check: Check, patience: int, most: int) -> bool:
+    """Whether further epochs would bring nothing, or are more than were asked for."""
+    done = len(check.history)
+    waited = done - check.best.epoch >= patience
+    return waited or done >= most or check.best.loss < NOTHING_LEFT

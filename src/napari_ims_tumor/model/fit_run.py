@@ -77,6 +77,7 @@ class FitRun:
         self.device = device
         self.note = ""
         self._start = self._last = time.monotonic()
+        self._limit_s = time_limit_s
         self._deadline = None if time_limit_s is None else self._start + time_limit_s
         self._stopped = False
 
@@ -85,6 +86,13 @@ class FitRun:
         """Whether the fit was stopped or its time is up."""
         late = self._deadline is not None and time.monotonic() >= self._deadline
         return self._stopped or late
+
+    @property
+    def ended(self) -> str:
+        """Say what ended the fit; nothing while it is not over."""
+        if self._stopped:
+            return "stopped"
+        return f"ended by its time limit of {self._limit_s:g} s" if self.over else ""
 
     @property
     def seconds(self) -> float:

@@ -12,6 +12,8 @@ number of epochs, then on held-out folds for the score and the temperature.
 
 from __future__ import annotations
 
+from typing import Final
+
 from napari_ims_tumor.errors import FitRefused, ModelFileError
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.config import PLAIN, FitConfig, why_not_fine_tune
@@ -25,6 +27,9 @@ from napari_ims_tumor.model.plain_phase import plain_phase
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
 
 __all__ = ["EpochReport", "fit"]
+
+NO_NETWORK: Final = "before a network was fitted: the linear model is used"
+UNJUDGED: Final = "before held-out groups had judged the linear model: it is uncalibrated"
 
 
 def fit(
@@ -72,7 +77,11 @@ def _fit(
     resolve_device(config.device)
     run = FitRun(config.time_limit_s, describe_device(config.device).name)
     answer = yield from linear_phase(spectra, config, base, run)
-    if config.network == "linear" or run.over:
+    # A fold is taken note of once it was held out.
+    is_judged = len(answer.taken) > 1 or not answer.validation.folds
+    if run.over and not (is_judged and config.network == "linear"):
+        return answer.model.with_note(f"{run.ended} {NO_NETWORK if is_judged else UNJUDGED}")
+    if config.network == "linear":
         return answer.model
     if config.network in PLAIN:
         return (yield from plain_phase(answer, config, run))

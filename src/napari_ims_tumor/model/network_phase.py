@@ -11,20 +11,11 @@ import numpy as np
 
 from napari_ims_tumor.annotation.split import Fold
 from napari_ims_tumor.job import Job
-from napari_ims_tumor.model.calibration import (
-    calibrated_log_loss,
-)
+from napari_ims_tumor.model.calibration import calibrated_log_loss
 from napari_ims_tumor.model.config import FitConfig, NetworkConfig
 from napari_ims_tumor.model.device import resolve_device
-from napari_ims_tumor.model.epoch_choice import (
-    Check,
-    Choice,
-    choose,
-    is_enough,
-    is_worth_it,
-    most_steps,
-    time_is_short,
-)
+from napari_ims_tumor.model.epoch_budget import EpochBudget
+from napari_ims_tumor.model.epoch_choice import Check, Choice, choose, is_enough, is_worth_it
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import CardValue, EpochRecord, FittedModel
 from napari_ims_tumor.model.judging import calibrated
@@ -43,7 +34,8 @@ PATIENCE_FROM_BASE: Final = 1
 """A base is close already: if an epoch on held-out groups does not help, the next will not."""
 CHECK_FOLDS: Final = 3
 NO_BETTER: Final = "the CNN was no better than the linear model on held-out groups: linear is used"
-STOPPED: Final = "ended before the CNN was better than the linear model: linear is used"
+STOPPED: Final = "by then the CNN was no better than the linear model: linear is used"
+NOT_ALL: Final = "the CNN has not seen the groups that judged it first"
 NOT_A_NUMBER: Final = "the loss was not a number: the last good weights are kept"
 MANY_NUMBERS: Final = 10_000_000
 """Above this many intensities one held-out fold is judged instead of three."""
@@ -63,51 +55,56 @@ def network_phase(
     if not answer.validation.folds:
         return _unjudged(answer, base)
     check = _begin(answer, config, base, shape)
-    yield from _epochs(check, config, run)
+    budget = EpochBudget(check, config, run)
+    yield from _epochs(check, budget, config, run)
     if not is_worth_it(check):
-        if run.over:
-            return answer.model.with_note(run.note, STOPPED)
-        yield from run.tell(replace(_report(check, "Network on held-out groups"), note=NO_BETTER))
-        return answer.model.with_note(run.note, NO_BETTER)
-    stopgap = _model(check, shape, check.best.weights).with_note(run.note)
+        why = STOPPED if budget.ended else NO_BETTER
+        if not run.over:
+            yield from run.tell(replace(_report(check, "Network on held-out groups"), note=why))
+        return answer.model.with_note(run.note, budget.words, why)
+    stopgap = _model(check, shape, check.best.weights).with_note(run.note, budget.words)
     if not run.over:
         yield from run.tell(_report(check, "Network on held-out groups", stopgap))
-    if run.over or check.ahead is not None:
+    if check.ahead is not None:
         return stopgap
-    weights = yield from _refit(check, config, base, run)
+    weights = None if run.over else (yield from _refit(check, config, base, run))
     if weights is None:
-        return stopgap
-    return _model(check, shape, weights).with_note(run.note)
+        return stopgap.with_note(f"{run.ended}: {NOT_ALL}" if run.ended else "")
+    return _model(check, shape, weights).with_note(run.note, budget.words)
 
 
-def _epochs(check: Check, config: FitConfig, run: FitRun) -> Job[EpochReport, None]:
-    """Epoch after epoch, until no further one would help."""
+def _epochs(
+    check: Check, budget: EpochBudget, config: FitConfig, run: FitRun
+) -> Job[EpochReport, None]:
+    """Epoch after epoch, until no further one would help or a limit is reached."""
     from_base = check.base is not None and check.base.has_cnn
-    patience = PATIENCE_FROM_BASE if from_base else PATIENCE
-    for epoch in range(0 if from_base else 1, epochs_of(config) + 1):
-        begun = run.seconds
+    patience, most = PATIENCE_FROM_BASE if from_base else PATIENCE, epochs_of(config)
+    report = replace(_report(check, "Network on held-out groups"), epochs=most)
+    workers = at_once(len(check.all_trainers), str(check.trainers[0].device))
+    yield from run.drive(budget.measure(workers), report)
+    for epoch in range(0 if from_base else 1, most + 1):
         finished = yield from _check_epoch(check, epoch, config, run)
-        if not finished or is_enough(check, epoch, patience, config):
+        if is_enough(check, budget.patience(patience), most):
             break
-        if epoch and time_is_short(check, epoch, run.seconds - begun, run.seconds_left):
+        budget.ended = budget.why_end
+        if not finished or budget.ended:
             break
+        budget.after(epoch)
 
 
 def _begin(
     answer: LinearAnswer, config: FitConfig, base: FittedModel | None, shape: NetworkConfig
 ) -> Check:
-    is_short = config.time_limit_s is not None
-    several = answer.spectra.values.size <= MANY_NUMBERS and not is_short
+    several = answer.spectra.values.size <= MANY_NUMBERS
     folds = answer.validation.folds[: CHECK_FOLDS if several else 1]
     trainers = tuple(_trainer(answer, fold, config, base, shape) for fold in folds)
     rows = np.concatenate([fold.held_out for fold in folds])
     loss = calibrated_log_loss(answer.held_out.logits[rows], answer.spectra.classes[rows])
-    free = at_once(len(folds) + 1, str(trainers[0].device)) > len(folds)
-    ahead = _trainer(answer, None, config, base, shape) if free else None
-    check = Check(answer, folds, trainers, base, Choice(loss), [], ahead)
-    for trainer in check.all_trainers:
-        trainer.most_steps = most_steps(config, trainer.recipe.least_steps)
-    return check
+    is_free = at_once(len(folds) + 1, str(trainers[0].device)) > len(folds)
+    # No time is left to fit it once a time limit is over.
+    is_ahead = is_free or config.time_limit_s is not None
+    ahead = _trainer(answer, None, config, base, shape) if is_ahead else None
+    return Check(answer, folds, trainers, base, Choice(loss), [], ahead)
 
 
 def _trainer(

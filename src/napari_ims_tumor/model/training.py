@@ -123,11 +123,36 @@ class Trainer:
             if value.is_floating_point()
         }
 
+    def copy(self) -> Trainer:
+        """Another one that is where this one is, but for what was averaged and drawn so far."""
+        made = Trainer(self.config, self.data, self._seed, str(self.device))
+        made.batch = self.batch
+        made.network.load_state_dict(self.network.state_dict())
+        pairs = zip(made.network.parameters(), self.network.parameters(), strict=True)
+        for parameter, own in pairs:
+            parameter.requires_grad_(own.requires_grad)
+        made._get_ready()
+        return made
+
+    @property
+    def steps_of_all(self) -> int:
+        """Steps of an epoch that shows all spectra."""
+        return -(-self._passes * len(self._inputs) // self.batch)
+
+    @property
+    def steps_of_epoch(self) -> int:
+        """Steps of the next epoch."""
+        return min(self.steps_of_all, self.most_steps or self.steps_of_all)
+
+    @property
+    def _passes(self) -> int:
+        """How often an epoch shows all spectra."""
+        return max(1, -(-self.recipe.least_steps * self.batch // len(self._inputs)))
+
     def _next_order(self) -> Tensor:
         """Which spectra to show: all of them, once or more often, each time in another order."""
         n = len(self._inputs)
-        passes = max(1, -(-self.recipe.least_steps * self.batch // n))
-        order = torch.cat([torch.randperm(n, generator=self._order) for _ in range(passes)])
+        order = torch.cat([torch.randperm(n, generator=self._order) for _ in range(self._passes)])
         return order if self.most_steps is None else order[: self.most_steps * self.batch]
 
     def _try_step(self, chosen: Tensor) -> float | None:

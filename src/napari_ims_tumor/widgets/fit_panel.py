@@ -63,7 +63,7 @@ FIT_OPTIONS: dict[str, dict[str, Any]] = {
     "epochs": {"min": 0, "max": 1000, "none_text": "the network's own"},
     "seed": {"min": 0, "max": 2**31 - 1},
     "device": {"choices": ["auto", "cpu", "cuda", "mps"], "widget_type": "ComboBox"},
-    "time_limit_s": {"label": "time limit (s)", "max": 86_400, "none_text": "no limit"},
+    "time_limit_s": {"label": "stop after (s)", "max": 86_400, "none_text": "no limit"},
 }
 MORE = ("epochs", "tune", "seed", "device", "time_limit_s")
 
