@@ -31,7 +31,7 @@ from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray, frozen
-from napari_ims_tumor.msi.binning import bin_spectra, refuse_uncovered
+from napari_ims_tumor.msi.binning import bin_spectra, kept_nbytes, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.matrix_room import MatrixRoom, pieces
@@ -128,7 +128,8 @@ def gather(
     if not slides:
         raise CohortError("the cohort lists no slide")
     budget = memory or MemoryBudget.usual()
-    room = MatrixRoom(budget.of_matrices, CacheFolder.of_user().root / SCRATCH)
+    most = max(0, budget.of_matrices - kept_nbytes())
+    room = MatrixRoom(most, CacheFolder.of_user().root / SCRATCH)
     with ExitStack() as opened:
         parts: list[_Labelled] = []
         names = distinct_names(slides)

@@ -103,7 +103,8 @@ def _summed(
         some = roots[part if rows is None else rows[part]]
         seen = change(some[some.any(axis=1)])
         n += len(seen)
-        total = np.concatenate([total[None], seen]).sum(axis=0)
+        for one in seen:
+            total += one
     return n, total
 
 

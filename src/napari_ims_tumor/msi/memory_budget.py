@@ -96,6 +96,11 @@ class MemoryBudget:
         """Bytes that matrices of spectra may take in memory; blocks take the rest."""
         return self.nbytes // 2
 
+    @property
+    def of_kept_bins(self) -> int:
+        """Bytes of :attr:`of_matrices` that may hold a slide's spectra between two fits."""
+        return self.of_matrices // 2
+
 
 GivenBudget: TypeAlias = MemoryBudget | str | None
 """What a user may name: ``"2GB"``; ``None`` is the usual budget."""

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from napari_ims_tumor.annotation.next_stroke import most_uncertain_pixel
 from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.session.kept_spectra import keep
 from napari_ims_tumor.session.requests import FitRequest
 
 if TYPE_CHECKING:
@@ -85,6 +86,8 @@ class Classifier:
             self.take(model, revisions)
             self._predict_with(model, revisions)
 
+        # A fit reads what it needs first, and needs all cores for it.
+        self._session.kept_spectra.stop()
         self._session.run("fit", fit_job(request), fitted, reported)
 
     def stop(self) -> None:
@@ -179,4 +182,5 @@ def predict_job(model: FittedModel, dataset: MsiDataset) -> Job[Progress, Predic
     yield Progress("Getting ready to predict")
     from napari_ims_tumor.model.predicting import predict
 
+    keep(dataset, model.axis)
     return (yield from predict(model, dataset))

@@ -16,13 +16,14 @@ Result = TypeVar("Result")
 Lane = Literal[
     "open", "survey", "ion", "pin", "measure", "peaks", "average", "fit", "predict", "explain",
     "peaks alone", "file", "autosave", "device", "warm-up", "index", "verify",
+    "spectra",
 ]  # fmt: skip
 """One job runs per lane; a job that comes to a busy lane stops the old one and takes its place."""
 
 PATIENT_LANES: Final[frozenset[Lane]] = frozenset({"file", "pin"})
 """Lanes whose jobs wait for each other and are never dropped: somebody counts on each of them."""
 
-BACKGROUND_LANES: Final[frozenset[Lane]] = frozenset({"index", "verify"})
+BACKGROUND_LANES: Final[frozenset[Lane]] = frozenset({"index", "verify", "spectra"})
 """Lanes whose jobs nobody asked for: they get the time that is left over, and can be stopped."""
 
 _log = logging.getLogger(__name__)

@@ -30,6 +30,7 @@ from napari_ims_tumor.session.files import SessionFiles
 from napari_ims_tumor.session.indexing import SlideIndexing
 from napari_ims_tumor.session.ions import SessionIons
 from napari_ims_tumor.session.jobs import JobListener, JobRunner, Lane, Report, Result
+from napari_ims_tumor.session.kept_spectra import KeptSpectra
 from napari_ims_tumor.session.labels_reading import LabelsQuestion
 from napari_ims_tumor.session.slide_state import IonImage, PickedSpectrum, SlideState
 from napari_ims_tumor.session.verification import Verification
@@ -117,6 +118,7 @@ class Session:
         self.averages = SessionAverages(self)
         self.why = SessionWhy(self)
         self.indexing = SlideIndexing(self)
+        self.kept_spectra = KeptSpectra(self)
         self.verification = Verification(self)
 
     # ---- slides -----------------------------------------------------------------------------
@@ -271,6 +273,7 @@ class Session:
         """End all work and let the slides go; strokes stay in the autosave folder."""
         self.runner.close()
         self.files.close()
+        self.kept_spectra.let_go()
         for name in self.signals:
             signal: SignalInstance = getattr(self, name)
             signal.disconnect()

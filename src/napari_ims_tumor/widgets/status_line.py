@@ -30,7 +30,11 @@ class StatusLine(QWidget):
         self._shown = ""
         self._build()
         session = wiring.session
-        self._stops = {"index": session.indexing.stop, "verify": session.verification.stop}
+        self._stops = {
+            "index": session.indexing.stop,
+            "verify": session.verification.stop,
+            "spectra": session.kept_spectra.stop,
+        }
         self.stop.clicked.connect(self._stop_shown)
         wiring.on(session.job_started, self._started)
         wiring.on(session.job_reported, self._reported)

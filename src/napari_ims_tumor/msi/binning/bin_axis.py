@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
@@ -21,6 +22,8 @@ CELLS_PER_STEP: Final = 16
 HALF_ISOTOPE_STEP_DA: Final = 0.5
 MAX_CELLS: Final = 4_000_000
 
+_known: WeakKeyDictionary[Any, MassAxis] = WeakKeyDictionary()
+
 
 def bin_axis(dataset: MsiDataset) -> MassAxis:
     """Return the axis that fits a slide.
@@ -36,6 +39,14 @@ def bin_axis(dataset: MsiDataset) -> MassAxis:
     """
     if dataset.mass_axis is not None:
         return dataset.mass_axis
+    # Nothing of a slide ever changes: found once, for every fit.
+    known = _known.get(dataset)
+    if known is None:
+        known = _known[dataset] = _axis_of_processed(dataset)
+    return known
+
+
+def _axis_of_processed(dataset: MsiDataset) -> MassAxis:
     mz, step = _sampled_steps(dataset)
     if mz.size == 0:
         return _axis_without_steps(dataset)

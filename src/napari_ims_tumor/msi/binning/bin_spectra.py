@@ -12,6 +12,7 @@ from scipy.sparse import csr_matrix
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
 from napari_ims_tumor.msi.binning.cells import LONE_REACH_DA, Cells, cells_of
+from napari_ims_tumor.msi.binning.kept_bins import kept_bins
 from napari_ims_tumor.msi.binning.overlap import shares_of
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassAxis
@@ -67,8 +68,40 @@ def binned_blocks(
     Yields
     ------
     indices, values
-        Shape (k,) spectrum numbers, and (k, bins) float32.
+        Shape (k,) spectrum numbers, and (k, bins) float32; not to be written to. Those that are
+        kept (:mod:`.kept_bins`) are not read again.
     """
+    kept = kept_bins(dataset, axis)
+    if kept is None:
+        yield from _read_blocks(dataset, axis, indices)
+        return
+    wanted = np.arange(dataset.n_spectra) if indices is None else np.asarray(indices, np.int64)
+    known = kept.n_known(wanted)
+    yield from kept.blocks(wanted[:known])
+    if known == len(wanted):
+        return
+    # A slide that is read whole may come from memory, or leave behind what it learned.
+    for chosen, values in _read_blocks(dataset, axis, wanted[known:] if known else indices):
+        kept.put(chosen, values)
+        yield chosen, values
+
+
+def bins_job(dataset: MsiDataset, axis: MassAxis) -> Job[Progress, None]:
+    """Read what is missing of the bins that are kept of a slide; ends where it is stopped."""
+    kept = kept_bins(dataset, axis)
+    if kept is None:
+        return
+    total, missing = dataset.n_spectra, kept.missing
+    done = total - len(missing)
+    for chosen, _ in binned_blocks(dataset, axis, missing) if len(missing) else ():
+        done += len(chosen)
+        if (yield Progress("Preparing fits", done, total)) is STOP:
+            return
+
+
+def _read_blocks(
+    dataset: MsiDataset, axis: MassAxis, indices: IntArray | None
+) -> Iterator[tuple[IntArray, Float32Array]]:
     bins = cells_of(axis.mz, lone_reach=LONE_REACH_DA)
     plan = _SharedPlan(axis, bins, dataset.mode)
     for block in dataset.blocks(indices):
