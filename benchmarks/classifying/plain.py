@@ -49,18 +49,18 @@ def fit_plain(
     trainer = Trainer(shape, data, seed, "cpu")
 
     def ask(asked: np.ndarray) -> np.ndarray:
-        return np.asarray(_driven(trainer.logits(inputs_of(network, normalization, asked))))
+        return np.asarray(driven(trainer.logits(inputs_of(network, normalization, asked))))
 
     for time in range(int(times or 1)):
         for _ in range(RECIPES[network].epochs):
-            _driven(trainer.epoch())
+            driven(trainer.epoch())
         if time == 0:
             yield bare, ask
     if times:
         yield name, ask
 
 
-def _driven(steps: Generator[None, None, Any]) -> Any:
+def driven(steps: Generator[None, None, Any]) -> Any:
     while True:
         try:
             next(steps)
