@@ -11,7 +11,7 @@ import pytest
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.annotation.split import grouped_folds
-from napari_ims_tumor.cohort import gathering, region_numbers
+from napari_ims_tumor.cohort import labelled_slide, region_numbers
 from napari_ims_tumor.cohort.cross_validation import evaluate, permuted
 from napari_ims_tumor.cohort.external_validation import validate
 from napari_ims_tumor.cohort.fitting import fit_cohort
@@ -65,7 +65,7 @@ def test_regions_of_two_slides_are_two_and_no_group_divides_one(cohorts: Any) ->
 def test_of_a_large_region_some_pixels_are_read(
     cohorts: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(gathering, "PIXELS_OF_A_REGION", 10)
+    monkeypatch.setattr(labelled_slide, "PIXELS_OF_A_REGION", 10)
     assert region_numbers.PIXELS_OF_A_REGION == 1000
     assert len(run_inline(gather((whole(cohorts.slide(0), "tumor"),))).spectra) == 10
 
