@@ -16,8 +16,11 @@ from napari_ims_tumor.model.bin_conv import side_by_side
 
 def rectified_norm(norm: nn.Module, x: Tensor) -> Tensor:  # (N, C, 1, L) → (N, C, 1, L)
     """Normalize, then cut off what is negative."""
-    is_side_by_side = x.device.type == "cpu" and not x.is_contiguous()
-    if isinstance(norm, nn.GroupNorm) and is_side_by_side and torch.is_grad_enabled():
+    if not isinstance(norm, nn.GroupNorm):
+        return torch.relu(norm(x))
+    if not torch.is_grad_enabled():
+        return torch.relu_(norm(x))
+    if x.device.type == "cpu" and not x.is_contiguous():
         found: Tensor = _RectifiedNorm.apply(x, norm.weight, norm.bias, norm)  # type: ignore[no-untyped-call]
         return found
     return torch.relu(norm(x))
