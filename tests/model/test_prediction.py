@@ -8,10 +8,13 @@ import pytest
 
 from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import STOP, JobStopped, run_inline
+from napari_ims_tumor.model import predicting
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.predicting import predict, predict_matrix
+from napari_ims_tumor.model.prediction import Prediction
 from napari_ims_tumor.model.weight_shapes import weight_shapes
+from napari_ims_tumor.msi.binning import binned_blocks
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 
@@ -39,6 +42,54 @@ def test_stop_leaves_no_half_overlay(build: Any) -> None:
     next(job)
     with pytest.raises(JobStopped):
         job.send(STOP)
+
+
+def in_threes(monkeypatch: pytest.MonkeyPatch) -> None:
+    def blocks(*args: Any) -> Any:
+        for indices, values in binned_blocks(*args):
+            for first in range(0, len(indices), 3):
+                yield indices[first : first + 3], values[first : first + 3]
+
+    monkeypatch.setattr(predicting, "binned_blocks", blocks)
+
+
+def previews(job: Any) -> tuple[list[Prediction], Prediction]:
+    found: list[Prediction] = []
+    made = run_inline(job, lambda report: found.append(report.preview))
+    return [preview for preview in found if preview is not None], made
+
+
+def test_what_is_answered_so_far_is_shown_and_nothing_else(
+    build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_threes(monkeypatch)
+    model = build.fitted(build.spectra(), network="linear")
+    dataset = slide(build)
+    halves, made = previews(predict(model, dataset, preview_every_s=0))
+    assert len(halves) >= 2
+    whole = dataset.pixels.as_vector(made.probabilities)
+    for half in halves:
+        found = dataset.pixels.as_vector(half.probabilities)
+        answered = np.isfinite(found).all(axis=0)
+        assert 0 < answered.sum() < 10
+        assert np.isnan(found[:, ~answered]).all()
+        np.testing.assert_array_equal(found[:, answered], whole[:, answered])
+        assert half.n_empty == 0
+    assert previews(predict(model, dataset))[0] == []
+
+
+def test_neighbors_are_asked_when_all_have_answered(
+    build: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    in_threes(monkeypatch)
+    model = replace(build.fitted(build.spectra(), network="linear"), neighbor_temperature=1.0)
+    halves, made = previews(predict(model, slide(build), preview_every_s=0))
+    assert made.alone is not None
+    assert (made.alone != made.probabilities).any()
+    for half in halves:
+        answered = np.isfinite(half.probabilities)
+        np.testing.assert_array_equal(half.alone, half.probabilities)
+        np.testing.assert_array_equal(half.probabilities[answered], made.alone[answered])
 
 
 def test_a_slide_that_does_not_cover_the_axis_is_refused(build: Any) -> None:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from tests.session.conftest import two_tissues
 
+from napari_ims_tumor.job import Progress
+from napari_ims_tumor.model import predicting
 from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.fitting import EpochReport
 from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.session.classifier import first_look
 
 LINEAR = FitConfig(network="linear")
 SHORT = FitConfig(network="default", epochs=3)
@@ -69,6 +75,83 @@ def test_painting_on_makes_the_overlay_stale(session, slide, strokes) -> None:
     more[11, 0] = 1
     session.annotate(more)
     assert session.active.prediction_is_stale
+
+
+def drive(job, until: float = 1.0) -> list:
+    """Reports of a job until it has said nothing new for a while."""
+    begun, found = time.monotonic(), []
+    while time.monotonic() - begun < until:
+        try:
+            found.append(next(job))
+        except StopIteration:
+            break
+    return found
+
+
+def a_fit_of(*reports):
+    yield from reports
+
+
+def test_a_fit_waits_until_its_first_answer_is_seen(monkeypatch) -> None:
+    first, later = EpochReport("first", preview="a model"), EpochReport("later")
+    seen = threading.Event()
+    job = first_look(a_fit_of(first, later), seen)
+    assert next(job) is first
+    assert all(isinstance(report, Progress) for report in drive(job, 0.2))
+    seen.set()
+    assert drive(job) == [later]
+    # Not for ever: a large slide takes its time, and so does the fit.
+    monkeypatch.setattr("napari_ims_tumor.session.classifier.FIRST_LOOK_S", 0.1)
+    assert drive(first_look(a_fit_of(first, later), threading.Event()))[-1] is later
+
+
+def predicting_slowly(session, monkeypatch) -> list:
+    """Show half of every prediction; returns what is shown, with the slide's own record then."""
+    monkeypatch.setattr("napari_ims_tumor.session.classifier.PREVIEW_EVERY_S", 0.0)
+    blocks = predicting.binned_blocks
+
+    def one_by_one(*args):
+        for indices, values in blocks(*args):
+            for at in range(0, len(indices), 20):
+                yield indices[at : at + 20], values[at : at + 20]
+
+    monkeypatch.setattr(predicting, "binned_blocks", one_by_one)
+    seen = []
+    session.previewed.connect(lambda half: seen.append((half, session.active.prediction)))
+    return seen
+
+
+def test_half_a_prediction_is_shown_and_kept_nowhere(
+    session, ear, slide, strokes, monkeypatch
+) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(LINEAR)
+    before = session.active.prediction
+    seen = predicting_slowly(session, monkeypatch)
+    session.classifier.predict()
+    assert len(seen) >= 2
+    assert all(own is before for _, own in seen)
+    measured = np.isfinite(before.probabilities).sum()
+    assert all(np.isfinite(half.prediction.probabilities).sum() < measured for half, _ in seen)
+    assert np.isfinite(session.active.prediction.probabilities).sum() == measured
+    assert not session.classifier.left_half
+
+
+def test_a_stopped_prediction_changes_nothing(session, ear, slide, strokes, monkeypatch) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(LINEAR)
+    before = session.active.prediction
+    seen = predicting_slowly(session, monkeypatch)
+    session.previewed.connect(lambda _: session.classifier.stop_predicting())
+    session.classifier.predict()
+    assert len(seen) == 1
+    assert session.classifier.left_half
+    assert session.active.prediction is before
+    assert ear["failed"] == []
+    session.classifier.predict()
+    assert session.active.prediction is before
 
 
 def test_a_model_from_a_file_predicts_as_before(session, ear, slide, strokes, tmp_path) -> None:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Generator
 from contextlib import closing
+from dataclasses import dataclass
+from math import inf
 
 import numpy as np
 
@@ -23,10 +26,30 @@ from napari_ims_tumor.msi.neighbors import neighbor_pairs
 from napari_ims_tumor.msi.turns import cpu_cores
 
 
+@dataclass(frozen=True, slots=True)
+class PredictionReport(Progress):
+    """How far a prediction is.
+
+    Attributes
+    ----------
+    preview
+        What is answered so far, each pixel alone; all others are NaN. ``None`` in most reports.
+    """
+
+    preview: Prediction | None = None
+
+
 def predict(
-    model: FittedModel, dataset: MsiDataset, device: str = "auto"
-) -> Job[Progress, Prediction]:
+    model: FittedModel, dataset: MsiDataset, device: str = "auto", preview_every_s: float = inf
+) -> Job[PredictionReport, Prediction]:
     """Predict every pixel of a slide.
+
+    Parameters
+    ----------
+    model, dataset, device
+        What answers, to what, on what.
+    preview_every_s
+        How often a report shows what is answered so far; never by default.
 
     Raises
     ------
@@ -35,7 +58,7 @@ def predict(
     JobStopped
         Stopped: half an overlay would be mistaken for a whole one.
     """
-    prediction = yield from steadily(_predict(model, dataset, device))
+    prediction = yield from steadily(_predict(model, dataset, device, preview_every_s))
     return prediction
 
 
@@ -44,21 +67,28 @@ def predict_matrix(model: FittedModel, values: FloatArray, device: str = "auto")
     return outcome_of(Predictor(model, device).steps(values)).probabilities
 
 
-def _predict(model: FittedModel, dataset: MsiDataset, device: str) -> Job[Progress, Prediction]:
+def _predict(
+    model: FittedModel, dataset: MsiDataset, device: str, preview_every_s: float
+) -> Job[PredictionReport, Prediction]:
     refuse_uncovered(dataset, model.axis)
-    yield from _go_on(0, dataset.n_spectra)
+    n = dataset.n_spectra
+    yield from _go_on(PredictionReport("Predicting", 0, n))
     predictor = Predictor(model, device)
     if model.neighbor_temperature is not None:
         for _ in predictor.look_along(dataset):
-            yield from _go_on(0, dataset.n_spectra)
+            yield from _go_on(PredictionReport("Predicting", 0, n))
     slide = _SlideAnswers(predictor, dataset)
     jobs = (_answered(predictor, *block) for block in binned_blocks(dataset, model.axis))
     workers = at_once(cpu_cores(), str(resolve_device(device)))
+    shown = time.monotonic()
     with closing(in_order(jobs, workers)) as answers:
         for answered in answers:
+            preview = None
             if answered is not None:
                 slide.take(*answered)
-            yield from _go_on(slide.done, dataset.n_spectra)
+                if time.monotonic() - shown >= preview_every_s and slide.done < n:
+                    preview, shown = slide.so_far(), time.monotonic()
+            yield from _go_on(PredictionReport("Predicting", slide.done, n, preview))
     return slide.laid_out()
 
 
@@ -77,7 +107,7 @@ class _SlideAnswers:
         self.model, self.pixels = predictor.model, dataset.pixels
         n = dataset.n_spectra
         self.done = 0
-        self._full = np.zeros(n, np.bool_)
+        self._answered, self._full = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
         self._found = np.full((n, len(self.model.class_names)), np.nan, np.float32)
         self._apart = _blank(n) if self.model.has_cnn else None
         self._strange = None if self.model.trust.familiarity is None else _blank(n)
@@ -85,6 +115,7 @@ class _SlideAnswers:
 
     def take(self, indices: IntArray, full: BoolArray, answer: Answer) -> None:
         """Put the answers to some spectra in their place; ``full`` are those that hold anything."""
+        self._answered[indices] = True
         self._full[indices], self._found[indices] = full, answer.probabilities
         for kept, part in (
             (self._apart, answer.disagreement),
@@ -97,22 +128,29 @@ class _SlideAnswers:
 
     def laid_out(self) -> Prediction:
         """All answers as images."""
-        together = self._with_neighbors()
-        made = Prediction(
+        made = self._images(self._with_neighbors())
+        # Made here, in the job's own time, and not when the window first asks for it.
+        _ = made.uncertainty
+        return made
+
+    def so_far(self) -> Prediction:
+        """The answers there are, as images: neighbors are asked when all of them have answered."""
+        asks = self.model.neighbor_temperature is not None
+        return self._images(self._found if asks else None)
+
+    def _images(self, together: Float32Array | None) -> Prediction:
+        return Prediction(
             self._image(self._found if together is None else together),
             self.model.class_names,
             self.model.calibrated,
             self.model.model_id,
             self.model.annotation_revision,
             None if self._apart is None else self.pixels.as_image(self._apart),
-            int((~self._full).sum()),
+            int((self._answered & ~self._full).sum()),
             None if self._strange is None else self.pixels.as_image(self._strange),
             self.model.trust.answers,
             None if together is None else self._image(self._found),
         )
-        # Made here, in the job's own time, and not when the window first asks for it.
-        _ = made.uncertainty
-        return made
 
     def _with_neighbors(self) -> Float32Array | None:
         heat, pixels = self.model.neighbor_temperature, self.pixels
@@ -134,6 +172,6 @@ def _blank(*shape: int) -> Float32Array:
     return np.full(shape, np.nan, np.float32)
 
 
-def _go_on(done: int, total: int) -> Job[Progress, None]:
-    if (yield Progress("Predicting", done, total)) is STOP:
+def _go_on(report: PredictionReport) -> Job[PredictionReport, None]:
+    if (yield report) is STOP:
         raise JobStopped("Prediction stopped: the overlay shown before is unchanged.")

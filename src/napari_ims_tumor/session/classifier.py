@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections import Counter
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final, TypeAlias
 from uuid import UUID
 
 from napari_ims_tumor.annotation.next_stroke import most_uncertain_pixel
-from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.job import Job, Progress, Stop
 from napari_ims_tumor.session.kept_spectra import keep
 from napari_ims_tumor.session.requests import FitRequest
 
@@ -20,6 +23,12 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.prediction import Prediction
     from napari_ims_tumor.msi.dataset import MsiDataset
     from napari_ims_tumor.session.session import Session
+
+PREVIEW_EVERY_S: Final = 0.5
+"""How often a prediction that is being made is shown as far as it is."""
+FIRST_LOOK_S: Final = 2.0
+"""How long a fit waits at most until its first answer is seen."""
+_LISTEN_EVERY_S: Final = 0.02
 
 Revisions: TypeAlias = Mapping[UUID, int]
 """The annotation revision of each slide that a model was fitted to."""
@@ -36,6 +45,8 @@ class Classifier:
         The strokes that the model has seen.
     log
         What the last fit reported of its epochs and scores: for its curves.
+    left_half
+        Whether the last prediction was stopped or failed: what was shown of it is none.
     """
 
     def __init__(self, session: Session) -> None:
@@ -43,6 +54,7 @@ class Classifier:
         self.model: FittedModel | None = None
         self.fitted_to: Revisions = {}
         self.log: tuple[EpochReport, ...] = ()
+        self.left_half = False
 
     # ---- fit --------------------------------------------------------------------------------
 
@@ -71,6 +83,7 @@ class Classifier:
         revisions = {s.key: s.annotation.revision for s in painted}
 
         self.log = ()
+        looked = threading.Event()
 
         def reported(report: Progress | EpochReport) -> None:
             if isinstance(report, Progress):
@@ -80,7 +93,9 @@ class Classifier:
             # Of a slide that was not painted on, the finished model is soon enough.
             active = self._session.active
             if report.preview is not None and active is not None and active.key in revisions:
-                self._predict_with(report.preview, revisions)
+                self._predict_with(report.preview, revisions, looked)
+            elif report.preview is not None:
+                looked.set()
 
         def fitted(model: FittedModel) -> None:
             self.take(model, revisions)
@@ -88,7 +103,7 @@ class Classifier:
 
         # A fit reads what it needs first, and needs all cores for it.
         self._session.kept_spectra.stop()
-        self._session.run("fit", fit_job(request), fitted, reported)
+        self._session.run("fit", first_look(fit_job(request), looked), fitted, reported)
 
     def stop(self) -> None:
         """End a running fit with its best model so far."""
@@ -126,6 +141,10 @@ class Classifier:
         assert self.model is not None  # noqa: S101 - why_not_predict has just said so
         self._predict_with(self.model, self.fitted_to)
 
+    def stop_predicting(self) -> None:
+        """End a running prediction; half of one is not kept."""
+        self._session.runner.stop("predict")
+
     def most_uncertain_pixel(self) -> tuple[int, ...] | None:
         """Find where a stroke on the active slide teaches most; says so where nowhere does."""
         slide = self._session.active
@@ -142,7 +161,9 @@ class Classifier:
         if _numbers(said) != (_numbers(self.log[-1]) if self.log else _NOTHING):
             self.log = (*self.log, said)
 
-    def _predict_with(self, model: FittedModel, fitted_to: Revisions) -> None:
+    def _predict_with(
+        self, model: FittedModel, fitted_to: Revisions, looked: threading.Event | None = None
+    ) -> None:
         slide = self._session.active
         if slide is None:
             return
@@ -156,7 +177,31 @@ class Classifier:
             if changed is not None:
                 self._session.predicted.emit(changed)
 
-        self._session.run("predict", predict_job(model, slide.dataset), predicted)
+        def reported(report: Progress) -> None:
+            preview = getattr(report, "preview", None)
+            current = self._session.current(slide)
+            if preview is not None and current is not None:
+                # Half an overlay is to be looked at, and is kept nowhere.
+                half = current.with_(prediction=preview, prediction_revision=revision)
+                self._session.previewed.emit(half)
+
+        job = self._whole(predict_job(model, slide.dataset), looked)
+        self._session.run("predict", job, predicted, reported)
+
+    def _whole(
+        self, job: Job[Progress, Prediction], looked: threading.Event | None
+    ) -> Job[Progress, Prediction]:
+        """Take note of a prediction that does not come to its end, and say when it ends."""
+        self.left_half = False
+        try:
+            return (yield from job)
+        except Exception:
+            # One that only made room for the next is closed instead, and the next shows its own.
+            self.left_half = True
+            raise
+        finally:
+            if looked is not None:
+                looked.set()
 
 
 def _numbers(report: EpochReport) -> tuple[object, ...]:
@@ -177,10 +222,29 @@ def fit_job(request: FitRequest) -> Job[Progress | EpochReport, FittedModel]:
     return (yield from fit_cohort(slides, request.config, request.base))
 
 
+def first_look(
+    job: Job[Progress | EpochReport, FittedModel], looked: threading.Event
+) -> Job[Progress | EpochReport, FittedModel]:
+    """Have a fit wait after its first answer until that is on the slide: it needs all cores too."""
+    answer: Stop = None
+    with closing(job):
+        while True:
+            try:
+                report = job.send(answer)
+            except StopIteration as end:
+                model: FittedModel = end.value
+                return model
+            answer = yield report
+            if getattr(report, "preview", None) is not None:
+                until = time.monotonic() + FIRST_LOOK_S
+                while not looked.wait(_LISTEN_EVERY_S) and time.monotonic() < until:
+                    answer = yield Progress("Showing the first answer")
+
+
 def predict_job(model: FittedModel, dataset: MsiDataset) -> Job[Progress, Prediction]:
     """Predict every pixel of a slide."""
     yield Progress("Getting ready to predict")
     from napari_ims_tumor.model.predicting import predict
 
     keep(dataset, model.axis)
-    return (yield from predict(model, dataset))
+    return (yield from predict(model, dataset, preview_every_s=PREVIEW_EVERY_S))

@@ -82,6 +82,8 @@ class Session:
     fitted = Signal(object)
     """The new model: a ``FittedModel``."""
     predicted = Signal(SlideState)
+    previewed = Signal(SlideState)
+    """The slide with what is predicted of it so far; its own record stays as it is."""
     explained = Signal(object)
     """Why the model answers as it does: an ``Explained``."""
     not_explained = Signal(str)
@@ -100,10 +102,10 @@ class Session:
     signals: ClassVar[tuple[str, ...]] = (
         "slide_opened", "slide_closed", "slide_surveyed", "slide_verified", "active_changed",
         "spectrum_picked", "nothing_picked", "ion_shown", "ion_pinned", "ion_unpinned",
-        "ions_combined", "measure_changed", "spectrum_averaged", "peaks_found",
-        "annotation_changed", "labels_asked", "strokes_found", "fit_reported",
-        "fitted", "predicted", "explained", "not_explained", "job_reported",
-        "job_started", "job_ended", "session_saved", "session_opened", "noticed", "failed",
+        "ions_combined", "measure_changed", "spectrum_averaged", "peaks_found", "fit_reported",
+        "annotation_changed", "labels_asked", "strokes_found", "fitted", "predicted", "previewed",
+        "explained", "not_explained", "job_reported", "job_started", "job_ended", "session_saved",
+        "session_opened", "noticed", "failed",
     )  # fmt: skip
 
     def __init__(self, runner: JobRunner, autosave: Autosave | None = None) -> None:
@@ -291,8 +293,7 @@ class Session:
 
     def _surveyed(self, key: UUID, overview: SlideOverview) -> None:
         slide = next((s for s in self.slides if s.key == key), None)
-        changed = self.update(slide, overview=overview) if slide else None
-        if changed is not None:
+        if slide is not None and (changed := self.update(slide, overview=overview)) is not None:
             self.slide_surveyed.emit(changed)
             self.ions.prepare(changed)
             self.indexing.want(changed)

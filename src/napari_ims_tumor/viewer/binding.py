@@ -180,6 +180,8 @@ class Binding:
             (session.ions_combined, self._ions_combined),
             (session.measure_changed, self.ions.measure_by),
             (session.predicted, self._predicted),
+            (session.previewed, self._previewed),
+            (session.job_ended, self._job_ended),
             (session.session_saved, self._session_saved),
             (layers.events.inserted, self._layer_added),
             (layers.events.removed, self._layer_removed),
@@ -235,6 +237,15 @@ class Binding:
     def _predicted(self, slide: SlideState) -> None:
         with self.slides.busy():
             self.overlays.show_prediction(slide)
+
+    def _previewed(self, half: SlideState) -> None:
+        with self.slides.busy():
+            self.overlays.show_preview(half)
+
+    def _job_ended(self, lane: str) -> None:
+        if lane == "predict" and self.session.classifier.left_half:
+            with self.slides.busy():
+                self.overlays.end_preview()
 
     def _session_saved(self, _: object) -> None:
         own = self.view.own_layers()

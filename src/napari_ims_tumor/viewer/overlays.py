@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
+from uuid import UUID
 
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.session.session import Session
@@ -36,6 +37,10 @@ ON_DEMAND: Final[Mapping[Role, Callable[[SlideState], LayerTuple]]] = {
 }
 """Layers that are made when they are first looked at: adding a layer costs the window time."""
 
+SO_FAR: Final = " (so far)"
+"""In the names of layers while a prediction is being made."""
+NOT_ALL: Final = "the prediction did not come to its end; what was shown before is shown again."
+
 
 class Overlays:
     """Keeps the prediction layers of every slide up to date.
@@ -54,6 +59,7 @@ class Overlays:
         self._viewer, self._session = viewer, session
         self.threshold, self.abstain = 0.5, 0.0
         self.withholding = Withholding()
+        self._half: dict[UUID, SlideState] = {}
         self._on_demand = {**ON_DEMAND, "alone": self._alone_layer}
 
     def show_prediction(self, slide: SlideState) -> None:
@@ -61,20 +67,35 @@ class Overlays:
 
         It is looked at as the one before was; the first one as a tumor probability.
         """
-        if slide.prediction is None:
-            return
-        try:
-            made = (tumor_layer(slide, self.withholding), self._class_layer(slide))
-        except ImsTumorError as error:
-            self._session.failed.emit(str(error))
-            return
-        looked_at = self.looked_at(slide)
-        for layer in made:
-            update_layer(self._viewer, layer)
-        self._renew_those_on_demand(slide)
-        shown = self._layer(slide, looked_at or "tumor") or self._layer(slide, "tumor")
-        if shown is not None:
-            show_alone(self._viewer, shown)
+        self._half.pop(slide.key, None)
+        self._show(slide)
+
+    def show_preview(self, half: SlideState) -> None:
+        """Show what is predicted of a slide so far; where nothing is, nothing is shown."""
+        self._half[half.key] = half
+        self._show(half)
+        for role in OVERLAY_WORDS:
+            layer = self._layer(half, role)
+            if layer is not None:
+                layer.name = f"{overlay_name(half, role)}{SO_FAR}"
+
+    def end_preview(self) -> None:
+        """Show again what slides had before; nothing where that was nothing."""
+        for half in list(self._half.values()):
+            slide = self._session.current(half)
+            if slide is None:
+                del self._half[half.key]
+                continue
+            self.show_prediction(slide)
+            self._session.noticed.emit(f"{slide.name}: {NOT_ALL}")
+            for role in OVERLAY_WORDS if slide.prediction is None else ():
+                layer = self._layer(slide, role)
+                if layer is not None:
+                    self._viewer.layers.remove(layer)
+
+    def is_half(self, slide: SlideState) -> bool:
+        """Whether what is shown of a slide is not all of it yet."""
+        return slide.key in self._half
 
     def look_as(self, slide: SlideState, role: Role) -> None:
         """Look at a slide's prediction as one of :data:`OVERLAY_WORDS`; alone, over the tissue."""
@@ -89,6 +110,7 @@ class Overlays:
     def layer_for(self, slide: SlideState, role: Role) -> Layer | None:
         """Return a layer of a slide's prediction, made where it is one made on demand."""
         layer = self._layer(slide, role)
+        slide = self._half.get(slide.key, slide)
         if layer is None and role in self._on_demand and slide.prediction is not None:
             layer = update_layer(self._viewer, self._on_demand[role](slide))
             tumor = self._layer(slide, "tumor")
@@ -120,8 +142,25 @@ class Overlays:
         self._redraw("tumor", lambda slide: tumor_layer(slide, how))
         self._redraw("alone", self._alone_layer)
 
+    def _show(self, slide: SlideState) -> None:
+        if slide.prediction is None:
+            return
+        try:
+            made = (tumor_layer(slide, self.withholding), self._class_layer(slide))
+        except ImsTumorError as error:
+            self._session.failed.emit(str(error))
+            return
+        looked_at = self.looked_at(slide)
+        for layer in made:
+            update_layer(self._viewer, layer)
+        self._renew_those_on_demand(slide)
+        shown = self._layer(slide, looked_at or "tumor") or self._layer(slide, "tumor")
+        if shown is not None:
+            show_alone(self._viewer, shown)
+
     def _redraw(self, role: Role, make: Callable[[SlideState], LayerTuple]) -> None:
-        for slide in self._session.slides:
+        for whole in self._session.slides:
+            slide = self._half.get(whole.key, whole)
             layer = self._layer(slide, role)
             if layer is not None and slide.prediction is not None:
                 layer.data = make(slide)[0]

@@ -94,7 +94,8 @@ def view_of(binding: Binding, picked: PickedSpectrum | None) -> View:
     overlays, dataset = binding.overlays, slide.dataset
     prediction, classes, rule = None, None, ""
     if slide.prediction is not None:
-        prediction = shown_prediction(layers, dataset, overlays.looked_at(slide))
+        if not overlays.is_half(slide):
+            prediction = shown_prediction(layers, dataset, overlays.looked_at(slide))
         # A model of other classes has probabilities to export, but no tumor to draw a line at.
         with contextlib.suppress(ImsTumorError):
             tumor = tumor_probability(slide.prediction)

@@ -19,6 +19,13 @@ _MOST_STEPS = 1 << 30
 NOTICE_MS = 15_000
 """A notice goes by itself; what went wrong stays until it is dismissed."""
 
+STOPS_UNTIL_OPENED = "Stop this; it begins again when the slide is opened next time"
+STOPS = {
+    "predict": "Stop predicting: what was shown before is shown again",
+    "spectra": "Stop this; the next fit reads the spectra itself",
+}
+"""What stopping the work of a lane means."""
+
 
 class StatusLine(QWidget):
     """Names the phase of what runs, and keeps the last message until it is dismissed."""
@@ -34,6 +41,7 @@ class StatusLine(QWidget):
             "index": session.indexing.stop,
             "verify": session.verification.stop,
             "spectra": session.kept_spectra.stop,
+            "predict": session.classifier.stop_predicting,
         }
         self.stop.clicked.connect(self._stop_shown)
         wiring.on(session.job_started, self._started)
@@ -55,8 +63,7 @@ class StatusLine(QWidget):
         self.bar.hide()
         self.stop = QPushButton("Stop")
         self.stop.setObjectName("background_stop")
-        self.stop.setToolTip("Stop this; it begins again when the slide is opened next time")
-        self.stop.setAccessibleName("Stop what runs in the background")
+        self.stop.setAccessibleName("Stop what runs")
         self.stop.hide()
         self.message = text_line("message")
         self.message.setAccessibleName("Message")
@@ -130,14 +137,15 @@ class StatusLine(QWidget):
         share = f"  {report.fraction:.0%}" if report.total else ""
         self.bar.setFormat(f"{report.phase}{share}")
         self.bar.show()
-        self.stop.setVisible(is_background)
+        self.stop.setVisible(lane in self._stops)
+        self.stop.setToolTip(STOPS.get(lane, STOPS_UNTIL_OPENED))
         self._shown = lane
 
     def _ended(self, lane: str) -> None:
         self._running[lane] = max(0, self._running.get(lane, 0) - 1)
         if not self._is_busy(QUIET_LANES):
             self.bar.hide()
-        if lane in BACKGROUND_LANES or not self._is_busy(QUIET_LANES):
+        if lane in self._stops or not self._is_busy(QUIET_LANES):
             self.stop.hide()
 
     def _stop_shown(self) -> None:
