@@ -29,6 +29,7 @@ class EpochBudget:
     def __init__(self, check: Check, config: FitConfig, run: FitRun) -> None:
         self._check, self._config, self._run = check, config, run
         self._longest = check.all_trainers[-1]
+        self._first = self._longest.step
         self._whole = self._shortest = self._longest.steps_of_all
         self._step_seconds = 0.0
         self._since = run.seconds, self._longest.step
@@ -40,7 +41,7 @@ class EpochBudget:
         if self._run.seconds_left is not None:
             self._step_seconds = yield from seconds_of_a_step(self._check.all_trainers, workers)
         self._since = self._run.seconds, self._longest.step
-        self._size(0)
+        self._size(len(self._check.history))
 
     def after(self, epoch: int) -> None:
         """Size the next epoch by the time that this one took."""
@@ -54,7 +55,8 @@ class EpochBudget:
     def why_end(self) -> str:
         """Say why there shall be no further epoch; nothing where there may be one."""
         most, longest = self._config.steps, self._longest
-        is_spent = most is not None and longest.step + longest.steps_of_epoch > most
+        done = longest.step - self._first
+        is_spent = most is not None and done + longest.steps_of_epoch > most
         return self._run.ended or (f"ended by its limit of {most} steps" if is_spent else "")
 
     def patience(self, epochs: int) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from napari_ims_tumor.model.linear_phase import LinearAnswer
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.training import Trainer
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.model.unfinished import Unfinished
 
 BLENDS: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
 LEAST_GAIN: Final = 0.01
@@ -47,6 +50,9 @@ class Check:
     ahead: Trainer | None = None
     """The CNN on all labels, fitted at the same time where a core is free for it: whatever epoch is
     chosen, it is there already."""
+    mark: str = ""
+    saved: Unfinished | None = None
+    """Where it was after its last whole epoch."""
 
     @property
     def all_trainers(self) -> tuple[Trainer, ...]:

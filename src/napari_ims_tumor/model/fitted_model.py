@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import Final, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import numpy as np
 
@@ -21,6 +21,9 @@ from napari_ims_tumor.model.seen import Seen
 from napari_ims_tumor.model.trust import Trust
 from napari_ims_tumor.msi.arrays import Float32Array, frozen
 from napari_ims_tumor.msi.mass_axis import MassAxis
+
+if TYPE_CHECKING:
+    from napari_ims_tumor.model.unfinished import Unfinished
 
 CardValue: TypeAlias = str | int | float | bool | None
 
@@ -74,6 +77,8 @@ class FittedModel:
         Which spectra are familiar to it, and how often it is right where it is how sure.
     preparation
         What is done to a spectrum before it is centered and scaled.
+    unfinished
+        Where its fit was, if that was ended early and can go on; not in a model file.
     """
 
     weights: Mapping[str, Float32Array]
@@ -89,6 +94,7 @@ class FittedModel:
     trust: Trust = field(default_factory=Trust)
     preparation: Preparation = AS_IT_IS
     neighbor_temperature: float | None = None
+    unfinished: Unfinished | None = None
 
     def __post_init__(self) -> None:
         owned = {name: frozen(self.weights[name], np.float32) for name in sorted(self.weights)}

@@ -12,6 +12,7 @@ number of epochs, then on held-out folds for the score and the temperature.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Final
 
 from napari_ims_tumor.errors import FitRefused, ModelFileError
@@ -25,6 +26,7 @@ from napari_ims_tumor.model.linear_phase import linear_phase
 from napari_ims_tumor.model.network_phase import network_phase
 from napari_ims_tumor.model.plain_phase import plain_phase
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
+from napari_ims_tumor.model.unfinished import Unfinished, mark_of, refuse_other_fit
 
 __all__ = ["EpochReport", "fit"]
 
@@ -33,7 +35,7 @@ UNJUDGED: Final = "before held-out groups had judged the linear model: it is unc
 
 
 def fit(
-    spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None = None
+    spectra: LabelledSpectra, config: FitConfig, base: FittedModel | Unfinished | None = None
 ) -> Job[EpochReport, FittedModel]:
     """Fit a model to labelled spectra.
 
@@ -45,7 +47,8 @@ def fit(
         Network, seed, limits.
     base
         A model to start from (fine-tuning): its axis and normalization are kept, and what it knows
-        of the classes that the labels have too.
+        of the classes that the labels have too. Or a fit that was ended: it goes on, and without
+        limits its model is the same as if it had not been, byte for byte.
 
     Yields
     ------
@@ -55,24 +58,33 @@ def fit(
     Returns
     -------
     FittedModel
-        After STOP or the time limit: the best model so far, at least the linear one.
+        After STOP or a limit: the best model so far, at least the linear one.
 
     Raises
     ------
     FitRefused
-        There is too little to fit.
+        There is too little to fit, or it is not the fit that was ended.
     ModelFileError
-        The base belongs to another axis.
+        The base belongs to another axis, or where the fit was ended is damaged.
     """
-    _refuse(spectra, config, base)
+    earlier = base if isinstance(base, Unfinished) else None
+    first = base.base if isinstance(base, Unfinished) else base
+    _refuse(spectra, config, first)
     names = spectra.class_names
-    own = with_classes(base, names) if base else None
-    model = yield from steadily(_fit(spectra, config, own))
-    return model.with_note(*filter(None, [kept_words(base, names) if base else None]))
+    own = with_classes(first, names) if first else None
+    if earlier is not None:
+        refuse_other_fit(earlier, mark_of(spectra, config, own))
+    model = yield from steadily(_fit(spectra, config, own, earlier))
+    if model.unfinished is not None:
+        model = replace(model, unfinished=replace(model.unfinished, base=first))
+    return model.with_note(*filter(None, [kept_words(first, names) if first else None]))
 
 
 def _fit(
-    spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None
+    spectra: LabelledSpectra,
+    config: FitConfig,
+    base: FittedModel | None,
+    earlier: Unfinished | None,
 ) -> Job[EpochReport, FittedModel]:
     resolve_device(config.device)
     run = FitRun(config.time_limit_s, describe_device(config.device).name)
@@ -85,7 +97,7 @@ def _fit(
         return answer.model
     if config.network in PLAIN:
         return (yield from plain_phase(answer, config, run))
-    return (yield from network_phase(answer, config, base, run))
+    return (yield from network_phase(answer, config, base, run, earlier))
 
 
 def _refuse(spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None) -> None:

@@ -23,6 +23,7 @@ from napari_ims_tumor.model.linear_phase import LinearAnswer, score_facts
 from napari_ims_tumor.model.presets import epochs_of
 from napari_ims_tumor.model.together import at_once, together
 from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.unfinished import Unfinished, kept, mark_of, take_up
 from napari_ims_tumor.model.weight_shapes import network_facts
 from napari_ims_tumor.msi.arrays import Float32Array
 
@@ -35,42 +36,62 @@ PATIENCE_FROM_BASE: Final = 1
 CHECK_FOLDS: Final = 3
 NO_BETTER: Final = "the CNN was no better than the linear model on held-out groups: linear is used"
 STOPPED: Final = "by then the CNN was no better than the linear model: linear is used"
-NOT_ALL: Final = "the CNN has not seen the groups that judged it first"
+NOT_ALL: Final = "the CNN has not seen a part of the groups yet, which judged it"
 NOT_A_NUMBER: Final = "the loss was not a number: the last good weights are kept"
 MANY_NUMBERS: Final = 10_000_000
 """Above this many intensities one held-out fold is judged instead of three."""
 
 
 def network_phase(
-    answer: LinearAnswer, config: FitConfig, base: FittedModel | None, run: FitRun
+    answer: LinearAnswer,
+    config: FitConfig,
+    base: FittedModel | None,
+    run: FitRun,
+    earlier: Unfinished | None = None,
 ) -> Job[EpochReport, FittedModel]:
     """Fit the CNN beside the linear answer; returns whatever held-out groups preferred.
 
     Without held-out groups nothing could show that the CNN does no harm: the linear answer stands
-    (beside the base's CNN, when fine-tuning).
+    (beside the base's CNN, when fine-tuning). ``earlier`` is where the fit was ended before.
     """
-    shape = NetworkConfig.for_axis("default", len(answer.spectra.axis), _n_classes(answer))
-    if base is not None and base.network.network == "default":
-        shape = base.network
     if not answer.validation.folds:
         return _unjudged(answer, base)
-    check = _begin(answer, config, base, shape)
+    check = _begin(answer, config, base, earlier)
     budget = EpochBudget(check, config, run)
+    if earlier is not None:
+        yield from _told_again(check, config, run)
     yield from _epochs(check, budget, config, run)
+    model, is_whole = yield from _chosen(check, budget, config, run)
+    model = model.with_note(run.note, budget.words, *([] if is_whole else [NOT_ALL]))
+    is_ended = bool(budget.ended) or (run.over and not is_whole)
+    return replace(model, unfinished=check.saved) if is_ended else model
+
+
+def _chosen(
+    check: Check, budget: EpochBudget, config: FitConfig, run: FitRun
+) -> Job[EpochReport, tuple[FittedModel, bool]]:
+    """The linear model or the CNN on all labels; ``False`` with one that lacks a held-out part."""
     if not is_worth_it(check):
         why = STOPPED if budget.ended else NO_BETTER
         if not run.over:
             yield from run.tell(replace(_report(check, "Network on held-out groups"), note=why))
-        return answer.model.with_note(run.note, budget.words, why)
-    stopgap = _model(check, shape, check.best.weights).with_note(run.note, budget.words)
+        return check.answer.model.with_note(run.note, budget.words, why), True
+    shape = check.trainers[0].config
+    stopgap = _model(check, shape, check.best.weights)
     if not run.over:
-        yield from run.tell(_report(check, "Network on held-out groups", stopgap))
+        preview = stopgap.with_note(run.note, budget.words)
+        yield from run.tell(_report(check, "Network on held-out groups", preview))
     if check.ahead is not None:
-        return stopgap
-    weights = None if run.over else (yield from _refit(check, config, base, run))
-    if weights is None:
-        return stopgap.with_note(f"{run.ended}: {NOT_ALL}" if run.ended else "")
-    return _model(check, shape, weights).with_note(run.note, budget.words)
+        return stopgap, True
+    weights = None if run.over else (yield from _refit(check, config, run))
+    return (stopgap, False) if weights is None else (_model(check, shape, weights), True)
+
+
+def _told_again(check: Check, config: FitConfig, run: FitRun) -> Job[EpochReport, None]:
+    """Report the epochs of a fit that goes on, so that its curves are whole."""
+    for record in check.history:
+        told = _report_of(check, record, "Network on held-out groups")
+        yield from run.tell(replace(told, epochs=epochs_of(config)))
 
 
 def _epochs(
@@ -79,10 +100,13 @@ def _epochs(
     """Epoch after epoch, until no further one would help or a limit is reached."""
     from_base = check.base is not None and check.base.has_cnn
     patience, most = PATIENCE_FROM_BASE if from_base else PATIENCE, epochs_of(config)
+    if check.saved is not None and is_enough(check, patience, most):
+        return
     report = replace(_report(check, "Network on held-out groups"), epochs=most)
     workers = at_once(len(check.all_trainers), str(check.trainers[0].device))
     yield from run.drive(budget.measure(workers), report)
-    for epoch in range(0 if from_base else 1, most + 1):
+    first = len(check.history) if check.saved is None and from_base else len(check.history) + 1
+    for epoch in range(first, most + 1):
         finished = yield from _check_epoch(check, epoch, config, run)
         if is_enough(check, budget.patience(patience), most):
             break
@@ -93,27 +117,32 @@ def _epochs(
 
 
 def _begin(
-    answer: LinearAnswer, config: FitConfig, base: FittedModel | None, shape: NetworkConfig
+    answer: LinearAnswer, config: FitConfig, base: FittedModel | None, earlier: Unfinished | None
 ) -> Check:
     several = answer.spectra.values.size <= MANY_NUMBERS
     folds = answer.validation.folds[: CHECK_FOLDS if several else 1]
-    trainers = tuple(_trainer(answer, fold, config, base, shape) for fold in folds)
+    trainers = tuple(_trainer(answer, fold, config, base) for fold in folds)
     rows = np.concatenate([fold.held_out for fold in folds])
     loss = calibrated_log_loss(answer.held_out.logits[rows], answer.spectra.classes[rows])
     is_free = at_once(len(folds) + 1, str(trainers[0].device)) > len(folds)
     # No time is left to fit it once a time limit is over.
     is_ahead = is_free or config.time_limit_s is not None
-    ahead = _trainer(answer, None, config, base, shape) if is_ahead else None
-    return Check(answer, folds, trainers, base, Choice(loss), [], ahead)
+    if earlier is not None:
+        is_ahead = earlier.is_ahead
+    ahead = _trainer(answer, None, config, base) if is_ahead else None
+    check = Check(answer, folds, trainers, base, Choice(loss), [], ahead)
+    check.mark = mark_of(answer.spectra, config, base)
+    if earlier is not None:
+        take_up(check, earlier)
+    return check
 
 
 def _trainer(
-    answer: LinearAnswer,
-    fold: Fold | None,
-    config: FitConfig,
-    base: FittedModel | None,
-    shape: NetworkConfig,
+    answer: LinearAnswer, fold: Fold | None, config: FitConfig, base: FittedModel | None
 ) -> Trainer:
+    shape = NetworkConfig.for_axis("default", len(answer.spectra.axis), _n_classes(answer))
+    if base is not None and base.network.network == "default":
+        shape = base.network
     rows = np.arange(len(answer.spectra)) if fold is None else fold.training
     inputs = answer.inputs(answer.normalization(fold, base), rows)
     data = TrainingSet(inputs, answer.classes(fold), _n_classes(answer))
@@ -146,6 +175,7 @@ def _check_epoch(
     score = choose(check, epoch, np.concatenate(parts))
     if epoch:
         check.history.append(EpochRecord(epoch, round(float(np.mean(losses)), 6), score))
+    check.saved = kept(check)
     left = (time.monotonic() - begun) * (report.epochs - epoch + 2)
     told = replace(_report(check, report.phase), epochs=report.epochs, seconds_left=left)
     yield from run.tell(told)
@@ -172,10 +202,10 @@ def _ahead_epoch(trainer: Trainer, epoch: int) -> Generator[None, None, _Judged 
 
 
 def _refit(
-    check: Check, config: FitConfig, base: FittedModel | None, run: FitRun
+    check: Check, config: FitConfig, run: FitRun
 ) -> Job[EpochReport, dict[str, Float32Array] | None]:
     """The CNN on every labelled spectrum, for as many epochs as were best; ``None`` if stopped."""
-    trainer = _trainer(check.answer, None, config, base, check.trainers[0].config)
+    trainer = _trainer(check.answer, None, config, check.base)
     trainer.most_steps = check.trainers[0].most_steps
     report = replace(_report(check, "Network on all labels"), epochs=check.best.epoch)
     begun = time.monotonic()
@@ -192,6 +222,10 @@ def _refit(
 
 def _report(check: Check, phase: str, preview: FittedModel | None = None) -> EpochReport:
     last = check.history[-1] if check.history else None
+    return replace(_report_of(check, last, phase), preview=preview)
+
+
+def _report_of(check: Check, last: EpochRecord | None, phase: str) -> EpochReport:
     return EpochReport(
         phase,
         epoch=last.epoch if last else 0,
@@ -201,7 +235,6 @@ def _report(check: Check, phase: str, preview: FittedModel | None = None) -> Epo
         # On the spectra of these folds alone: it says something beside the network's score only.
         linear_score=check.linear_score if last else None,
         is_optimistic=bool(check.history),
-        preview=preview,
     )
 
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_ims_tumor.errors import FitFailed
@@ -122,6 +123,29 @@ class Trainer:
             for name, value in self.average.items()
             if value.is_floating_point()
         }
+
+    def state(self) -> dict[str, NDArray[Any]]:
+        """All that the next step depends on, as plain arrays."""
+        found = {"network." + name: value for name, value in self.network.state_dict().items()}
+        found |= {"average." + name: value for name, value in self.average.items()}
+        for number, moments in self._optimizer.state_dict()["state"].items():
+            found |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
+        arrays = {name: np.array(value.detach().cpu().numpy()) for name, value in found.items()}
+        counts = {"step": np.array(self.step), "batch": np.array(self.batch)}
+        return {**arrays, **counts, "order": self._order.get_state().numpy().copy()}
+
+    def restore(self, state: Mapping[str, NDArray[Any]]) -> None:
+        """Go back to a state of a trainer of the same kind."""
+        self.step, self.batch = int(state["step"]), int(state["batch"])
+        self._order.set_state(torch.from_numpy(state["order"]))
+        self.network.load_state_dict(_tensors(state, "network."))
+        self.average = {n: v.to(self.device) for n, v in _tensors(state, "average.").items()}
+        self._get_ready()
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _tensors(state, "optimizer.").items():
+            number, _, moment = name.partition(".")
+            moments.setdefault(int(number), {})[moment] = value
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
 
     def copy(self) -> Trainer:
         """Another one that is where this one is, but for what was averaged and drawn so far."""
@@ -300,6 +324,12 @@ def rising_memory_errors() -> Iterator[None]:
             f"The network stopped with an error of torch: {first_line}. "
             "Fit with --device cpu, or --network linear."
         ) from error
+
+
+def _tensors(state: Mapping[str, NDArray[Any]], start: str) -> dict[str, Tensor]:
+    """The arrays whose names begin so, as tensors of their own."""
+    named = {name: values for name, values in state.items() if name.startswith(start)}
+    return {n.removeprefix(start): torch.from_numpy(np.array(v)) for n, v in named.items()}
 
 
 def _copy(state: Mapping[str, Tensor]) -> dict[str, Tensor]:

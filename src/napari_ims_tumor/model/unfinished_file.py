@@ -1,0 +1,109 @@
+"""The file beside a model whose fit was ended: safetensors, like the model, and as plain."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import safetensors
+from numpy.typing import NDArray
+from safetensors.numpy import save
+
+from napari_ims_tumor.atomic import atomic_write
+from napari_ims_tumor.errors import ModelFileError
+from napari_ims_tumor.model.epoch_choice import Choice
+from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
+from napari_ims_tumor.model.unfinished import NO_FIT, Unfinished
+
+SUFFIX: Final = ".unfinished"
+FORMAT_VERSION: Final = 1
+KEY: Final = "napari-ims-tumor unfinished fit"
+_LOGITS: Final = "best.logits"
+_WEIGHTS: Final = "best.weights."
+
+
+def unfinished_path(model: str | os.PathLike[str]) -> Path:
+    """Where an unfinished fit lies: beside its model."""
+    path = Path(model)
+    return path.with_name(path.name + SUFFIX)
+
+
+def write_unfinished(path: Path, unfinished: Unfinished) -> None:
+    """Write the file; the base is not in it."""
+    best = unfinished.best
+    arrays: dict[str, NDArray[Any]] = {_WEIGHTS + n: v for n, v in best.weights.items()}
+    if best.logits is not None:
+        arrays[_LOGITS] = best.logits
+    for number, state in enumerate(unfinished.trainers):
+        arrays |= {f"{number}.{name}": values for name, values in state.items()}
+    arrays = {name: np.asarray(values, order="C") for name, values in arrays.items()}
+    about = {
+        "version": FORMAT_VERSION,
+        "mark": unfinished.mark,
+        "trainers": len(unfinished.trainers),
+        "folds": unfinished.folds,
+        "best": [best.loss, best.epoch, best.blend, best.score],
+        "history": [asdict(record) for record in unfinished.history],
+        "digest": _digest(arrays),
+    }
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(save(arrays, {KEY: json.dumps(about, sort_keys=True)}))
+
+
+def read_unfinished(model: str | os.PathLike[str], base: FittedModel | None) -> Unfinished:
+    """Read the unfinished fit beside a model.
+
+    Parameters
+    ----------
+    base
+        The model that the fit had started from, if there was one.
+
+    Raises
+    ------
+    ModelFileError
+        There is none, or it is damaged.
+    """
+    path = unfinished_path(model)
+    if not path.is_file():
+        raise ModelFileError(
+            f"{path.name}: there is no such file, so no fit of this model was ended early that "
+            "could go on. Fit anew, without --resume"
+        )
+    try:
+        return _read(path, base)
+    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path.name}: {NO_FIT}") from error
+
+
+def _read(path: Path, base: FittedModel | None) -> Unfinished:
+    with safetensors.safe_open(path, "numpy") as file:
+        about = json.loads(file.metadata()[KEY])
+        arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
+    if about["version"] != FORMAT_VERSION or about["digest"] != _digest(arrays):
+        raise ValueError("another version, or damaged")
+    loss, epoch, blend, score = about["best"]
+    best = Choice(loss, epoch, blend, score, arrays.get(_LOGITS), _named(arrays, _WEIGHTS))
+    return Unfinished(
+        about["mark"],
+        tuple(_named(arrays, f"{number}.") for number in range(about["trainers"])),
+        about["folds"],
+        best,
+        tuple(EpochRecord(**record) for record in about["history"]),
+        base,
+    )
+
+
+def _named(arrays: dict[str, NDArray[Any]], start: str) -> dict[str, NDArray[Any]]:
+    return {n.removeprefix(start): v for n, v in arrays.items() if n.startswith(start)}
+
+
+def _digest(arrays: dict[str, NDArray[Any]]) -> str:
+    digest = hashlib.sha256()
+    for name in sorted(arrays):
+        digest.update(name.encode() + arrays[name].tobytes())
+    return digest.hexdigest()
