@@ -224,6 +224,23 @@ def test_a_fit_keeps_to_its_limits(cohort, tmp_path, capsys, limit, words) -> No
     assert f"ended by its {words}" in capsys.readouterr().err
 
 
+def test_a_fit_that_was_ended_goes_on(cohort, tmp_path, capsys) -> None:
+    def fitted(out: Path, *more: object) -> str:
+        asked = ["fit", cohort.first, cohort.labels, "--groups", cohort.patients, "-o", out]
+        assert run(*asked, "--epochs", "2", *more) == 0
+        return capsys.readouterr().err
+
+    whole, ended = tmp_path / "whole.safetensors", tmp_path / "ended.safetensors"
+    assert "--resume" not in fitted(whole)
+    assert "the same command with --resume goes on" in fitted(ended, "--steps", "60")
+    kept = tmp_path / "ended.safetensors.unfinished"
+    assert kept.is_file()
+    assert ended.read_bytes() != whole.read_bytes()
+    fitted(ended, "--resume")
+    assert ended.read_bytes() == whole.read_bytes()
+    assert not kept.exists()
+
+
 def test_the_same_seed_gives_the_same_bytes_in_two_processes(cohort, tmp_path) -> None:
     hashes = set()
     for name in ("a", "b"):
@@ -266,6 +283,8 @@ def test_a_finished_model_takes_no_options_of_fits(cohort, model, tmp_path, caps
     assert run(*asked, "--permute-labels", 1, "--folds", 3) == 2
     words = one_line(capsys.readouterr().err)
     assert "fits nothing: leave out --folds, --permute-labels" in words
+    assert run(*asked, "--time-limit", 9, "--steps", 9) == 2
+    assert "leave out --time-limit, --steps" in one_line(capsys.readouterr().err)
     assert not (tmp_path / "report").exists()
 
 
@@ -350,6 +369,7 @@ def test_slides_that_the_cohort_lacks(study, cohort, tmp_path, capsys) -> None:
         (["fit", "FIRST", "LABELS", "--time-limit", "0", "-o", "x"], "above 0"),
         (["fit", "FIRST", "LABELS", "--time-limit", "soon", "-o", "x"], "'soon'"),
         (["fit", "FIRST", "LABELS", "--steps", "0", "-o", "x"], "1 or more"),
+        (["fit", "FIRST", "LABELS", "--resume", "-o", "x.safetensors"], "no such file"),
         (["unknown"], "unknown"),
     ],
 )

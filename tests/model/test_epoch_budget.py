@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from napari_ims_tumor.job import outcome_of, run_inline
-from napari_ims_tumor.model.config import FitConfig, NetworkConfig
+from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.epoch_budget import EpochBudget
 from napari_ims_tumor.model.epoch_choice import Check
 from napari_ims_tumor.model.fit_run import FitRun
@@ -24,7 +24,7 @@ def answer(build: Any) -> Any:
 
 def begun(answer: Any, **limits: Any) -> tuple[EpochBudget, Check]:
     config = FitConfig(device="cpu", **limits)
-    check = _begin(answer, config, None, NetworkConfig.for_axis("default", 16, 2))
+    check = _begin(answer, config, None, None)
     budget = EpochBudget(check, config, FitRun(config.time_limit_s, "CPU"))
     outcome_of(budget.measure(1))
     return budget, check

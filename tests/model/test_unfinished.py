@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from napari_ims_tumor.errors import FitRefused, ModelFileError
-from napari_ims_tumor.job import STOP, Job, run_inline
-from napari_ims_tumor.model.checkpoint import model_bytes
+from napari_ims_tumor.job import Job, run_inline
+from napari_ims_tumor.model.checkpoint import model_bytes, write_model
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fit_run import EpochReport
 from napari_ims_tumor.model.fitted_model import FittedModel
@@ -27,13 +27,12 @@ CONFIG = FitConfig(device="cpu", epochs=2)
 
 def stopped(job: Job[EpochReport, FittedModel], epoch: int, phase: str = "Network") -> FittedModel:
     """The model of a fit that is stopped in the middle of the epoch after this one."""
-    report = next(job)
-    while not (report.phase.startswith(phase) and report.epoch >= epoch):
-        report = next(job)
-    with pytest.raises(StopIteration) as end:
-        job.send(STOP)
-    model: FittedModel = end.value.value
-    return model
+    seen: list[EpochReport] = []
+
+    def is_there() -> bool:
+        return seen[-1].phase.startswith(phase) and seen[-1].epoch >= epoch
+
+    return run_inline(job, seen.append, is_there)
 
 
 @pytest.fixture(scope="module")
@@ -61,11 +60,18 @@ def unfinished(half: FittedModel) -> Unfinished:
     return half.unfinished
 
 
+def written(model: Path, unfinished: Unfinished) -> Path:
+    assert unfinished.model is not None
+    write_model(model, unfinished.model)
+    assert write_unfinished(model, unfinished) == unfinished_path(model)
+    return unfinished_path(model)
+
+
 def test_a_fit_that_goes_on_gives_the_model_of_one_that_was_never_stopped(
     spectra: LabelledSpectra, whole: FittedModel, unfinished: Unfinished, tmp_path: Path
 ) -> None:
     model = tmp_path / "tumor.safetensors"
-    write_unfinished(unfinished_path(model), unfinished)
+    written(model, unfinished)
     seen: list[EpochReport] = []
     for earlier in (unfinished, read_unfinished(model, None)):
         seen.clear()
@@ -106,6 +112,16 @@ def test_a_fine_tuning_goes_on_from_its_base(
     assert model_bytes(went_on) == model_bytes(run_inline(fit(more, config, base)))
 
 
+def test_ended_again_before_it_went_on_nothing_is_lost(
+    spectra: LabelledSpectra, half: FittedModel, unfinished: Unfinished
+) -> None:
+    assert half.has_cnn
+    again = stopped(fit(spectra, CONFIG, unfinished), 0, "Linear")
+    assert model_bytes(again) == model_bytes(half)
+    assert again.unfinished is not None
+    assert again.unfinished.trainers is unfinished.trainers
+
+
 def test_other_labels_or_settings_are_another_fit(
     spectra: LabelledSpectra, unfinished: Unfinished
 ) -> None:
@@ -121,13 +137,16 @@ def test_other_labels_or_settings_are_another_fit(
 
 
 def test_a_file_that_is_absent_or_damaged_is_one_sentence(
-    spectra: LabelledSpectra, unfinished: Unfinished, tmp_path: Path
+    spectra: LabelledSpectra, half: FittedModel, unfinished: Unfinished, tmp_path: Path
 ) -> None:
     model = tmp_path / "tumor.safetensors"
     with pytest.raises(ModelFileError, match="no such file"):
         read_unfinished(model, None)
-    path = unfinished_path(model)
-    write_unfinished(path, unfinished)
+    path = written(model, unfinished)
+    write_model(model, replace(half, blend=0.25))
+    with pytest.raises(ModelFileError, match="another model"):
+        read_unfinished(model, None)
+    write_model(model, half)
     content = bytearray(path.read_bytes())
     for at in (3, 200, len(content) // 2, len(content) - 9):
         bad = content.copy()

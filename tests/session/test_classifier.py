@@ -12,6 +12,7 @@ from tests.session.conftest import two_tissues
 
 from napari_ims_tumor.job import Progress
 from napari_ims_tumor.model import predicting
+from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitting import EpochReport
 from napari_ims_tumor.msi.mass_axis import MassAxis
@@ -64,6 +65,25 @@ def test_the_linear_answer_comes_before_the_network(session, ear, slide, strokes
     assert reports[first].preview.network.network == "linear"
     assert any(report.loss is not None for report in reports[first:])
     assert len(ear["predicted"]) >= 2
+
+
+def test_a_fit_that_was_ended_goes_on_with_the_same_strokes_only(
+    session, ear, slide, strokes
+) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(SHORT)
+    whole = session.classifier.model
+    assert not session.classifier.can_go_on, "it came to its end"
+    session.classifier.fit(replace(SHORT, steps=40))
+    assert session.classifier.can_go_on
+    shown = len(ear["predicted"])
+    session.classifier.go_on()
+    assert model_bytes(session.classifier.model) == model_bytes(whole)
+    assert len(ear["predicted"]) == shown + 1, "no lesser answer in between"
+    session.classifier.fit(replace(SHORT, steps=40))
+    session.annotate(np.where(strokes == 1, 2, strokes).astype(np.uint8))
+    assert not session.classifier.can_go_on
 
 
 def test_painting_on_makes_the_overlay_stale(session, slide, strokes) -> None:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
@@ -19,7 +20,8 @@ from napari_ims_tumor.msi.overview import survey
 from napari_ims_tumor.session import classifier
 from napari_ims_tumor.session.autosave import Autosave
 from napari_ims_tumor.session.session import Session
-from napari_ims_tumor.widgets.fit_panel import FROM_FILE, NO_BASE, FitPanel
+from napari_ims_tumor.widgets.fit_options import FROM_FILE
+from napari_ims_tumor.widgets.fit_panel import NO_BASE, FitPanel
 from napari_ims_tumor.widgets.fit_words import OPTIMISTIC
 from napari_ims_tumor.widgets.theme import palette
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -224,6 +226,23 @@ def test_stop_ends_a_running_fit_and_keeps_its_best(
     assert str(taken[0]).startswith("best of ")
     assert panel.fit.isEnabled()
     assert not panel.stop.isEnabled()
+
+
+def test_a_fit_that_was_ended_goes_on(panel: FitPanel, session: Session, qtbot: QtBot) -> None:
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    session.classifier.fit(FitConfig(device="cpu", epochs=2, steps=40))
+    assert "limit of 40 steps" in panel.score.text()
+    assert panel.go_on.isVisible()
+    session.annotate(np.where(STROKES == 1, STROKES, 0).astype(np.uint8))
+    assert not panel.go_on.isVisible(), "other strokes are another fit"
+    session.annotate(STROKES)
+    session.classifier.fit(FitConfig(device="cpu", epochs=2, steps=40))
+    assert panel.go_on.isVisible()
+    qtbot.mouseClick(panel.go_on, Qt.MouseButton.LeftButton)
+    assert not panel.go_on.isVisible()
+    assert list(panel.plot.loss.getData()[0]) == [1, 2], "one curve"
+    assert "limit" not in panel.score.text()
 
 
 def test_a_fit_that_breaks_leaves_the_button_and_one_message(

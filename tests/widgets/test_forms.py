@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pytestqt.qtbot import QtBot
 
 from napari_ims_tumor.model.config import FitConfig
-from napari_ims_tumor.widgets.fit_panel import FIT_OPTIONS
+from napari_ims_tumor.widgets.fit_options import FIT_OPTIONS
 from napari_ims_tumor.widgets.forms import form_for
 
 

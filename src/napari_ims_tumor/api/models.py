@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.config import FitConfig
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.model.prediction import Prediction
+    from napari_ims_tumor.model.unfinished import Unfinished
 
 Labels: TypeAlias = PathLike | Annotation | NDArray[Any]
 
@@ -45,7 +46,7 @@ def fit(
     slide: PathLike | MsiDataset,
     labels: Labels | None,
     groups: PathLike | NDArray[Any] | None = None,
-    base: PathLike | FittedModel | None = None,
+    base: PathLike | FittedModel | Unfinished | None = None,
     memory_budget: GivenBudget = None,
     *,
     regions: PathLike | None = None,
@@ -64,7 +65,8 @@ def fit(
         One whole number per pixel (patient, core); pixels of one group are never divided by the
         validation. Without it, strokes and tissue regions are the groups.
     base
-        A model to fine-tune, or its file.
+        A model to fine-tune, or its file. Or ``model.unfinished`` of a fit that a limit has ended:
+        it goes on, with the same slide, labels and options but for its limits.
     memory_budget
         What the slide's data may take in memory, as in ``"2GB"``; see :func:`open_imzml`. The model
         is the same, bit by bit, whatever it is.
@@ -98,7 +100,7 @@ def fit(
 def fit_cohort(
     cohort: PathLike,
     slides: str | None = None,
-    base: PathLike | FittedModel | None = None,
+    base: PathLike | FittedModel | Unfinished | None = None,
     memory_budget: GivenBudget = None,
     **options: Any,
 ) -> FittedModel:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Commands = Any
 _OF_FITS: Final = {
     "folds": 5, "networks": "default,linear", "permute_labels": None, "epochs": None, "seed": 0,
+    "time_limit_s": None, "steps": None,
 }  # fmt: skip
 """Options of the fits of a cross-validation, with their defaults."""
 
@@ -81,5 +82,5 @@ def _refuse_options_of_fits(given: argparse.Namespace) -> None:
     """A finished model is judged as it is: an option that would do nothing is a mistake."""
     idle = [name for name, usual in _OF_FITS.items() if getattr(given, name) != usual]
     if idle:
-        options = ", ".join(f"--{name.replace('_', '-')}" for name in idle)
+        options = ", ".join(f"--{name.removesuffix('_s').replace('_', '-')}" for name in idle)
         raise CohortError(f"--model judges a finished model and fits nothing: leave out {options}")

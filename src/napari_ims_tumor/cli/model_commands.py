@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.job import Job
     from napari_ims_tumor.model.config import FitConfig
     from napari_ims_tumor.model.fitted_model import FittedModel
+    from napari_ims_tumor.model.unfinished import Unfinished
 
 Commands = Any
 SLIDES_HELP = "only these of the cohort: rows from 1, ranges, or names, separated by commas"
@@ -41,6 +42,9 @@ def add_to(commands: Commands) -> None:
     fit.add_argument("-o", "--output", type=Path, required=True, help="the model, .safetensors")
     fit.add_argument("--from", dest="base", type=Path, help="fine-tune this model, .safetensors")
     fit.add_argument("--tune", choices=list(TUNE), help="what --from may change; default all")
+    fit.add_argument(
+        "--resume", action="store_true", help="go on with the fit of -o, which was ended early"
+    )
     add_fit_options(fit)
     fit.add_argument(
         "--network", choices=NETWORKS, default="default", help="what to fit (default: default)"
@@ -107,22 +111,36 @@ def fit_config(given: argparse.Namespace, network: str) -> FitConfig:
 
 def _fit(given: argparse.Namespace) -> int:
     from napari_ims_tumor.model.checkpoint import read_model, write_model
+    from napari_ims_tumor.model.unfinished_file import read_unfinished
 
     inputs = (given.slide, given.labels, given.groups, given.cohort, given.base)
     if given.tune is not None and given.base is None:
         raise CohortError("--tune says what may change of a model: give that one by --from")
     refuse_model_path(given.output, inputs)
     base = read_model(given.base) if given.base else None
-    model: FittedModel = drive(_fit_job(given, fit_config(given, given.network), base))
+    start = read_unfinished(given.output, base) if given.resume else base
+    model: FittedModel = drive(_fit_job(given, fit_config(given, given.network), start))
     write_model(given.output, model)
     for line in model.summary():
         say(line)
     say(f"wrote {given.output}")
+    _keep_unfinished(given.output, model)
     return 0
 
 
+def _keep_unfinished(output: Path, model: FittedModel) -> None:
+    """Keep beside a model what its fit needs to go on, and nothing beside a finished one."""
+    from napari_ims_tumor.model.unfinished_file import unfinished_path, write_unfinished
+
+    if model.unfinished is None:
+        unfinished_path(output).unlink(missing_ok=True)
+        return
+    path = write_unfinished(output, model.unfinished)
+    say(f"the same command with --resume goes on ({path.name} keeps where the fit was)")
+
+
 def _fit_job(
-    given: argparse.Namespace, config: FitConfig, base: FittedModel | None
+    given: argparse.Namespace, config: FitConfig, base: FittedModel | Unfinished | None
 ) -> Job[Any, FittedModel]:
     from napari_ims_tumor.cohort.fitting import fit_cohort
     from napari_ims_tumor.cohort.selection import select_slides

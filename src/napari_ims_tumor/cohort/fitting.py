@@ -11,13 +11,14 @@ from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import EpochReport, fit
+from napari_ims_tumor.model.unfinished import Unfinished
 from napari_ims_tumor.msi.memory_budget import MemoryBudget
 
 
 def fit_cohort(
     slides: tuple[CohortSlide, ...],
     config: FitConfig,
-    base: FittedModel | None = None,
+    base: FittedModel | Unfinished | None = None,
     on_notice: Callable[[str], object] | None = None,
     memory: MemoryBudget | None = None,
 ) -> Job[Progress | EpochReport, FittedModel]:
@@ -30,15 +31,17 @@ def fit_cohort(
     config
         How to fit.
     base
-        A model to fine-tune: the spectra are read onto its axis.
+        A model to fine-tune: the spectra are read onto its axis. Or a fit that was ended: it goes
+        on.
     on_notice
         Called with each sentence on what was done to labels to make them fit.
     memory
         What the slides may take in memory; the usual budget by default.
     """
-    gathered = yield from gather(slides, base.axis if base else None, memory)
+    first = base.base if isinstance(base, Unfinished) else base
+    gathered = yield from gather(slides, first.axis if first else None, memory)
     if on_notice is not None:
         for notice in gathered.notices:
             on_notice(notice)
     model = yield from fit(gathered.spectra, config, base)
-    return with_marks(with_warning(model, gathered, base), gathered, base)
+    return with_marks(with_warning(model, gathered, first), gathered, first)

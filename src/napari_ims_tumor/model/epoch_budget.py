@@ -28,7 +28,7 @@ class EpochBudget:
 
     def __init__(self, check: Check, config: FitConfig, run: FitRun) -> None:
         self._check, self._config, self._run = check, config, run
-        self._longest = check.all_trainers[-1]
+        self._longest = max(check.all_trainers, key=lambda trainer: trainer.steps_of_all)
         self._first = self._longest.step
         self._whole = self._shortest = self._longest.steps_of_all
         self._step_seconds = 0.0

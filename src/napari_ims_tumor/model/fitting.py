@@ -75,9 +75,11 @@ def fit(
     if earlier is not None:
         refuse_other_fit(earlier, mark_of(spectra, config, own))
     model = yield from steadily(_fit(spectra, config, own, earlier))
-    if model.unfinished is not None:
-        model = replace(model, unfinished=replace(model.unfinished, base=first))
-    return model.with_note(*filter(None, [kept_words(first, names) if first else None]))
+    model = model.with_note(*filter(None, [kept_words(first, names) if first else None]))
+    if model.unfinished is None:
+        return model
+    bare = replace(model, unfinished=None)
+    return replace(model, unfinished=replace(model.unfinished, base=first, model=bare))
 
 
 def _fit(
@@ -91,6 +93,9 @@ def _fit(
     answer = yield from linear_phase(spectra, config, base, run)
     # A fold is taken note of once it was held out.
     is_judged = len(answer.taken) > 1 or not answer.validation.folds
+    if run.over and earlier is not None and earlier.model is not None:
+        # Ended again before it could go on: what there was is better than the linear model.
+        return replace(earlier.model, unfinished=earlier)
     if run.over and not (is_judged and config.network == "linear"):
         return answer.model.with_note(f"{run.ended} {NO_NETWORK if is_judged else UNJUDGED}")
     if config.network == "linear":

@@ -61,30 +61,30 @@ def network_phase(
     if earlier is not None:
         yield from _told_again(check, config, run)
     yield from _epochs(check, budget, config, run)
-    model, is_whole = yield from _chosen(check, budget, config, run)
-    model = model.with_note(run.note, budget.words, *([] if is_whole else [NOT_ALL]))
-    is_ended = bool(budget.ended) or (run.over and not is_whole)
+    model, said = yield from _chosen(check, budget, config, run)
+    model = model.with_note(run.note, budget.words, said)
+    is_ended = bool(budget.ended) or (run.over and said == NOT_ALL)
     return replace(model, unfinished=check.saved) if is_ended else model
 
 
 def _chosen(
     check: Check, budget: EpochBudget, config: FitConfig, run: FitRun
-) -> Job[EpochReport, tuple[FittedModel, bool]]:
-    """The linear model or the CNN on all labels; ``False`` with one that lacks a held-out part."""
+) -> Job[EpochReport, tuple[FittedModel, str]]:
+    """The linear model or the CNN on all labels, and what is to be said of that."""
     if not is_worth_it(check):
         why = STOPPED if budget.ended else NO_BETTER
         if not run.over:
             yield from run.tell(replace(_report(check, "Network on held-out groups"), note=why))
-        return check.answer.model.with_note(run.note, budget.words, why), True
+        return check.answer.model, why
     shape = check.trainers[0].config
     stopgap = _model(check, shape, check.best.weights)
     if not run.over:
         preview = stopgap.with_note(run.note, budget.words)
         yield from run.tell(_report(check, "Network on held-out groups", preview))
     if check.ahead is not None:
-        return stopgap, True
+        return stopgap, ""
     weights = None if run.over else (yield from _refit(check, config, run))
-    return (stopgap, False) if weights is None else (_model(check, shape, weights), True)
+    return (stopgap, NOT_ALL) if weights is None else (_model(check, shape, weights), "")
 
 
 def _told_again(check: Check, config: FitConfig, run: FitRun) -> Job[EpochReport, None]:
@@ -125,8 +125,9 @@ def _begin(
     rows = np.concatenate([fold.held_out for fold in folds])
     loss = calibrated_log_loss(answer.held_out.logits[rows], answer.spectra.classes[rows])
     is_free = at_once(len(folds) + 1, str(trainers[0].device)) > len(folds)
-    # No time is left to fit it once a time limit is over.
-    is_ahead = is_free or config.time_limit_s is not None
+    # Nothing is left for it once a limit is reached.
+    is_limited = config.time_limit_s is not None or config.steps is not None
+    is_ahead = is_free or is_limited
     if earlier is not None:
         is_ahead = earlier.is_ahead
     ahead = _trainer(answer, None, config, base) if is_ahead else None

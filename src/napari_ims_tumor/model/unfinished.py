@@ -48,6 +48,8 @@ class Unfinished:
         What held-out groups preferred, and the epochs so far.
     base
         The model that the fit had started from.
+    model
+        What the fit gave when it was ended.
     """
 
     mark: str
@@ -56,6 +58,7 @@ class Unfinished:
     best: Choice
     history: tuple[EpochRecord, ...]
     base: FittedModel | None = None
+    model: FittedModel | None = None
 
     @property
     def is_ahead(self) -> bool:

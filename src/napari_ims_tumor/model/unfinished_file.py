@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from safetensors.numpy import save
 
 from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ModelFileError
+from napari_ims_tumor.model.checkpoint import read_model
 from napari_ims_tumor.model.epoch_choice import Choice
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
 from napari_ims_tumor.model.unfinished import NO_FIT, Unfinished
@@ -33,9 +34,9 @@ def unfinished_path(model: str | os.PathLike[str]) -> Path:
     return path.with_name(path.name + SUFFIX)
 
 
-def write_unfinished(path: Path, unfinished: Unfinished) -> None:
-    """Write the file; the base is not in it."""
-    best = unfinished.best
+def write_unfinished(model: str | os.PathLike[str], unfinished: Unfinished) -> Path:
+    """Write the file beside a model, which must have been written; the base is not in it."""
+    best, path = unfinished.best, unfinished_path(model)
     arrays: dict[str, NDArray[Any]] = {_WEIGHTS + n: v for n, v in best.weights.items()}
     if best.logits is not None:
         arrays[_LOGITS] = best.logits
@@ -45,6 +46,7 @@ def write_unfinished(path: Path, unfinished: Unfinished) -> None:
     about = {
         "version": FORMAT_VERSION,
         "mark": unfinished.mark,
+        "model_id": unfinished.model and unfinished.model.model_id,
         "trainers": len(unfinished.trainers),
         "folds": unfinished.folds,
         "best": [best.loss, best.epoch, best.blend, best.score],
@@ -53,6 +55,7 @@ def write_unfinished(path: Path, unfinished: Unfinished) -> None:
     }
     with atomic_write(path) as temporary:
         temporary.write_bytes(save(arrays, {KEY: json.dumps(about, sort_keys=True)}))
+    return path
 
 
 def read_unfinished(model: str | os.PathLike[str], base: FittedModel | None) -> Unfinished:
@@ -66,7 +69,7 @@ def read_unfinished(model: str | os.PathLike[str], base: FittedModel | None) -> 
     Raises
     ------
     ModelFileError
-        There is none, or it is damaged.
+        There is none, it is damaged, or another model lies beside it by now.
     """
     path = unfinished_path(model)
     if not path.is_file():
@@ -74,13 +77,20 @@ def read_unfinished(model: str | os.PathLike[str], base: FittedModel | None) -> 
             f"{path.name}: there is no such file, so no fit of this model was ended early that "
             "could go on. Fit anew, without --resume"
         )
+    so_far = read_model(model)
     try:
-        return _read(path, base)
+        unfinished, model_id = _read(path, base)
     except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path.name}: {NO_FIT}") from error
+    if model_id != so_far.model_id:
+        raise ModelFileError(
+            f"{path.name} belongs to another model than {Path(model).name}: fit anew, without "
+            "--resume"
+        )
+    return replace(unfinished, model=so_far)
 
 
-def _read(path: Path, base: FittedModel | None) -> Unfinished:
+def _read(path: Path, base: FittedModel | None) -> tuple[Unfinished, str]:
     with safetensors.safe_open(path, "numpy") as file:
         about = json.loads(file.metadata()[KEY])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
@@ -88,7 +98,7 @@ def _read(path: Path, base: FittedModel | None) -> Unfinished:
         raise ValueError("another version, or damaged")
     loss, epoch, blend, score = about["best"]
     best = Choice(loss, epoch, blend, score, arrays.get(_LOGITS), _named(arrays, _WEIGHTS))
-    return Unfinished(
+    unfinished = Unfinished(
         about["mark"],
         tuple(_named(arrays, f"{number}.") for number in range(about["trainers"])),
         about["folds"],
@@ -96,6 +106,7 @@ def _read(path: Path, base: FittedModel | None) -> Unfinished:
         tuple(EpochRecord(**record) for record in about["history"]),
         base,
     )
+    return unfinished, about["model_id"]
 
 
 def _named(arrays: dict[str, NDArray[Any]], start: str) -> dict[str, NDArray[Any]]:

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.model.fitting import EpochReport
     from napari_ims_tumor.model.prediction import Prediction
+    from napari_ims_tumor.model.unfinished import Unfinished
     from napari_ims_tumor.msi.dataset import MsiDataset
     from napari_ims_tumor.session.session import Session
+    from napari_ims_tumor.session.slide_state import SlideState
 
 PREVIEW_EVERY_S: Final = 0.5
 """How often a prediction that is being made is shown as far as it is."""
@@ -55,6 +57,7 @@ class Classifier:
         self.fitted_to: Revisions = {}
         self.log: tuple[EpochReport, ...] = ()
         self.left_half = False
+        self._config: FitConfig | None = None
 
     # ---- fit --------------------------------------------------------------------------------
 
@@ -71,18 +74,37 @@ class Classifier:
             counts.update(slide.annotation.counts(slide.dataset.pixels))
         return why_not_fit(counts)
 
-    def fit(self, config: FitConfig, base: FittedModel | None = None) -> None:
-        """Fit a model to all strokes on all open slides, then predict the active one."""
+    @property
+    def can_go_on(self) -> bool:
+        """Whether the last fit was ended early, and the strokes are still those it was given."""
+        if self.model is None or self.model.unfinished is None or self._config is None:
+            return False
+        strokes = {s.key: s.annotation.revision for s in self._painted()}
+        return strokes == dict(self.fitted_to) and not self._session.runner.is_busy("fit")
+
+    def go_on(self, time_limit_s: float | None = None) -> None:
+        """Go on with a fit that was ended early, as if it had not been."""
+        assert self.model is not None  # noqa: S101 - can_go_on has just said so
+        assert self._config is not None  # noqa: S101 - as above
+        config = replace(self._config, time_limit_s=time_limit_s, steps=None)
+        self.fit(config, self.model.unfinished)
+
+    def fit(self, config: FitConfig, base: FittedModel | Unfinished | None = None) -> None:
+        """Fit a model to all strokes on all open slides, then predict the active one.
+
+        The first answers of a fit that goes on are not shown: there are better ones already.
+        """
         reason = self.why_not_fit()
         if reason is not None:
             self._session.failed.emit(reason)
             return
-        painted = tuple(s for s in self._session.slides if s.annotation.labels.any())
+        painted = self._painted()
+        goes_on = self.model is not None and base is not None and base is self.model.unfinished
         slides = tuple((s.dataset, s.annotation) for s in painted)
         request = FitRequest(slides, config, base)
         revisions = {s.key: s.annotation.revision for s in painted}
 
-        self.log = ()
+        self.log, self._config = (), config
         looked = threading.Event()
 
         def reported(report: Progress | EpochReport) -> None:
@@ -92,8 +114,9 @@ class Classifier:
             self._session.fit_reported.emit(report)
             # Of a slide that was not painted on, the finished model is soon enough.
             active = self._session.active
-            if report.preview is not None and active is not None and active.key in revisions:
-                self._predict_with(report.preview, revisions, looked)
+            shown = None if goes_on else report.preview
+            if shown is not None and active is not None and active.key in revisions:
+                self._predict_with(shown, revisions, looked)
             elif report.preview is not None:
                 looked.set()
 
@@ -104,6 +127,9 @@ class Classifier:
         # A fit reads what it needs first, and needs all cores for it.
         self._session.kept_spectra.stop()
         self._session.run("fit", first_look(fit_job(request), looked), fitted, reported)
+
+    def _painted(self) -> tuple[SlideState, ...]:
+        return tuple(s for s in self._session.slides if s.annotation.labels.any())
 
     def stop(self) -> None:
         """End a running fit with its best model so far."""

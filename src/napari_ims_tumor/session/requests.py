@@ -11,6 +11,7 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 if TYPE_CHECKING:
     from napari_ims_tumor.model.config import FitConfig
     from napari_ims_tumor.model.fitted_model import FittedModel
+    from napari_ims_tumor.model.unfinished import Unfinished
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,9 +23,9 @@ class FitRequest:
     slides
         (dataset, annotation) of every slide with strokes.
     base
-        The model to fine-tune; ``None`` to start new.
+        The model to fine-tune, or the fit that goes on; ``None`` to start new.
     """
 
     slides: tuple[tuple[MsiDataset, Annotation], ...]
     config: FitConfig
-    base: FittedModel | None = None
+    base: FittedModel | Unfinished | None = None

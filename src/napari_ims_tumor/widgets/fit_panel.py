@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
@@ -13,6 +13,7 @@ from napari_ims_tumor.job import Progress
 from napari_ims_tumor.model.config import FitConfig, why_not_fine_tune
 from napari_ims_tumor.session.jobs import one_step
 from napari_ims_tumor.session.slide_state import SlideState
+from napari_ims_tumor.widgets.fit_options import FIT_OPTIONS, FROM_FILE, MORE, StartForm
 from napari_ims_tumor.widgets.fit_plot import FitPlot
 from napari_ims_tumor.widgets.fit_words import (
     fitted_words,
@@ -30,42 +31,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.model.fitting import EpochReport
 
-NEW, FROM_FILE = "new", "model file"
 NO_BASE = "Choose the model file to start from."
-
-
-@dataclass(frozen=True)
-class StartForm:
-    """What a fit begins with.
-
-    Attributes
-    ----------
-    start_from
-        A new model, or fine-tune one that was fitted earlier on other slides.
-    model_file
-        The .safetensors file of the earlier model.
-    """
-
-    start_from: Literal["new", "model file"] = "new"
-    model_file: Annotated[Path, {"mode": "r", "filter": "Models (*.safetensors)"}] = Path()
-
-
-NETWORK_TIP = "\n".join(
-    (
-        "default: a linear model at once, then a dilated CNN beside it where that helps.",
-        "linear: the linear model alone, in a moment.",
-        "isotopenet: the published CNN of Behrmann et al. 2018, alone; slow, to compare with.",
-        "faithful: a dilated CNN that keeps every bin, alone; slowest, to compare with.",
-    )
-)
-FIT_OPTIONS: dict[str, dict[str, Any]] = {
-    "network": {"tooltip": NETWORK_TIP},
-    "epochs": {"min": 0, "max": 1000, "none_text": "the network's own"},
-    "seed": {"min": 0, "max": 2**31 - 1},
-    "device": {"choices": ["auto", "cpu", "cuda", "mps"], "widget_type": "ComboBox"},
-    "time_limit_s": {"label": "stop after (s)", "max": 86_400, "none_text": "no limit"},
-}
-MORE = ("epochs", "tune", "seed", "device", "time_limit_s")
 
 
 class FitPanel(Section):
@@ -125,10 +91,15 @@ class FitPanel(Section):
         self.stop = QPushButton("Stop")
         self.stop.setObjectName("fit_stop")
         self.stop.setToolTip("End the fit now and keep its best model so far")
+        self.go_on = QPushButton("Go on")
+        self.go_on.setObjectName("fit_go_on")
+        self.go_on.setToolTip("Go on with the fit that was ended, from its last epoch")
+        self.go_on.hide()
         holder = QWidget()
         row = QHBoxLayout(holder)
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.fit, 2)
+        row.addWidget(self.go_on, 1)
         row.addWidget(self.stop, 1)
         return holder
 
@@ -144,6 +115,7 @@ class FitPanel(Section):
         wiring.on(session.fitted, self._fitted)
         wiring.on(session.session_opened, self._reopened)
         self.fit.clicked.connect(self._start)
+        self.go_on.clicked.connect(self._go_on)
         self.stop.clicked.connect(session.classifier.stop)
         self.start["start_from"].changed.connect(self._changed)
         self.start["network"].changed.connect(self._changed)
@@ -170,6 +142,7 @@ class FitPanel(Section):
         self.fit.setEnabled(reason is None)
         self.fit.setToolTip(reason or "Fit a model to all strokes on all open slides")
         self.stop.setEnabled(running)
+        self.go_on.setVisible(self._session.classifier.can_go_on)
         show_text(self.reason, "" if running else reason or "")
 
     def _why_not_tune(self) -> str | None:
@@ -187,6 +160,14 @@ class FitPanel(Section):
             self._binding.flush()
         tuning = self.start["start_from"].value == FROM_FILE
         self._session.classifier.fit(self.fit_config(), self._base if tuning else None)
+        self.refresh()
+
+    def _go_on(self) -> None:
+        if self._binding is not None:
+            self._binding.flush()
+        # A stroke that was not told yet makes it another fit.
+        if self._session.classifier.can_go_on:
+            self._session.classifier.go_on(self.options.read()["time_limit_s"])
         self.refresh()
 
     def _file_chosen(self, path: Path) -> None:

@@ -1,0 +1,43 @@
+"""What the forms of a fit ask: what to begin with, which network, and the options under it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+NEW, FROM_FILE = "new", "model file"
+
+
+@dataclass(frozen=True)
+class StartForm:
+    """What a fit begins with.
+
+    Attributes
+    ----------
+    start_from
+        A new model, or fine-tune one that was fitted earlier on other slides.
+    model_file
+        The .safetensors file of the earlier model.
+    """
+
+    start_from: Literal["new", "model file"] = "new"
+    model_file: Annotated[Path, {"mode": "r", "filter": "Models (*.safetensors)"}] = Path()
+
+
+NETWORK_TIP = "\n".join(
+    (
+        "default: a linear model at once, then a dilated CNN beside it where that helps.",
+        "linear: the linear model alone, in a moment.",
+        "isotopenet: the published CNN of Behrmann et al. 2018, alone; slow, to compare with.",
+        "faithful: a dilated CNN that keeps every bin, alone; slowest, to compare with.",
+    )
+)
+FIT_OPTIONS: dict[str, dict[str, Any]] = {
+    "network": {"tooltip": NETWORK_TIP},
+    "epochs": {"min": 0, "max": 1000, "none_text": "the network's own"},
+    "seed": {"min": 0, "max": 2**31 - 1},
+    "device": {"choices": ["auto", "cpu", "cuda", "mps"], "widget_type": "ComboBox"},
+    "time_limit_s": {"label": "stop after (s)", "max": 86_400, "none_text": "no limit"},
+}
+MORE = ("epochs", "tune", "seed", "device", "time_limit_s")
