@@ -100,9 +100,10 @@ def _gate(asked: Asked) -> Iterator[Problem]:
         yield from thirds(simulated("distant gate", seed), {"": lambda values: values})
 
 
-def _border(_asked: Asked) -> Iterator[Problem]:
-    for name in ("ragged borders", "infiltration"):
-        yield from assignments(simulated(name), 0)
+def _border(asked: Asked) -> Iterator[Problem]:
+    for seed in range(asked.seeds):
+        for name in ("ragged borders", "infiltration"):
+            yield from assignments(simulated(name, seed), 0)
 
 
 def _cohorts(_asked: Asked) -> Iterator[Problem]:
@@ -138,7 +139,7 @@ SUITES: dict[str, Suite] = {
                   ("linear", "default", TWIN, "isotopenet"), _gate, ("pixel",),
                   network_seeds=False),
     "border": Suite("ragged borders and infiltration, simulated", "15 min",
-                    ("linear", "default", *LINEAR_RIVALS), _border),
+                    ("linear", "default", *LINEAR_RIVALS), _border, network_seeds=False),
     "cohorts": Suite("additive, batches by slide, mass drift, wrong labels, simulated", "1 h",
                      ("linear", "default", *RIVALS), _cohorts),
     "slides": Suite("every slide of a cohort held out", "as many fits as slides",

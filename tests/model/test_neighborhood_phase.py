@@ -9,13 +9,21 @@ import numpy as np
 import pytest
 
 from napari_ims_tumor.annotation.split import fold_of_each, grouped_folds
+from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model import linear_phase
 from napari_ims_tumor.model.checkpoint import model_bytes, model_from_bytes
 from napari_ims_tumor.model.config import FitConfig
-from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.fitted_model import FORMER_STRENGTH, FittedModel
 from napari_ims_tumor.model.fitting import fit
-from napari_ims_tumor.model.neighborhood_phase import CARD_ENTRY, HARM, HELP, UNJUDGED
+from napari_ims_tumor.model.neighborhood import STRENGTHS, USUAL_STRENGTH
+from napari_ims_tumor.model.neighborhood_phase import (
+    CARD_ENTRY,
+    HARM,
+    HELP,
+    STRENGTH_ENTRY,
+    UNJUDGED,
+)
 from napari_ims_tumor.model.predicting import predict
 from napari_ims_tumor.model.prediction import Prediction
 from napari_ims_tumor.model.samples import LabelledSpectra
@@ -34,8 +42,13 @@ def spectra_of(classes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def labelled(seed: int = 0, groups: int = 8, mixed: bool = False) -> LabelledSpectra:
-    """Cores of SIDE × SIDE pixels side by side: whole ones of a class, or every pixel at random."""
+def labelled(
+    seed: int = 0, groups: int = 8, mixed: bool = False, halves: bool = False
+) -> LabelledSpectra:
+    """Cores of SIDE × SIDE pixels side by side, whole ones of a class.
+
+    Or with both classes in halves, or with every pixel of either at random.
+    """
     rng = np.random.default_rng(seed)
     n = SIDE * SIDE
     whole = np.repeat(np.arange(groups) % 2, n)
@@ -45,6 +58,8 @@ def labelled(seed: int = 0, groups: int = 8, mixed: bool = False) -> LabelledSpe
         [np.repeat(np.arange(groups), n), np.tile(row, groups), np.tile(column, groups)], axis=1
     )
     core = np.repeat(np.arange(groups), n)
+    if halves:
+        classes = (np.tile(row, groups) >= SIDE // 2).astype(np.int64)
     return LabelledSpectra(spectra_of(classes, rng), classes, core, AXIS, places=places)
 
 
@@ -79,10 +94,27 @@ def test_where_neighbors_say_nothing_they_are_not_asked() -> None:
     assert model.neighbor_temperature is None
 
 
+def test_in_coherent_tissue_neighbors_are_as_strong_as_they_may_be(model: FittedModel) -> None:
+    assert model.neighbor_strength == model.card[STRENGTH_ENTRY] == max(STRENGTHS)
+
+
+def test_labels_near_borders_tell_how_strong_neighbors_may_be() -> None:
+    straight = fitted(labelled(halves=True, groups=16))
+    assert straight.neighbor_temperature is not None
+    assert straight.neighbor_strength in STRENGTHS
+    # Every pixel of a core lies near the border: what is asked there did no harm there.
+    alone = straight.card["held-out balanced accuracy"]
+    together = straight.card["held-out balanced accuracy, with neighbors"]
+    assert isinstance(alone, float)
+    assert isinstance(together, float)
+    assert together >= alone
+
+
 def test_too_few_groups_cannot_tell_and_unknown_places_are_not_guessed() -> None:
     model = fitted(labelled(groups=2))
     assert model.card[CARD_ENTRY] == UNJUDGED
     assert not model.calibrated
+    assert model.neighbor_strength == USUAL_STRENGTH
     assert fitted(replace(labelled(), places=None)).neighbor_temperature is None
 
 
@@ -91,6 +123,13 @@ def test_a_model_file_keeps_it(model: FittedModel) -> None:
     assert again.neighbor_temperature == model.neighbor_temperature
     assert again.model_id == model.model_id
     assert replace(model, neighbor_temperature=None).model_id != model.model_id
+    assert again.neighbor_strength == model.neighbor_strength
+    assert replace(model, neighbor_strength=0.25).model_id != model.model_id
+    former = replace(model, neighbor_strength=FORMER_STRENGTH)
+    assert "neighbor_strength" not in former.settings(), "older files do not say it"
+    assert model_from_bytes(model_bytes(former), "m").neighbor_strength == FORMER_STRENGTH
+    with pytest.raises(ModelFileError):
+        model_from_bytes(model_bytes(replace(model, neighbor_strength=3.0)), "m")
 
 
 def test_a_prediction_has_both_answers(model: FittedModel) -> None:

@@ -41,7 +41,7 @@ def answers_with_neighbors(
     if model.neighbor_temperature is None or not pairs.pixel.size:
         return alone
     near = neighborhood_of_values(model, spectra.values, pairs)
-    return softmax(near.answer(alone) / model.neighbor_temperature)
+    return softmax(near.answer(alone, model.neighbor_strength) / model.neighbor_temperature)
 
 
 def with_and_without(

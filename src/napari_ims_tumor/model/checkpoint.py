@@ -22,7 +22,8 @@ from safetensors.numpy import save as save_arrays
 from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ImsTumorError, ModelFileError
 from napari_ims_tumor.model.config import MAX_BINS, NETWORKS, NetworkConfig
-from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
+from napari_ims_tumor.model.fitted_model import FORMER_STRENGTH, EpochRecord, FittedModel
+from napari_ims_tumor.model.neighborhood import STRENGTHS
 from napari_ims_tumor.model.preparation import Preparation
 from napari_ims_tumor.model.seen import Seen
 from napari_ims_tumor.model.trust import TRUST_ARRAYS, Trust, trust_shapes
@@ -218,6 +219,7 @@ def _model(
             trust=Trust.of(own),
             preparation=Preparation(**about.get("preparation", {})),
             neighbor_temperature=_heat(about.get("neighbor_temperature")),
+            neighbor_strength=_strength(about.get("neighbor_strength", FORMER_STRENGTH)),
         )
         sound = _is_share(model.blend, network) and model.preparation.is_sound
         sound = sound and about.get(DIGEST) == _digest(about)
@@ -233,6 +235,13 @@ def _heat(stored: float | None) -> float | None:
     if stored is not None and not 0 < float(stored) < 1e6:
         raise ValueError("a temperature is above 0")
     return None if stored is None else float(stored)
+
+
+def _strength(stored: float) -> float:
+    """A strength of neighbors, held to what can have been written."""
+    if not 0 < float(stored) <= max(STRENGTHS):
+        raise ValueError("a strength lies above 0, and is bounded")
+    return float(stored)
 
 
 def _is_share(blend: float, network: NetworkConfig) -> bool:

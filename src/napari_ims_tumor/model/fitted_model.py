@@ -32,6 +32,8 @@ SCALE: Final = "input.scale"
 LINEAR_WEIGHT: Final = "linear.weight"
 LINEAR_BIAS: Final = "linear.bias"
 CNN_PREFIX: Final = "cnn."
+FORMER_STRENGTH: Final = 1.0
+"""Of neighbors in model files that do not say it: before it was chosen by held-out groups."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +75,8 @@ class FittedModel:
     neighbor_temperature
         Divides the logits of answers that a pixel's neighbors take part in; ``None`` where they are
         not asked: each pixel answers alone.
+    neighbor_strength
+        How much they can change where they are asked.
     trust
         Which spectra are familiar to it, and how often it is right where it is how sure.
     preparation
@@ -94,6 +98,7 @@ class FittedModel:
     trust: Trust = field(default_factory=Trust)
     preparation: Preparation = AS_IT_IS
     neighbor_temperature: float | None = None
+    neighbor_strength: float = FORMER_STRENGTH
     unfinished: Unfinished | None = None
 
     def __post_init__(self) -> None:
@@ -161,7 +166,8 @@ class FittedModel:
 
     def settings(self) -> dict[str, object]:
         """Everything that decides a prediction apart from the arrays, JSON-able."""
-        heat = self.neighbor_temperature
+        heat, strength = self.neighbor_temperature, self.neighbor_strength
+        asked = heat is not None and strength != FORMER_STRENGTH
         return {
             "network": asdict(self.network),
             "class_names": list(self.class_names),
@@ -171,6 +177,7 @@ class FittedModel:
             **({"preparation": asdict(self.preparation)} if self.preparation.facts() else {}),
             # Only where it is one: models without it keep the id that they always had.
             **({} if heat is None else {"neighbor_temperature": heat}),
+            **({"neighbor_strength": strength} if asked else {}),
         }
 
 

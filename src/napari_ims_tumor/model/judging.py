@@ -10,14 +10,14 @@ import numpy as np
 from napari_ims_tumor.model.abstention import AnswerCurve
 from napari_ims_tumor.model.calibration import fit_temperature, softmax
 from napari_ims_tumor.model.config import USUAL_ACCURACY
-from napari_ims_tumor.model.fitted_model import CardValue, FittedModel
+from napari_ims_tumor.model.fitted_model import FORMER_STRENGTH, CardValue, FittedModel
 from napari_ims_tumor.model.scores import expected_calibration_error
 from napari_ims_tumor.model.trust import Trust
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 
 _OF_ANSWERS: Final = (
     "held-out calibration error", "confidence for", "pixels answered", "right answers by",
-    "neighbors", "held-out balanced accuracy, with neighbors",
+    "neighbors", "strength of neighbors", "held-out balanced accuracy, with neighbors",
 )  # fmt: skip
 
 
@@ -59,7 +59,8 @@ def uncalibrated(model: FittedModel) -> FittedModel:
     """The model without anything that was said of the probabilities of another."""
     card = {name: value for name, value in model.card.items() if not name.startswith(_OF_ANSWERS)}
     trust = Trust(model.trust.familiarity)
-    return replace(model, temperature=None, neighbor_temperature=None, trust=trust, card=card)
+    alone = replace(model, neighbor_temperature=None, neighbor_strength=FORMER_STRENGTH)
+    return replace(alone, temperature=None, trust=trust, card=card)
 
 
 def unfamiliarity_of(model: FittedModel, values: FloatArray) -> Float32Array:

@@ -3,9 +3,10 @@
 Every pixel first has an answer of its own. Tissue is coherent, so the answers of its measured
 neighbors are evidence too. They count by how alike the spectra are, whatever their classes, so that
 one tissue is not drawn over the border to the next; and all of them together can shift the
-log-odds by no more than ``2 · STRENGTH``, so that a single nest of cells with a clear spectrum
-stays. In the words of statistics: two mean-field steps of a conditional random field with
-contrast-sensitive couplings (Boykov & Jolly, ICCV 2001; Krähenbühl & Koltun, NeurIPS 2011).
+log-odds by no more than twice the strength that held-out groups chose, so that a single nest of
+cells with a clear spectrum stays. In the words of statistics: two mean-field steps of a conditional
+random field with contrast-sensitive couplings (Boykov & Jolly, ICCV 2001; Krähenbühl & Koltun,
+NeurIPS 2011).
 
 Where pixels lie, how many neighbors they have, and which of them are labelled, is not used.
 """
@@ -29,12 +30,15 @@ from napari_ims_tumor.msi.arrays import (
 )
 from napari_ims_tumor.msi.neighbors import NeighborPairs
 
-STRENGTH: Final = 1.0
+STRENGTHS: Final = (0.25, 0.5, 1.0)
+"""What held-out groups choose from."""
+USUAL_STRENGTH: Final = 0.5
+"""Where no held-out group can choose."""
 ROUNDS: Final = 2
-LIKENESS: Final = 0.3
+LIKENESS: Final = 1.0
 """How fast weights fall: to 1/√e at this share of the slide's usual squared distance of neighbors.
-The three numbers were chosen on simulated slides (signals additive and mixed, seed 0) and the
-bladder array of docs/accuracy.md: judge them on others."""
+Chosen, like the strengths, on simulated slides with ragged borders and infiltration (seeds 0 to 2)
+and the bladder array of docs/accuracy.md: judge them on others."""
 
 
 LEAST: Final = 1e-30
@@ -97,13 +101,33 @@ class Neighborhood:
         total = np.bincount(pixel, weight, self.n)
         return Neighborhood(pixel, self.neighbor[same], weight / total[pixel], self.n)
 
-    def answer(self, probabilities: FloatArray) -> Float32Array:
+    def among(self, rows: IntArray) -> Neighborhood:
+        """The neighborhood of some spectra alone, in the order of ``rows``."""
+        place = np.full(self.n, -1, np.int64)
+        place[rows] = np.arange(rows.size)
+        pixel, neighbor = place[self.pixel], place[self.neighbor]
+        both = (pixel >= 0) & (neighbor >= 0)
+        pixel, weight = pixel[both], self.weight[both]
+        total = np.bincount(pixel, weight, rows.size)
+        return Neighborhood(pixel, neighbor[both], weight / total[pixel], rows.size)
+
+    def near_border(self, classes: IntArray) -> BoolArray:
+        """Which spectra, shape (n,), lie within two pixels of one of another class."""
+        touching = np.zeros(self.n, np.bool_)
+        touching[self.pixel[classes[self.pixel] != classes[self.neighbor]]] = True
+        near = touching.copy()
+        near[self.pixel[touching[self.neighbor]]] = True
+        return near
+
+    def answer(self, probabilities: FloatArray, strength: float) -> Float32Array:
         """Logits of each spectrum together with its neighbors.
 
         Parameters
         ----------
         probabilities
             Shape (n, K), calibrated: what each spectrum says alone.
+        strength
+            All neighbors together shift the log-odds by at most twice this.
 
         Returns
         -------
@@ -115,7 +139,7 @@ class Neighborhood:
         alone = np.log(np.maximum(np.asarray(probabilities, np.float64), LEAST))
         found = alone
         for _ in range(ROUNDS):
-            found = alone + 2 * STRENGTH * (said @ softmax(found).astype(np.float64))
+            found = alone + 2 * strength * (said @ softmax(found).astype(np.float64))
         return found.astype(np.float32)
 
 

@@ -161,7 +161,8 @@ class _SlideAnswers:
         if self._strange is not None:
             # Glass beside tissue is no tissue: it has no say in what the tissue is.
             speaks &= self._strange <= 1
-        return softmax(Neighborhood.of(pairs, self._scores, speaks).answer(self._found) / heat)
+        near = Neighborhood.of(pairs, self._scores, speaks)
+        return softmax(near.answer(self._found, self.model.neighbor_strength) / heat)
 
     def _image(self, answers: Float32Array) -> Float32Array:
         image: Float32Array = self.pixels.as_image(answers.T)
