@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,9 @@ import pytest
 import torch
 
 from napari_ims_tumor.errors import FitFailed
-from napari_ims_tumor.model import training
 from napari_ims_tumor.model.config import Network, NetworkConfig
-from napari_ims_tumor.model.presets import RECIPES, build_network
+from napari_ims_tumor.model.network import DilatedNetwork
+from napari_ims_tumor.model.presets import RECIPES, build_network, load_weights
 from napari_ims_tumor.model.training import Trainer, TrainingSet
 
 
@@ -28,8 +29,10 @@ def eight_spectra() -> TrainingSet:
     return TrainingSet(inputs, np.array([0, 1, 1, 0, 1, 0, 0, 1]), 2)
 
 
-def trainer(data: TrainingSet, seed: int = 0, network: Network = "default") -> Trainer:
-    config = NetworkConfig.for_axis(network, data.inputs.shape[1], 2)
+def trainer(
+    data: TrainingSet, seed: int = 0, network: Network = "default", bins: int | None = None
+) -> Trainer:
+    config = NetworkConfig.for_axis(network, bins or data.inputs.shape[1], 2)
     return Trainer(config, data, seed, "cpu")
 
 
@@ -123,19 +126,29 @@ def test_errors_of_torch_become_one_sentence() -> None:
         drained(fit.logits(np.zeros((2, 3), np.float32)))
 
 
-def test_prediction_halves_its_batch_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    data = eight_spectra()
-    network = build_network(NetworkConfig.for_axis("default", 60, 2), 0).eval()
-    expected = drained(training.network_logits(network, data.inputs))
-    real, failures = network.forward, iter([True, True])
-
-    def forward(inputs: torch.Tensor) -> torch.Tensor:
-        if next(failures, False):
-            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
-        return real(inputs)
-
-    monkeypatch.setattr(network, "forward", forward)
-    assert np.allclose(drained(training.network_logits(network, data.inputs)), expected, atol=1e-6)
+@pytest.mark.parametrize("bins", [60, 4200])
+def test_tuning_the_head_on_what_lies_before_it_is_tuning_the_head(bins: int) -> None:
+    rng = np.random.default_rng(1)
+    inputs = rng.normal(size=(24, bins)).astype(np.float32)
+    classes, rows = np.arange(24) % 2, np.arange(4, 20)
+    base = trainer(TrainingSet(inputs, classes, 2))
+    drained(base.epoch())
+    network = build_network(base.config, 0)
+    load_weights(network, base.weights())
+    assert isinstance(network, DilatedNetwork)
+    before = network.in_rows(torch.from_numpy(inputs)).detach().numpy()
+    once = trainer(TrainingSet(before, classes[rows], 2, rows, before_head=True), bins=bins)
+    anew = trainer(TrainingSet(inputs[rows], classes[rows], 2))
+    for fit in (once, anew):
+        # What is hidden of a spectrum cannot be hidden of what was made of it.
+        fit.recipe = replace(fit.recipe, mixing=0.0, peak_dropout=0.0)
+        fit.start_from(base.weights(), "head")
+        drained(fit.epoch())
+    tuned = once.weights()
+    for name, values in anew.weights().items():
+        assert np.allclose(tuned[name], values, atol=2e-5), name
+    assert not np.allclose(tuned["cnn.hidden.weight"], base.weights()["cnn.hidden.weight"])
+    assert np.allclose(drained(once.logits(before)), drained(anew.logits(inputs)), atol=1e-4)
 
 
 @pytest.mark.parametrize(("tune", "kept"), [("head", "stem.weight"), ("last blocks", "position")])

@@ -186,7 +186,7 @@ def _predict(given: argparse.Namespace) -> int:
         write_planes(given.output, values, names, slide.pixels, about)
     if given.uncertainty and made.why_no_disagreement:
         say(made.why_no_disagreement)
-    for words in (made.empty_words, made.unfamiliar_words):
+    for words in (made.note, made.empty_words, made.unfamiliar_words):
         if words:
             say(words)
     if given.abstain:

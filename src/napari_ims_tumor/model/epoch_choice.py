@@ -50,6 +50,8 @@ class Check:
     ahead: Trainer | None = None
     """The CNN on all labels, fitted at the same time where a core is free for it: whatever epoch is
     chosen, it is there already."""
+    features: Float32Array | None = None
+    """What lies before the head, of every spectrum, where only the head is tuned."""
     mark: str = ""
     saved: Unfinished | None = None
     """Where it was after its last whole epoch."""

@@ -134,9 +134,21 @@ class DilatedNetwork(nn.Module):
         found = nn.functional.linear(windows, self.stem.weight[:, 0], self.stem.bias)
         return found.transpose(1, 2)[:, :, None]  # (N, L, C) → (N, C, 1, L)
 
+    def in_rows(self, inputs: Tensor) -> Tensor:
+        """What the head is given, one row per spectrum: (N, B) → (N, L C)."""
+        return self._maps(inputs).permute(0, 2, 3, 1).flatten(1)
+
+    def of_rows(self, rows: Tensor) -> Tensor:
+        """Class logits of rows that :meth:`in_rows` made: (N, L C) → (N, classes)."""
+        maps = rows.view(len(rows), 1, -1, self.config.channels).permute(0, 3, 1, 2)
+        return self._head(laid_out(maps, maps))
+
     def forward(self, inputs: Tensor) -> Tensor:  # (N, B) → (N, classes)
         """Class logits, zero before the first step."""
-        x = rectified_norm(self.norm, self._maps(inputs))  # (N, C, 1, L)
+        return self._head(self._maps(inputs))
+
+    def _head(self, maps: Tensor) -> Tensor:
+        x = rectified_norm(self.norm, maps)  # (N, C, 1, L)
         x = nn.functional.conv2d(x, self.squeeze.weight[..., None], self.squeeze.bias)
         x = x.flatten(1)  # (N, 4, 1, L) → (N, 4 L): low rank, position kept
         x = nn.functional.gelu(self.hidden(self.dropout(x)))  # (N, 32)

@@ -18,6 +18,7 @@ from napari_ims_tumor.model.epoch_budget import EpochBudget
 from napari_ims_tumor.model.epoch_choice import Check, Choice, choose, is_enough, is_worth_it
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import CardValue, EpochRecord, FittedModel
+from napari_ims_tumor.model.head_features import head_features
 from napari_ims_tumor.model.judging import calibrated
 from napari_ims_tumor.model.linear_phase import LinearAnswer, score_facts
 from napari_ims_tumor.model.presets import epochs_of
@@ -56,7 +57,8 @@ def network_phase(
     """
     if not answer.validation.folds:
         return _unjudged(answer, base)
-    check = _begin(answer, config, base, earlier)
+    features = yield from head_features(answer, config, base, run)
+    check = _begin(answer, config, base, earlier, features)
     budget = EpochBudget(check, config, run)
     if earlier is not None:
         yield from _told_again(check, config, run)
@@ -117,11 +119,15 @@ def _epochs(
 
 
 def _begin(
-    answer: LinearAnswer, config: FitConfig, base: FittedModel | None, earlier: Unfinished | None
+    answer: LinearAnswer,
+    config: FitConfig,
+    base: FittedModel | None,
+    earlier: Unfinished | None,
+    features: Float32Array | None = None,
 ) -> Check:
     several = answer.spectra.values.size <= MANY_NUMBERS
     folds = answer.validation.folds[: CHECK_FOLDS if several else 1]
-    trainers = tuple(_trainer(answer, fold, config, base) for fold in folds)
+    trainers = tuple(_trainer(answer, fold, config, base, features) for fold in folds)
     rows = np.concatenate([fold.held_out for fold in folds])
     loss = calibrated_log_loss(answer.held_out.logits[rows], answer.spectra.classes[rows])
     is_free = at_once(len(folds) + 1, str(trainers[0].device)) > len(folds)
@@ -130,8 +136,8 @@ def _begin(
     is_ahead = is_free or is_limited
     if earlier is not None:
         is_ahead = earlier.is_ahead
-    ahead = _trainer(answer, None, config, base) if is_ahead else None
-    check = Check(answer, folds, trainers, base, Choice(loss), [], ahead)
+    ahead = _trainer(answer, None, config, base, features) if is_ahead else None
+    check = Check(answer, folds, trainers, base, Choice(loss), [], ahead, features)
     check.mark = mark_of(answer.spectra, config, base)
     if earlier is not None:
         take_up(check, earlier)
@@ -139,14 +145,22 @@ def _begin(
 
 
 def _trainer(
-    answer: LinearAnswer, fold: Fold | None, config: FitConfig, base: FittedModel | None
+    answer: LinearAnswer,
+    fold: Fold | None,
+    config: FitConfig,
+    base: FittedModel | None,
+    features: Float32Array | None,
 ) -> Trainer:
     shape = NetworkConfig.for_axis("default", len(answer.spectra.axis), _n_classes(answer))
     if base is not None and base.network.network == "default":
         shape = base.network
     rows = np.arange(len(answer.spectra)) if fold is None else fold.training
-    inputs = answer.inputs(answer.normalization(fold, base), rows)
-    data = TrainingSet(inputs, answer.classes(fold), _n_classes(answer))
+    classes = answer.classes(fold)
+    if features is None:
+        inputs = answer.inputs(answer.normalization(fold, base), rows)
+        data = TrainingSet(inputs, classes, _n_classes(answer))
+    else:
+        data = TrainingSet(features, classes, _n_classes(answer), rows, before_head=True)
     device = str(resolve_device(config.device))
     trainer = Trainer(shape, data, config.seed, device)
     if base is not None and base.network.network == "default":
@@ -191,8 +205,11 @@ def _fold_epoch(
     loss = 0.0 if epoch == 0 else (yield from trainer.epoch())
     if loss is None:
         return None
-    normalization = check.answer.normalization(fold, check.base)
-    inputs = check.answer.inputs(normalization, fold.held_out)
+    if check.features is not None:
+        inputs = check.features[fold.held_out]
+    else:
+        normalization = check.answer.normalization(fold, check.base)
+        inputs = check.answer.inputs(normalization, fold.held_out)
     return loss, (yield from trainer.logits(inputs))
 
 
@@ -206,7 +223,7 @@ def _refit(
     check: Check, config: FitConfig, run: FitRun
 ) -> Job[EpochReport, dict[str, Float32Array] | None]:
     """The CNN on every labelled spectrum, for as many epochs as were best; ``None`` if stopped."""
-    trainer = _trainer(check.answer, None, config, check.base)
+    trainer = _trainer(check.answer, None, config, check.base, check.features)
     trainer.most_steps = check.trainers[0].most_steps
     report = replace(_report(check, "Network on all labels"), epochs=check.best.epoch)
     begun = time.monotonic()

@@ -88,7 +88,8 @@ def _predict(
                 slide.take(*answered)
                 if time.monotonic() - shown >= preview_every_s and slide.done < n:
                     preview, shown = slide.so_far(), time.monotonic()
-            yield from _go_on(PredictionReport("Predicting", slide.done, n, preview))
+            phase = " · ".join(("Predicting", *predictor.notes[-1:]))
+            yield from _go_on(PredictionReport(phase, slide.done, n, preview))
     return slide.laid_out()
 
 
@@ -105,6 +106,7 @@ class _SlideAnswers:
 
     def __init__(self, predictor: Predictor, dataset: MsiDataset) -> None:
         self.model, self.pixels = predictor.model, dataset.pixels
+        self._notes = predictor.notes
         n = dataset.n_spectra
         self.done = 0
         self._answered, self._full = np.zeros(n, np.bool_), np.zeros(n, np.bool_)
@@ -150,6 +152,7 @@ class _SlideAnswers:
             None if self._strange is None else self.pixels.as_image(self._strange),
             self.model.trust.answers,
             None if together is None else self._image(self._found),
+            "; ".join(self._notes),
         )
 
     def _with_neighbors(self) -> Float32Array | None:

@@ -67,6 +67,8 @@ class Prediction:
     alone
         What each pixel says without its neighbors, as ``probabilities``; ``None`` where these are
         just that.
+    note
+        What was done where memory ended; empty where it did not.
     """
 
     probabilities: Float32Array
@@ -79,6 +81,7 @@ class Prediction:
     unfamiliarity: Float32Array | None = None
     answers: AnswerCurve | None = None
     alone: Float32Array | None = None
+    note: str = ""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "probabilities", frozen(self.probabilities, np.float32))

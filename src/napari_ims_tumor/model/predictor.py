@@ -8,13 +8,13 @@ from typing import Final
 
 import numpy as np
 
+from napari_ims_tumor.model.batches import Batches
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.familiarity import chosen_rows, directions
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.folded_linear import FoldedLinear
 from napari_ims_tumor.model.presets import Built, build_network, load_weights, sees_shares
-from napari_ims_tumor.model.training import network_logits
 from napari_ims_tumor.model.uncertainty import total_variation
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray
 from napari_ims_tumor.msi.binning import bin_spectra
@@ -62,7 +62,7 @@ class Predictor:
         self._linear = model.linear
         self._folded = FoldedLinear(self._normalization, model.linear)
         self._familiarity = model.trust.familiarity
-        self._network = _network(model, device) if model.has_cnn else None
+        self._network = Batches(_network(model, device)) if model.has_cnn else None
 
     def steps(self, values: FloatArray) -> Generator[None, None, Answer]:
         """Raw binned intensities (n, bins) → answer to n spectra; yields after every batch."""
@@ -71,12 +71,17 @@ class Predictor:
         yield
         if self._network is None:
             return Answer(softmax(seen.linear / heat), None, seen.strange, seen.scores)
-        cnn = yield from network_logits(self._network, seen.inputs)
+        cnn = yield from self._network.logits(seen.inputs)
         blended = softmax(((1 - share) * seen.linear + share * cnn) / heat)
         # The temperature of a network that answers alone says nothing of the linear path.
         own = 1.0 if self.model.network.is_plain else heat
         apart = total_variation(softmax(seen.linear / own), blended)
         return Answer(blended, apart, seen.strange, seen.scores)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done where memory ended."""
+        return self._network.notes if self._network else []
 
     def look_along(self, dataset: MsiDataset) -> Generator[object, object, None]:
         """Find the directions in which the spectra of a slide differ most, on some of them."""

@@ -39,7 +39,7 @@ class _RectifiedNorm(torch.autograd.Function):
         return out
 
     @staticmethod
-    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, Tensor, Tensor, None]:
+    def backward(ctx: Any, grad: Tensor) -> tuple[Tensor | None, Tensor, Tensor, None]:
         x, out, mean, spread, weight = ctx.saved_tensors
         n, channels, _, length = x.shape
         each = channels // mean.shape[1]
@@ -47,14 +47,16 @@ class _RectifiedNorm(torch.autograd.Function):
         maps = _rows(x)
         # Sums over the length: (N, C).
         total, moment = slope.sum(1), (slope * maps).sum(1)
+        wide_mean, wide_spread = (v.repeat_interleave(each, 1) for v in (mean, spread))
+        of_weight = ((moment - wide_mean * total) * wide_spread).sum(0)
+        if not ctx.needs_input_grad[0]:
+            return None, of_weight, total.sum(0), None
         by_group = [(s * weight).view(n, -1, each).sum(2) for s in (total, moment)]
         of_maps = (by_group[0] * mean - by_group[1]) * spread**3 / (each * length)
         constant = -of_maps * mean - by_group[0] * spread / (each * length)
-        mean, spread = (v.repeat_interleave(each, 1) for v in (mean, spread))
         of_maps, constant = (v.repeat_interleave(each, 1)[:, None] for v in (of_maps, constant))
-        back = torch.addcmul(constant, slope, (spread * weight)[:, None])
+        back = torch.addcmul(constant, slope, (wide_spread * weight)[:, None])
         back.addcmul_(maps, of_maps)
-        of_weight = ((moment - mean * total) * spread).sum(0)
         return back.permute(0, 2, 1)[:, :, None], of_weight, total.sum(0), None
 
 

@@ -19,10 +19,10 @@ from torch import Tensor
 
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import outcome_of
+from napari_ims_tumor.model.batches import Batches, rising_memory_errors
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
-from napari_ims_tumor.model.training import network_logits, rising_memory_errors
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, frozen
 
 Method = Literal["integrated gradients", "gradient x input"]
@@ -165,7 +165,7 @@ class Explainer:
     def _climbed(self, network: Built, inputs: Float32Array) -> Generator[None, None, Float64Array]:
         """How far the network's answer to each spectrum is from that to the mean spectrum."""
         seen = np.concatenate([self._mean_input, inputs]).astype(np.float32)
-        logits = yield from network_logits(network, seen)
+        logits = yield from Batches(network).logits(seen)
         answers = logits.astype(np.float64) @ self._contrast
         climbed: Float64Array = answers[1:] - answers[0]
         return climbed

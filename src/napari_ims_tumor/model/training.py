@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from napari_ims_tumor.errors import FitFailed
+from napari_ims_tumor.model.batches import BATCH, Batches, rising_memory_errors
 from napari_ims_tumor.model.config import NetworkConfig, Tune
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX
 from napari_ims_tumor.model.linear_path import weighted_shares
+from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.presets import (
     RECIPES,
     Built,
@@ -26,21 +26,21 @@ from napari_ims_tumor.model.presets import (
 )
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 
-BATCH: Final = 32
-PREDICTION_NUMBERS: Final = 800_000
-"""Feature-map numbers per prediction batch: small batches stay in the processor's cache."""
-
 
 @dataclass(frozen=True, eq=False)
 class TrainingSet:
     """What the network is shown of each spectrum (n, bins), and the classes (n,).
 
-    Or (n, K): how much of each spectrum is of each class.
+    Or (n, K): how much of each spectrum is of each class. With ``rows`` only these rows of the
+    inputs are shown; ``before_head``: they are not spectra but what lies before the head, see
+    :meth:`.DilatedNetwork.in_rows`.
     """
 
     inputs: Float32Array
     classes: IntArray | FloatArray
     n_classes: int
+    rows: IntArray | None = None
+    before_head: bool = False
 
 
 class Trainer:
@@ -69,6 +69,7 @@ class Trainer:
         targets = weighted_shares(data.classes, data.n_classes)
         self._targets = torch.from_numpy(targets.astype(np.float32))
         self._inputs = torch.from_numpy(np.ascontiguousarray(data.inputs))
+        self._rows = None if data.rows is None else torch.from_numpy(np.array(data.rows))
 
     def start_from(self, weights: Mapping[str, Float32Array], tune: Tune) -> None:
         """Begin at a base model's weights, and freeze what fine-tuning shall not touch."""
@@ -113,8 +114,16 @@ class Trainer:
         """CNN logits (n, K) of (n, bins) inputs with the averaged weights; yields per batch."""
         network = build_network(self.config, 0).to(self.device)
         network.load_state_dict(self.average)
-        result = yield from network_logits(network, inputs)
-        return result
+        batches = Batches(network)
+        found = yield from batches.over(inputs, self._asked(network), self.config.classes)
+        self.notes += [note for note in batches.notes if note not in self.notes]
+        return found
+
+    def _asked(self, network: Built) -> Callable[[Tensor], Tensor]:
+        """The network, or its head alone where that is what is fitted."""
+        if self.data.before_head and isinstance(network, DilatedNetwork):
+            return network.of_rows
+        return network
 
     def weights(self) -> dict[str, Float32Array]:
         """The averaged weights by the names they have in a model file."""
@@ -161,7 +170,7 @@ class Trainer:
     @property
     def steps_of_all(self) -> int:
         """Steps of an epoch that shows all spectra."""
-        return -(-self._passes * len(self._inputs) // self.batch)
+        return -(-self._passes * len(self._targets) // self.batch)
 
     @property
     def steps_of_epoch(self) -> int:
@@ -171,11 +180,11 @@ class Trainer:
     @property
     def _passes(self) -> int:
         """How often an epoch shows all spectra."""
-        return max(1, -(-self.recipe.least_steps * self.batch // len(self._inputs)))
+        return max(1, -(-self.recipe.least_steps * self.batch // len(self._targets)))
 
     def _next_order(self) -> Tensor:
         """Which spectra to show: all of them, once or more often, each time in another order."""
-        n = len(self._inputs)
+        n = len(self._targets)
         order = torch.cat([torch.randperm(n, generator=self._order) for _ in range(self._passes)])
         return order if self.most_steps is None else order[: self.most_steps * self.batch]
 
@@ -199,7 +208,7 @@ class Trainer:
         inputs, targets = self._augmented(chosen)
         self.network.train()
         self.network.dropout.seed = (self._seed * 1_000_003 + self.step) % 2**63
-        logits = self.network(inputs.to(self.device))
+        logits = self._asked(self.network)(inputs.to(self.device))
         log_probabilities = torch.log_softmax(logits, dim=1)
         loss = -(targets.to(self.device) * log_probabilities).sum(dim=1).mean()
         value = float(loss.detach())
@@ -218,15 +227,19 @@ class Trainer:
         return value
 
     def _augmented(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Mixed spectra with hidden peaks (N, B), and their weighted classes (N, K)."""
+        """Mixed spectra with hidden peaks (N, B), and their weighted classes (N, K).
+
+        What lies before the head is mixed alike; no peak can be hidden of it.
+        """
         draw = np.random.default_rng((self._seed, self.step))
-        inputs, targets = self._inputs[chosen], self._targets[chosen]
+        at = chosen if self._rows is None else self._rows[chosen]
+        inputs, targets = self._inputs[at], self._targets[chosen]
         if self.recipe.mixing:
             share = float(draw.beta(self.recipe.mixing, self.recipe.mixing))
             partner = torch.from_numpy(draw.permutation(len(chosen)))
             inputs = share * inputs + (1 - share) * inputs[partner]
             targets = share * targets + (1 - share) * targets[partner]
-        if self.recipe.peak_dropout:
+        if self.recipe.peak_dropout and not self.data.before_head:
             # Hidden bins become 0, the mean of a centered input.
             shown = draw.random(inputs.shape, np.float32) >= self.recipe.peak_dropout
             inputs = inputs * torch.from_numpy(shown)
@@ -275,55 +288,6 @@ def is_tuned(name: str, tune: Tune, blocks: int) -> bool:
     head = name.startswith(("hidden.", "output.", "squeeze.", "norm."))
     last = name.startswith(tuple(f"blocks.{i}." for i in range(max(0, blocks - 2), blocks)))
     return tune == "all" or head or (tune == "last blocks" and last)
-
-
-def network_logits(network: Built, inputs: Float32Array) -> Generator[None, None, Float32Array]:
-    """Logits (n, K) in batches; halves the batch, then moves to the CPU, when memory ends."""
-    network.eval()
-    config = network.config
-    batch = max(1, PREDICTION_NUMBERS // config.widest)
-    parts: list[Float32Array] = []
-    at = 0
-    while at < len(inputs):
-        device = network.output.weight.device
-        try:
-            with torch.inference_mode(), rising_memory_errors():
-                part = torch.from_numpy(inputs[at : at + batch]).to(device)
-                parts.append(network(part).cpu().numpy())
-        except torch.cuda.OutOfMemoryError:
-            torch.cuda.empty_cache()
-            batch = _less(network, batch)
-            continue
-        except FitFailed:
-            if device.type != "mps":
-                raise
-            network.to("cpu")
-            continue
-        at += batch
-        yield
-    return np.concatenate(parts) if parts else np.zeros((0, config.classes), np.float32)
-
-
-def _less(network: Built, batch: int) -> int:
-    if batch > 1:
-        return batch // 2
-    network.to("cpu")
-    return BATCH
-
-
-@contextmanager
-def rising_memory_errors() -> Iterator[None]:
-    """Turn torch's RuntimeErrors, which napari's workers swallow, into :class:`FitFailed`."""
-    try:
-        yield
-    except torch.cuda.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        first_line = str(error).splitlines()[0] if str(error) else "no reason given"
-        raise FitFailed(
-            f"The network stopped with an error of torch: {first_line}. "
-            "Fit with --device cpu, or --network linear."
-        ) from error
 
 
 def _tensors(state: Mapping[str, NDArray[Any]], start: str) -> dict[str, Tensor]:

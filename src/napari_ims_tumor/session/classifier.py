@@ -197,6 +197,8 @@ class Classifier:
 
         def predicted(made: Prediction) -> None:
             before = slide.prediction.n_empty if slide.prediction is not None else 0
+            if made.note and (slide.prediction is None or made.note != slide.prediction.note):
+                self._session.noticed.emit(f"{slide.name}: {made.note}")
             if made.empty_words and made.n_empty != before:
                 self._session.noticed.emit(f"{slide.name}: {made.empty_words}")
             changed = self._session.update(slide, prediction=made, prediction_revision=revision)
