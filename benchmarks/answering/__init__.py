@@ -1,0 +1,1 @@
+"""How long answers take: from strokes to an overlay, and spectra per second of each network."""
