@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from napari_ims_tumor.errors import FitRefused, ModelFileError
-from napari_ims_tumor.job import STOP
+from napari_ims_tumor.job import STOP, run_inline
 from napari_ims_tumor.model import epoch_choice
 from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.config import FitConfig
@@ -321,3 +321,28 @@ def test_where_matrices_lie_leaves_no_trace_in_the_model(build: Any, network: An
     in_files = build.fitted(replace(spectra, room=room), network=network, epochs=2)
     assert room.in_files > 5 * spectra.values.nbytes
     assert model_bytes(in_files) == model_bytes(build.fitted(spectra, network=network, epochs=2))
+
+
+def test_the_first_answer_is_that_of_the_linear_model_but_for_rounding(build: Any) -> None:
+    spectra = build.spectra(n=120, bins=400)
+    reports: list[EpochReport] = []
+    model = run_inline(fit(spectra, FitConfig("linear")), reports.append)
+    first = next(report.preview for report in reports if report.preview is not None)
+    assert first.trust.familiarity is None
+    quick = predict_matrix(first, spectra.values)
+    exact = predict_matrix(replace(model, temperature=None), spectra.values)
+    np.testing.assert_allclose(quick, exact, atol=1e-3)
+
+
+def test_stopped_at_its_first_answer_a_fit_keeps_it(build: Any) -> None:
+    spectra = build.spectra(n=120, bins=400)
+    seen: list[FittedModel] = []
+
+    def listen(report: EpochReport) -> None:
+        if report.preview is not None:
+            seen.append(report.preview)
+
+    job = fit(spectra, FitConfig("default"))
+    model = run_inline(job, listen, lambda: bool(seen))
+    assert len(seen) == 1
+    np.testing.assert_array_equal(model.linear.weight, seen[0].linear.weight)

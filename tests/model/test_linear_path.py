@@ -4,9 +4,10 @@ from collections.abc import Generator
 from typing import Any
 
 import numpy as np
+import pytest
 from sklearn.linear_model import LogisticRegression
 
-from napari_ims_tumor.model.linear_path import LinearPath, class_weights, fit_linear
+from napari_ims_tumor.model.linear_path import LinearPath, class_weights, fit_linear, quick_linear
 from napari_ims_tumor.model.quasi_newton import minimize
 
 
@@ -65,3 +66,17 @@ def test_the_solver_stops_when_asked() -> None:
     inputs = np.random.default_rng(0).normal(size=(50, 9)).astype(np.float32)
     job = fit_linear(inputs, np.arange(50) % 2, LinearPath.zeros(2, 9), lambda: True)
     assert len(list(job)) <= 3
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+@pytest.mark.parametrize("n", [1, 7, 150])
+def test_the_quick_way_finds_the_same_minimum(n: int, classes: int) -> None:
+    rng = np.random.default_rng(n)
+    inputs = rng.normal(size=(n, 9_000)).astype(np.float32)
+    told = rng.integers(0, classes, n)
+    inputs[:, 5] += told
+    start = LinearPath.zeros(classes, 9_000)
+    exact, quick = (drained(way(inputs, told, start)) for way in (fit_linear, quick_linear))
+    np.testing.assert_allclose(quick.weight, exact.weight, atol=2e-5)
+    np.testing.assert_allclose(quick.bias, exact.bias, atol=2e-4)
+    np.testing.assert_allclose(quick.logits(inputs), exact.logits(inputs), atol=2e-3)

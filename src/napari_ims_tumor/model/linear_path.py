@@ -24,6 +24,9 @@ BASE_BIAS_PRECISION: Final = 10.0
 about how common tumor is. Without this, one-sided strokes shift all probabilities (measured on 30
 draws of 60 pixels: .847 instead of .857)."""
 
+_SMALL_PRODUCT: Final = 900_000
+"""Multiplications up to which OpenBLAS uses a kernel that does not copy its operands first."""
+
 
 @dataclass(frozen=True, eq=False)
 class LinearPath:
@@ -106,8 +109,27 @@ def fit_linear(
         The unique minimum, to the solver's tolerance.
     """
     problem = _Problem(inputs, classes, start)
-    begin = flat(start if first is None else first)
-    solution = yield from minimize(problem.loss_and_gradient, begin, should_stop)
+    return (yield from _solved(problem, start if first is None else first, should_stop))
+
+
+def quick_linear(
+    inputs: Float32Array,
+    classes: IntArray | FloatArray,
+    start: LinearPath,
+    should_stop: Callable[[], bool] = lambda: False,
+) -> Generator[float, None, LinearPath]:
+    """As :func:`fit_linear`, several times as fast, and the same but for rounding: to be looked at.
+
+    Sums of a few spectra at a time are added up: each spectrum is then still in the processor's
+    cache when it is needed again, and BLAS has kernels for small products.
+    """
+    return (yield from _solved(_QuickProblem(inputs, classes, start), start, should_stop))
+
+
+def _solved(
+    problem: _Problem, first: LinearPath, should_stop: Callable[[], bool]
+) -> Generator[float, None, LinearPath]:
+    solution = yield from minimize(problem.loss_and_gradient, flat(first), should_stop)
     weight, bias = problem.unpack(solution)
     return LinearPath(weight.astype(np.float32), bias.astype(np.float32))
 
@@ -140,19 +162,48 @@ class _Problem:
 
     def loss_and_gradient(self, vector: Float64Array) -> tuple[float, Float64Array]:
         weight, bias = self.unpack(vector)
-        # The matrix products stay in float32 (half the memory traffic), the sums in float64.
-        logits = times_columns(self.inputs, weight.T.astype(np.float32)).astype(np.float64) + bias
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        log_probability = shifted - log_sum
-        error = np.exp(log_probability) * self.pixel_weights[:, None] - self.truth
-        error /= self.n
+        log_probability, error, slope = self._over_spectra(weight.T.astype(np.float32), bias)
         moved_weight, moved_bias = weight - self.start.weight, bias - self.start.bias
         loss = -float((self.truth * log_probability).sum()) / self.n
         loss += self.penalty / 2 * float((moved_weight**2).sum())
         loss += self.bias_penalty / 2 * float((moved_bias**2).sum())
-        slope = rows_times(error.T.astype(np.float32), self.inputs).astype(np.float64)
         slope += self.penalty * moved_weight
         return loss, np.concatenate(
             [slope.ravel(), error.sum(axis=0) + self.bias_penalty * moved_bias]
         )
+
+    def _over_spectra(
+        self, columns: Float32Array, bias: Float64Array
+    ) -> tuple[Float64Array, Float64Array, Float64Array]:
+        """Log probabilities (n, K), what they are wrong by (n, K), and the slope (K, bins)."""
+        # The matrix products stay in float32 (half the memory traffic), the sums in float64.
+        logits = times_columns(self.inputs, columns).astype(np.float64) + bias
+        log_probability, error = self._told(logits, slice(None))
+        slope = rows_times(error.T.astype(np.float32), self.inputs)
+        return log_probability, error, slope.astype(np.float64)
+
+    def _told(self, logits: Float64Array, part: slice) -> tuple[Float64Array, Float64Array]:
+        shifted = logits - logits.max(axis=1, keepdims=True)
+        log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+        log_probability = shifted - log_sum
+        error = np.exp(log_probability) * self.pixel_weights[part, None] - self.truth[part]
+        error /= self.n
+        return log_probability, error
+
+
+class _QuickProblem(_Problem):
+    """The same function by sums of other parts."""
+
+    def _over_spectra(
+        self, columns: Float32Array, bias: Float64Array
+    ) -> tuple[Float64Array, Float64Array, Float64Array]:
+        log_probability, error = np.zeros_like(self.truth), np.zeros_like(self.truth)
+        slope = np.zeros((self.n_classes, self.bins), np.float32)
+        rows = max(1, _SMALL_PRODUCT // (self.bins * self.n_classes))
+        for first in range(0, self.n, rows):
+            part = slice(first, first + rows)
+            some = self.inputs[part]
+            logits = (some @ columns).astype(np.float64) + bias
+            log_probability[part], error[part] = self._told(logits, part)
+            slope += error[part].T.astype(np.float32) @ some
+        return log_probability, error, slope.astype(np.float64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final
 
 import numpy as np
 
@@ -23,19 +22,15 @@ from napari_ims_tumor.model.honest_folds import (
     why_by_region,
 )
 from napari_ims_tumor.model.judging import calibrated
-from napari_ims_tumor.model.linear_path import LinearPath
+from napari_ims_tumor.model.labelled_roots import labelled_roots, suited_preparation
+from napari_ims_tumor.model.linear_path import LinearPath, quick_linear
 from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.neighborhood_phase import with_neighbors_judged
-from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
-from napari_ims_tumor.model.preparation import SPECTRA_LOOKED_AT, Preparation
+from napari_ims_tumor.model.normalization import InputNormalization
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.weak_labels import Learned, ToldLabels, fit_told
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
-from napari_ims_tumor.msi.matrix_room import pieces
-from napari_ims_tumor.msi.turns import by_turns
-
-_PIECES_AT_ONCE: Final = 8
 
 
 @dataclass(frozen=True, eq=False)
@@ -124,19 +119,31 @@ def linear_phase(
     """Fit the linear model, show it, then judge and calibrate it on held-out groups."""
     begun = EpochReport("Linear model")
     yield from run.tell(begun)
-    preparation = base.preparation if base else _preparation(spectra, config)
-    roots = yield from run.drive(_roots(spectra, preparation.width), begun, to_end=True)
+    preparation = base.preparation if base else suited_preparation(spectra, config)
+    roots = yield from run.drive(labelled_roots(spectra, preparation.width), begun, to_end=True)
     assert roots is not None  # noqa: S101 - driven to its end
     normalization = base.normalization if base else None
     normalization = normalization or InputNormalization.learn(roots, None, preparation)
     start = _start(spectra, base)
     inputs = spectra.room.changed(roots, normalization.apply)
     told = _told(spectra, config.region_share)
-    learned = yield from run.drive(fit_told(inputs, told, start, run.is_over), begun, True)
+    quick = None
+    if not told.in_doubt:
+        steps = quick_linear(inputs, told.classes, start, run.is_over)
+        quick = yield from run.drive(steps, begun, to_end=True)
+    learned = None if quick is None else Learned(quick, told.classes)
+    if learned is not None:
+        first = _linear_model(spectra, config, normalization, learned)
+        yield from run.tell(replace(begun, preview=first))
+    if learned is None or not run.over:
+        exact = yield from run.drive(fit_told(inputs, told, start, run.is_over), begun, True)
+        # Stopped on its way to what has been found already, it has found less.
+        learned = learned if learned is not None and run.over else exact
     del inputs
     assert learned is not None  # noqa: S101 - driven to its end
     model = _linear_model(spectra, config, normalization, learned)
-    yield from run.tell(replace(begun, preview=model))
+    if quick is None:
+        yield from run.tell(replace(begun, preview=model))
     unjudged = HeldOutLogits(np.full((len(spectra), len(start.bias)), np.nan, np.float32))
     answer = LinearAnswer(
         model, spectra, roots, honest_folds(spectra, 5), unjudged, None,
@@ -246,29 +253,6 @@ def learned_from(
 
 def _told(spectra: LabelledSpectra, region_share: float) -> ToldLabels:
     return ToldLabels(spectra.classes, spectra.groups, spectra.regions, region_share)
-
-
-def _preparation(spectra: LabelledSpectra, config: FitConfig) -> Preparation:
-    """What suits the axis and the labelled spectra; their labels say nothing here."""
-    rows = np.unique(np.linspace(0, len(spectra) - 1, SPECTRA_LOOKED_AT).astype(np.int64))
-    roots = root_of_shares(spectra.values[rows])
-    return Preparation.for_spectra(spectra.axis, roots).limited_to(config)
-
-
-def _roots(spectra: LabelledSpectra, width: int) -> Generator[None, None, Float32Array]:
-    values = spectra.values
-    roots = spectra.room.matrix(*values.shape)
-    parts = list(pieces(*values.shape))
-    for first in range(0, len(parts), _PIECES_AT_ONCE):
-        some = parts[first : first + _PIECES_AT_ONCE]
-
-        def work(mine: slice, some: list[slice] = some) -> None:
-            for part in some[mine]:
-                roots[part] = root_of_shares(values[part], width)
-
-        by_turns(work, len(some))
-        yield
-    return roots
 
 
 def _start(spectra: LabelledSpectra, base: FittedModel | None) -> LinearPath:
