@@ -130,11 +130,11 @@ def strokes(
     patches: list[np.ndarray] = []
     missing = pixels
     while missing and free.any():
-        wanted = np.diff(np.linspace(0, missing, len(groups) + 1).astype(int))
-        for group, n in zip(groups, wanted, strict=True):
+        # Groups that are full are asked no more: they would be given the last pixels for ever.
+        open_groups = groups[np.isin(groups, cohort.spectra.groups[free])]
+        wanted = np.diff(np.linspace(0, missing, len(open_groups) + 1).astype(int))
+        for group, n in zip(open_groups, wanted, strict=True):
             own = np.flatnonzero(free & (cohort.spectra.groups == group))
-            if not own.size:
-                continue
             start = draw.choice(own)
             if one_class:
                 own = own[classes[own] == classes[start]]

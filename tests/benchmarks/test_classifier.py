@@ -19,7 +19,7 @@ from classifying.cohorts import FAR, SIMULATED, Cohort, simulated
 from classifying.figures import Judged, Run, runs_of
 from classifying.models import MAJORITY, learner
 from classifying.neighbors import mean_of_neighbors
-from classifying.problems import Problem, assignments, by_slide, few_labels
+from classifying.problems import Problem, assignments, by_slide, few_labels, strokes
 from classifying.rivals import RIVALS, on_principal_axes
 from classifying.store import Store, Unit
 from classifying.suites import Asked
@@ -224,6 +224,16 @@ def test_the_twin_sees_little(tiny: Cohort) -> None:
     shape = plain.NetworkConfig.for_axis("default", 3000, 2)
     assert set(plain.UndilatedTwin(shape).config.dilations) == {1}
     assert max(shape.dilations) > 1
+
+
+def test_strokes_end_where_the_groups_are_full(tiny: Cohort) -> None:
+    names, sizes = np.unique(tiny.spectra.groups, return_counts=True)
+    # The smallest comes last: it is full long before the others.
+    groups = names[np.argsort(sizes)[[1, 0]]]
+    everything = int(np.sort(sizes)[:2].sum())
+    for wanted in (everything - 1, everything + 50):
+        painted = strokes(tiny, groups, wanted, np.random.default_rng(0))
+        assert len(np.unique(painted)) == len(painted) == min(wanted, everything)
 
 
 def test_strokes_are_of_one_class_and_many_as_asked(tiny: Cohort) -> None:
