@@ -14,8 +14,10 @@ from napari_ims_tumor.job import STOP, run_inline
 from napari_ims_tumor.model import epoch_choice
 from napari_ims_tumor.model.checkpoint import model_bytes
 from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.fit_run import FitRun
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import EpochReport, fit
+from napari_ims_tumor.model.linear_phase import linear_phase
 from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.samples import why_not_fit
 from napari_ims_tumor.model.scores import balanced_accuracy
@@ -162,6 +164,21 @@ def test_within_a_time_limit_the_cnn_on_all_labels_is_always_ready(build: Any) -
     assert stopped.model_id == whole.model_id
     assert stopped.temperature is not None
     assert "stopped after 1 of 12 epochs" in str(stopped.card["note"])
+
+
+def test_within_a_time_limit_fewer_groups_may_judge_the_linear_model(build: Any) -> None:
+    spectra = build.spectra(n=2000, bins=300, n_groups=40)
+    config = FitConfig("linear", device="cpu")
+    hurried, unhurried = (
+        run_inline(linear_phase(spectra, config, None, FitRun(3600, "CPU", later)))
+        for later in (1.0, 0.5)
+    )
+    assert len(hurried.validation.folds) == 1
+    assert len(unhurried.validation.folds) == 5
+    assert hurried.held_out.rows.size == hurried.validation.folds[0].held_out.size
+    assert hurried.model.calibrated
+    assert "1 of 5 parts of the groups judged it" in str(hurried.model.card["note"])
+    assert "note" not in unhurried.model.card
 
 
 def test_steps_bound_what_the_network_learns(build: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,10 +71,14 @@ class EpochReport:
 
 
 class FitRun:
-    """The clock of one fit, and its ear: hears STOP at every report."""
+    """The clock of one fit, and its ear: hears STOP at every report.
 
-    def __init__(self, time_limit_s: float | None, device: str) -> None:
+    ``later`` is the share of a time limit that belongs to what comes after the linear model.
+    """
+
+    def __init__(self, time_limit_s: float | None, device: str, later: float = 0.0) -> None:
         self.device = device
+        self._later_s = later * (time_limit_s or 0.0)
         self.note = ""
         self._start = self._last = time.monotonic()
         self._limit_s = time_limit_s
@@ -103,6 +107,11 @@ class FitRun:
     def seconds_left(self) -> float | None:
         """Time until the limit; ``None`` without one."""
         return None if self._deadline is None else max(0.0, self._deadline - time.monotonic())
+
+    def can_wait(self, seconds: float) -> bool:
+        """Whether what comes later can wait so long."""
+        left = self.seconds_left
+        return left is None or left - seconds >= self._later_s
 
     def is_over(self) -> bool:
         """:attr:`over`, as something to hand to a solver."""

@@ -30,6 +30,8 @@ from napari_ims_tumor.model.unfinished import Unfinished, mark_of, refuse_other_
 
 __all__ = ["EpochReport", "fit"]
 
+FOR_NETWORK: Final = 2 / 3
+"""Of a time limit: the linear model is judged by fewer held-out groups rather than take it."""
 NO_NETWORK: Final = "before a network was fitted: the linear model is used"
 UNJUDGED: Final = "before held-out groups had judged the linear model: it is uncalibrated"
 
@@ -89,7 +91,8 @@ def _fit(
     earlier: Unfinished | None,
 ) -> Job[EpochReport, FittedModel]:
     resolve_device(config.device)
-    run = FitRun(config.time_limit_s, describe_device(config.device).name)
+    later = 0.0 if config.network == "linear" else FOR_NETWORK
+    run = FitRun(config.time_limit_s, describe_device(config.device).name, later)
     answer = yield from linear_phase(spectra, config, base, run)
     # A fold is taken note of once it was held out.
     is_judged = len(answer.taken) > 1 or not answer.validation.folds

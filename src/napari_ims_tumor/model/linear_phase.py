@@ -10,6 +10,7 @@ import numpy as np
 from napari_ims_tumor.annotation.split import Fold, Validation, fold_of_each
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.alike_neighbors import find_neighborhood
+from napari_ims_tumor.model.calibration import MIN_GROUPS
 from napari_ims_tumor.model.config import REGION_SHARE, FitConfig, NetworkConfig
 from napari_ims_tumor.model.familiar_phase import with_familiarity
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
@@ -158,11 +159,16 @@ def _judged(
     """Hold out every fold once; give the model its score and temperature."""
     report = EpochReport("Linear model on held-out groups", epochs=len(answer.validation.folds))
     logits, taken = answer.held_out.logits.copy(), dict(answer.taken)
-    for number, fold in enumerate(answer.validation.folds):
-        part = yield from run.drive(_fold_logits(answer, fold, base), replace(report, epoch=number))
+    for number, fold in enumerate(answer.validation.folds, 1):
+        begun, now = run.seconds, replace(report, epoch=number - 1)
+        part = yield from run.drive(_fold_logits(answer, fold, base), now)
         if part is None:
             return answer
         logits[fold.held_out], taken[fold] = part
+        if not run.can_wait(run.seconds - begun):
+            answer = _with_fewer_folds(answer, number)
+            if number == len(answer.validation.folds):
+                break
     scored = _with_score(answer, HeldOutLogits(logits))
     model = yield from with_familiarity(scored, base, run)
     judged = replace(scored, model=model, taken=taken)
@@ -176,6 +182,21 @@ def _judged(
     done = replace(report, epoch=report.epochs, held_out_score=judged.score)
     yield from run.tell(replace(done, linear_score=judged.score, preview=judged.model))
     return judged
+
+
+def _with_fewer_folds(answer: LinearAnswer, n: int) -> LinearAnswer:
+    """Only the first folds, where these can judge and calibrate as well, and a note of that."""
+    folds = answer.validation.folds
+    rows = np.concatenate([fold.held_out for fold in folds[:n]])
+    classes, groups = (
+        np.unique(of[rows]) for of in (answer.spectra.classes, answer.spectra.groups)
+    )
+    is_enough = classes.size == len(answer.spectra.class_names) and groups.size >= MIN_GROUPS
+    if n == len(folds) or not is_enough or is_judged_by_region(answer.spectra):
+        return answer
+    said = f"to keep within its time limit, {n} of {len(folds)} parts of the groups judged it"
+    fewer = replace(answer.validation, folds=folds[:n])
+    return replace(answer, validation=fewer, model=answer.model.with_note(said))
 
 
 def _neighborhood(answer: LinearAnswer) -> Generator[None, None, Neighborhood | None]:
