@@ -198,20 +198,3 @@ def test_a_damaged_point_takes_no_memory_and_loses_no_intensity(mz: float, heigh
     assert np.isfinite(found.mz).all()
     assert np.isclose(found.intensity.sum() * 2, 6 + height)
     assert (np.diff(found.mz) > 0).all()
-
-
-@settings(max_examples=25, deadline=None)
-@given(st.integers(0, 10_000), st.sampled_from(["profile", "centroid"]), st.booleans())
-def test_two_threads_add_up_what_one_does(seed: int, mode: Mode, is_wild: bool) -> None:
-    slide = random_slide(seed, mode, 70, 0.5 if seed % 2 else 100.0)
-    if is_wild:
-        far = Spectrum(np.array([500.0, 9000.0]), np.array([3.0, 4.0]), mode)
-        slide = slide_of([*(slide.spectrum(i) for i in range(69)), far])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("napari_ims_tumor.msi.mean_spectrum._MANY", 1000)
-        one = mean_and_max(slide)
-    two, again = mean_and_max(slide), mean_and_max(slide)
-    np.testing.assert_allclose(two.mean.mz, one.mean.mz, rtol=1e-9)
-    np.testing.assert_allclose(two.mean.intensity, one.mean.intensity, rtol=1e-9, atol=1e-9)
-    assert np.array_equal(two.max.intensity, one.max.intensity)
-    assert np.array_equal(two.mean.intensity, again.mean.intensity)

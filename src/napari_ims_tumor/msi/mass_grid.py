@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Final, Protocol, Self
+from typing import Final, Protocol
 
 import numpy as np
 
@@ -16,9 +16,9 @@ GRID_PPM: Final = 5.0
 """Width of a centroid bin: below the mass error of most imaging instruments."""
 
 MOST_NODES: Final = 2_000_000
-_AT_ONCE: Final = 1 << 14
-"""Points per step: intermediate arrays, and the bins they fall in, stay in the processor's cache
-from one walk over them to the next."""
+_AT_ONCE: Final = 1 << 17
+"""Points per step: many, as each step costs some microseconds whatever it adds, and few enough that
+their arrays stay in the processor's cache."""
 _BINS_PER_E: Final = 1e6 / GRID_PPM
 _USUAL_HIGHEST: Final = 4000.0
 """Highest m/z that bins are laid out for at first."""
@@ -34,9 +34,6 @@ class Accumulator(Protocol):
 
     def add(self, mz: Float64Array, intensity: FloatArray) -> None:
         """Add points: ascending or not, finite; shapes (n,)."""
-
-    def join(self, other: Self) -> None:
-        """Add what another one, empty as this one once, was given."""
 
     def result(self, divisor: float) -> tuple[Float64Array, Float64Array]:
         """Return (mz, intensity / divisor), ascending in m/z."""
@@ -84,16 +81,6 @@ class CentroidSums:
         np.add.at(self._sums, bins, both)
         np.maximum.at(self._highest, bins, both.real)
 
-    def join(self, other: Self) -> None:
-        """Add what another one was given."""
-        n = max(self._sums.size, other._sums.size)
-        self._grow(n)
-        other._grow(n)
-        self._sums += other._sums
-        np.maximum(self._highest, other._highest, out=self._highest)
-        if other._lacking is not None:
-            self._lacking = other._lacking + (0 if self._lacking is None else self._lacking)
-
     def _note_lacking(self, bins: IntArray, lacking: Float64Array) -> None:
         if self._lacking is None:
             self._lacking = np.zeros(self._sums.size)
@@ -135,7 +122,8 @@ class ProfileSums:
     curve_mz, curve_node
         Shape (4096,): m/z, evenly spaced, and the (fractional) node that lies there; both ascend.
     slope, start
-        Shape (4095,): the straight line of each piece of that curve, over m/z above the first.
+        Shape (4096,): the straight line of each piece of that curve, over m/z above the first; the
+        last one twice.
     sums, passed_on
         Shape (nodes,): what falls to a node, and what falls to the next one.
     tops
@@ -161,6 +149,8 @@ class ProfileSums:
         node *= (n - 1) / node[-1]
         slope = np.diff(node) / np.diff(mz)
         start = node[:-1] - slope * (mz[:-1] - low)
+        # Once more, for a sample at the very end.
+        slope, start = np.append(slope, slope[-1]), np.append(start, start[-1])
         return cls(mz, node, slope, start, np.zeros(n), np.zeros(n), np.full(n, -np.inf))
 
     def add(self, mz: Float64Array, intensity: FloatArray) -> None:
@@ -172,7 +162,6 @@ class ProfileSums:
     def _add(self, mz: Float64Array, intensity: Float64Array) -> None:
         place = self._places(mz)
         left = place.astype(np.intp)
-        np.minimum(left, self.sums.size - 2, out=left)
         place -= left
         passed_on = np.multiply(place, intensity, out=place)
         kept = intensity - passed_on
@@ -189,19 +178,12 @@ class ProfileSums:
             self.sums[nodes] += kept[part]
             np.maximum(self.tops[nodes], intensity[part], out=self.tops[nodes])
 
-    def join(self, other: Self) -> None:
-        """Add what another one on the same grid was given."""
-        self.sums += other.sums
-        self.passed_on += other.passed_on
-        np.maximum(self.tops, other.tops, out=self.tops)
-
     def _places(self, mz: Float64Array) -> Float64Array:
         """Interpolate the curve: its pieces are of one width, so that none has to be looked for."""
-        first, last, pieces = self.curve_mz[0], self.curve_mz[-1], self.slope.size
-        along = np.clip(mz, first, last)
-        along -= first
-        piece = (along * (pieces / (last - first))).astype(np.intp)
-        np.minimum(piece, pieces - 1, out=piece)
+        length = self.curve_mz[-1] - self.curve_mz[0]
+        along = mz - self.curve_mz[0]
+        np.clip(along, 0.0, length, out=along)
+        piece = (along * ((self.slope.size - 1) / length)).astype(np.intp)
         along *= self.slope.take(piece)
         along += self.start.take(piece)
         return along

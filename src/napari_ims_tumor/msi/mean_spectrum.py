@@ -7,9 +7,8 @@ as high in it as in that pixel.
 
 from __future__ import annotations
 
-from copy import deepcopy
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,12 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 from napari_ims_tumor.msi.arrays import Float64Array, IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassAxis
-from napari_ims_tumor.msi.mass_grid import Accumulator, accumulator_for
+from napari_ims_tumor.msi.mass_grid import accumulator_for
 from napari_ims_tumor.msi.spectrum import RaggedBlock, SharedAxisBlock, Spectrum
-from napari_ims_tumor.msi.turns import THREADS, by_turns
-
-_MANY: Final = 64
-"""Spectra from which on two threads add up, each on a grid of its own."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,24 +94,8 @@ def _of_shared(
 
 
 def _of_ragged(dataset: MsiDataset, indices: IntArray | None, n: int) -> MeanAndMax:
-    chosen = np.arange(dataset.n_spectra) if indices is None else indices
-    parts = np.array_split(chosen, THREADS if chosen.size >= _MANY else 1)
-    first = accumulator_for(dataset)
-    others = [deepcopy(first) for _ in parts[1:]]
-    pairs = list(zip(parts, [first, *others], strict=True))
-
-    def add_up(turns: slice) -> None:
-        for part, sums in pairs[turns]:
-            _add_spectra(dataset, part, sums)
-
-    by_turns(add_up, len(pairs))
-    for other in others:
-        first.join(other)
-    mz, intensity = first.result(n)
-    return _pair(dataset, mz, intensity, first.highest())
-
-
-def _add_spectra(dataset: MsiDataset, indices: IntArray, sums: Accumulator) -> None:
+    # In one thread: two would hand the interpreter back and forth at every step of their sums.
+    sums = accumulator_for(dataset)
     for block in dataset.blocks(indices):
         if isinstance(block, RaggedBlock):
             finite = np.isfinite(block.intensity)
@@ -125,6 +104,8 @@ def _add_spectra(dataset: MsiDataset, indices: IntArray, sums: Accumulator) -> N
                 block.mz if whole else block.mz[finite],
                 block.intensity if whole else block.intensity[finite],
             )
+    mz, intensity = sums.result(n)
+    return _pair(dataset, mz, intensity, sums.highest())
 
 
 def _pair(
