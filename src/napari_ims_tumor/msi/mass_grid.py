@@ -16,7 +16,7 @@ GRID_PPM: Final = 5.0
 """Width of a centroid bin: below the mass error of most imaging instruments."""
 
 MOST_NODES: Final = 2_000_000
-_AT_ONCE: Final = 1 << 17
+_AT_ONCE: Final = 1 << 16
 """Points per step: many, as each step costs some microseconds whatever it adds, and few enough that
 their arrays stay in the processor's cache."""
 _BINS_PER_E: Final = 1e6 / GRID_PPM
@@ -181,7 +181,7 @@ class ProfileSums:
     def _places(self, mz: Float64Array) -> Float64Array:
         """Interpolate the curve: its pieces are of one width, so that none has to be looked for."""
         length = self.curve_mz[-1] - self.curve_mz[0]
-        along = mz - self.curve_mz[0]
+        along: Float64Array = mz - self.curve_mz[0]
         np.clip(along, 0.0, length, out=along)
         piece = (along * ((self.slope.size - 1) / length)).astype(np.intp)
         along *= self.slope.take(piece)
