@@ -9,15 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.io.imzml.peak_order import CELL_BITS, CELL_MASK, cells_of, peak_type
 from napari_ims_tumor.msi.arrays import IntArray
-
-_NONE: Final = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -91,40 +89,18 @@ class PeakIndex:
         first, last = cells_of(np.array([low, high])).tolist()
         near = {(cell + step) >> CELL_BITS for cell in (first, last) for step in (-1, 1)}
         # Bins in which the window may start or end, each alone; those between count as one.
-        runs = sorted({edge + step for edge in near for step in (0, 1)})
-        places = self._places(np.array(runs))
-        parts = [
-            self._near(runs[i], (first, last), places[:, i : i + 2])
-            if runs[i] in near
-            else self._within(places[:, i : i + 2])
-            for i in range(len(runs) - 1)
-        ]
-        return WindowPoints(
-            np.concatenate([part.spectra for part in parts]),
-            np.concatenate([part.intensity for part in parts]),
-            np.unique(np.concatenate([part.doubtful for part in parts])),
-        )
-
-    def _within(self, places: IntArray) -> WindowPoints:
-        """Find the points of bins that lie inside the window as a whole."""
-        peaks = self._peaks(places[:, 0], places[:, 1])
-        return WindowPoints(self._spectra(peaks, places), peaks["intensity"], _NONE)
-
-    def _near(self, number: int, ends: tuple[int, int], places: IntArray) -> WindowPoints:
-        """Find the points of a bin in which the window, from cell to cell, starts or ends."""
-        first, last = ends
-        peaks = self._peaks(places[:, 0], places[:, 1])
-        spectra = self._spectra(peaks, places)
-        cells = (number << CELL_BITS) + (peaks["place"] & CELL_MASK).astype(np.int64)
+        runs = np.array(sorted({edge + step for edge in near for step in (0, 1)}))
+        places = self._places(runs)
+        peaks = self._peaks(places[:, 0], places[:, -1])
+        bins = np.repeat(np.tile(runs[:-1], len(self.chunks)), np.diff(places).ravel())
+        cells = (bins << CELL_BITS) + (peaks["place"] & CELL_MASK)
         inside = (cells > first + 1) & (cells < last - 1)
         doubtful = (cells >= first - 1) & (cells <= last + 1) & ~inside
-        return WindowPoints(spectra[inside], peaks["intensity"][inside], spectra[doubtful])
-
-    def _spectra(self, peaks: NDArray[Any], places: IntArray) -> IntArray:
-        """To which spectrum each peak belongs."""
-        chunks = np.repeat(self.first_spectra, places[:, 1] - places[:, 0])
-        spectra: IntArray = chunks + (peaks["place"] >> CELL_BITS)
-        return spectra
+        chunks = np.repeat(self.first_spectra, places[:, -1] - places[:, 0])
+        spectra = chunks + (peaks["place"] >> CELL_BITS)
+        return WindowPoints(
+            spectra[inside], peaks["intensity"][inside], np.unique(spectra[doubtful])
+        )
 
     def _places(self, bins: IntArray) -> IntArray:
         """Where bins start in each chunk, shape (chunks, bins)."""
