@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from itertools import pairwise
-from typing import Any, Final, Protocol, runtime_checkable
+from typing import Any, Final, Protocol, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -69,9 +70,15 @@ def ion_vectors(
     if len(windows) == 0:
         return np.zeros((0, dataset.n_spectra))
     bounds = np.array([[w.low for w in windows], [w.high for w in windows]], np.float64)
-    if isinstance(dataset, WindowReader):
-        return dataset.window_values(bounds, reduce)
+    if _reads_windows(type(dataset)):
+        return cast(WindowReader, dataset).window_values(bounds, reduce)
     return values_of_blocks(dataset, bounds, reduce)
+
+
+@cache
+def _reads_windows(kind: type) -> bool:
+    # To look a protocol's methods up takes longer than some images do.
+    return issubclass(kind, WindowReader)
 
 
 def values_of_blocks(dataset: MsiDataset, bounds: Float64Array, reduce: Reduction) -> Float64Array:

@@ -64,6 +64,7 @@ class StatusLine(QWidget):
         self.stop = QPushButton("Stop")
         self.stop.setObjectName("background_stop")
         self.stop.setAccessibleName("Stop what runs")
+        self.stop.setToolTip(STOPS_UNTIL_OPENED)
         self.stop.hide()
         self.message = text_line("message")
         self.message.setAccessibleName("Message")

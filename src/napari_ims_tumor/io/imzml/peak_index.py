@@ -9,13 +9,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.io.imzml.peak_order import CELL_BITS, CELL_MASK, cells_of, peak_type
-from napari_ims_tumor.msi.arrays import IntArray
+from napari_ims_tumor.msi.arrays import IntArray, frozen
+
+_NONE: Final = frozen(np.zeros(0, np.int64), np.int64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -92,19 +94,21 @@ class PeakIndex:
         runs = np.array(sorted({edge + step for edge in near for step in (0, 1)}))
         places = self._places(runs)
         peaks = self._peaks(places[:, 0], places[:, -1])
-        bins = np.repeat(np.tile(runs[:-1], len(self.chunks)), np.diff(places).ravel())
+        counts = (places[:, 1:] - places[:, :-1]).ravel()
+        every = np.broadcast_to(runs[:-1], (len(self.chunks), runs.size - 1)).ravel()
+        bins = np.repeat(every, counts)
         cells = (bins << CELL_BITS) + (peaks["place"] & CELL_MASK)
         inside = (cells > first + 1) & (cells < last - 1)
         doubtful = (cells >= first - 1) & (cells <= last + 1) & ~inside
         chunks = np.repeat(self.first_spectra, places[:, -1] - places[:, 0])
         spectra = chunks + (peaks["place"] >> CELL_BITS)
-        return WindowPoints(
-            spectra[inside], peaks["intensity"][inside], np.unique(spectra[doubtful])
-        )
+        unsure = np.unique(spectra[doubtful]) if doubtful.any() else _NONE
+        return WindowPoints(spectra[inside], peaks["intensity"][inside], unsure)
 
     def _places(self, bins: IntArray) -> IntArray:
         """Where bins start in each chunk, shape (chunks, bins)."""
-        own = np.clip(bins - self.first_bins[:, None], 0, self.n_bins[:, None])
+        own = np.maximum(bins - self.first_bins[:, None], 0)
+        np.minimum(own, self.n_bins[:, None], out=own)
         return np.asarray(self.starts[self.homes[:, None] + own], np.int64)
 
     def _peaks(self, lows: IntArray, highs: IntArray) -> NDArray[Any]:

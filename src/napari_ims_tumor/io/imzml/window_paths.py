@@ -87,7 +87,9 @@ class WindowPaths:
         is_orderly = summary is not None and summary.is_orderly
         stream = self._stream if is_orderly else None
         if isinstance(index, PeakIndex):
-            return np.stack([self._of_peaks(index, stream, w[:, None], reduce) for w in bounds.T])
+            found = [self._of_peaks(index, stream, w[:, None], reduce) for w in bounds.T]
+            # A slider asks for one at a time, and for a fraction of a millisecond.
+            return found[0][None] if len(found) == 1 else np.stack(found)
         if self._strips is not None:
             return self._strips.values(bounds, reduce)
         if stream is None:
