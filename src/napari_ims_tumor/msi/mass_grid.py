@@ -66,8 +66,9 @@ class CentroidSums:
 
     @np.errstate(over="ignore", invalid="ignore")
     def _add(self, mz: Float64Array, intensity: FloatArray) -> None:
-        place = np.clip(mz, 1.0, _HIGHEST)
-        np.log(place, out=place)
+        # Each walk over the points that is not made counts.
+        is_usual = bool(mz.min() >= 1.0) and bool(mz.max() <= _HIGHEST)
+        place = np.log(mz if is_usual else np.clip(mz, 1.0, _HIGHEST))
         place *= _BINS_PER_E
         bins = place.astype(np.intp)
         self._grow(int(bins.max()) + 1)
@@ -77,7 +78,8 @@ class CentroidSums:
         if intensity.min() < 0:
             weight = np.abs(intensity)
             self._note_lacking(bins, weight.astype(np.float64) - intensity)
-        np.multiply(weight, np.clip(mz, -_HIGHEST, _HIGHEST), out=both.imag)
+        masses = mz if is_usual else np.clip(mz, -_HIGHEST, _HIGHEST)
+        np.multiply(weight, masses, out=both.imag)
         np.add.at(self._sums, bins, both)
         np.maximum.at(self._highest, bins, both.real)
 
