@@ -30,8 +30,9 @@ WindowIndex = PeakIndex | ChannelIndex
 
 _PART: Final = "index"
 _VERSION: Final = 1
-_CHUNK_BYTES: Final = 16 << 20
-"""Bytes of values that one chunk takes: ordering them stays in a processor's cache."""
+_CHUNK_BYTES: Final = 32 << 20
+"""Bytes of values that one chunk takes: few chunks make an image quick, small ones are ordered in a
+processor's cache."""
 _COUNTS: Final = ("spectra", "first_bins", "n_bins", "sizes")
 
 
