@@ -11,7 +11,7 @@ import pytest
 from napari_ims_tumor.annotation.split import fold_of_each, grouped_folds
 from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import run_inline
-from napari_ims_tumor.model import linear_phase
+from napari_ims_tumor.model import linear_answer
 from napari_ims_tumor.model.checkpoint import model_bytes, model_from_bytes
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitted_model import FORMER_STRENGTH, FittedModel
@@ -151,13 +151,13 @@ def test_a_prediction_has_both_answers(model: FittedModel) -> None:
 def test_no_pixel_of_the_training_side_speaks_for_one_that_judges(monkeypatch: Any) -> None:
     """Cores that touch and lie in different folds are no neighbors for the judgement."""
     seen: list[Any] = []
-    original = linear_phase.with_neighbors_judged
+    original = linear_answer.with_neighbors_judged
 
     def spy(model: Any, near: Any, spectra: Any, held_out: Any) -> Any:
         seen.append((near, spectra))
         return original(model, near, spectra, held_out)
 
-    monkeypatch.setattr(linear_phase, "with_neighbors_judged", spy)
+    monkeypatch.setattr(linear_answer, "with_neighbors_judged", spy)
     spectra = labelled()
     row_by_row = np.array(spectra.places)
     row_by_row[:, 1] += row_by_row[:, 0] * SIDE

@@ -11,6 +11,7 @@ from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.session.ions import MOST_PINS
 from napari_ims_tumor.viewer.canvas_overlays import text_overlay
 from napari_ims_tumor.viewer.contrast import channel_limits
+from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.mass_readout import readout_of
 from napari_ims_tumor.viewer.slide_tag import first_of, layers_of, tag_of
 
@@ -43,6 +44,22 @@ def test_a_pin_is_a_layer_of_its_own_with_the_same_numbers(opened, session, view
     assert seen(viewer, dataset) == ["pin"]
     session.show_ion(WINDOWS[0])
     assert seen(viewer, dataset) == ["ion"]
+
+
+def test_the_slider_is_read_by_the_channels_and_the_place_the_stack_has_now(
+    opened, viewer, dataset
+):
+    stack, readout = first_of(viewer.layers, dataset, "stack"), readout_of(viewer)
+    last = len(stack.data) - 1
+    viewer.dims.set_current_step(0, last)
+    assert readout.window() == stack.data.channels[last]
+    stack.data = LazyIonStack(dataset, [*stack.data.channels, *WINDOWS])
+    viewer.dims.set_current_step(0, last + 3)
+    assert readout.window() == WINDOWS[2]
+    # Moved by one channel, the slider's first place is the second one's.
+    stack.translate = (-float(stack.scale[0]), *stack.translate[1:])
+    viewer.dims.set_point(0, 0.0)
+    assert readout.window() == stack.data.channels[1]
 
 
 def test_deleting_the_layer_unpins(opened, session, viewer, dataset):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import napari
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 from qtpy.QtCore import QPoint, Qt
 from qtpy.QtTest import QTest
-from qtpy.QtWidgets import QApplication
 from tests.widgets.conftest import make_dataset
 
 from napari_ims_tumor.demo.hands import Hands, settle, wait_until
@@ -22,18 +20,13 @@ LANES = ("open", "survey", "ion", "pin", "measure", "peaks", "average", "file", 
 
 
 @pytest.fixture
-def viewer() -> Iterator[napari.Viewer]:
-    made = napari.Viewer()
-    made.window.resize(1400, 900)
-    yield made
-    made.close()
-    QApplication.processEvents()
+def viewer(real_viewer: napari.Viewer) -> napari.Viewer:
+    return real_viewer
 
 
 @pytest.fixture
-def dock(viewer: napari.Viewer) -> ImsTumorDock:
-    _, made = viewer.window.add_plugin_dock_widget("napari-ims-tumor", "IMS Tumor")
-    settle(0.3)
+def dock(real_dock: ImsTumorDock) -> ImsTumorDock:
+    made = real_dock
     made.session.adopt(make_dataset())
     wait_until(lambda: made.session.active.overview is not None, "the overview", 20)
     quiet(made)

@@ -10,7 +10,7 @@ import numpy as np
 from napari_ims_tumor.annotation.split import Fold
 from napari_ims_tumor.model.calibration import calibrated_log_loss, is_better_beyond_chance
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
-from napari_ims_tumor.model.linear_phase import LinearAnswer
+from napari_ims_tumor.model.linear_answer import LinearAnswer
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.training import Trainer
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray

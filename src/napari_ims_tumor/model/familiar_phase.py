@@ -27,7 +27,7 @@ from napari_ims_tumor.msi.matrix_room import pieces
 
 if TYPE_CHECKING:
     from napari_ims_tumor.annotation.split import Fold
-    from napari_ims_tumor.model.linear_phase import LinearAnswer
+    from napari_ims_tumor.model.linear_answer import LinearAnswer
 
 GUESS: Final = "a cautious guess: too few separate {kind}s to hold any out"
 SHARE: Final = "unfamiliar pixels of held-out groups"

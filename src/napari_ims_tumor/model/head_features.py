@@ -12,7 +12,7 @@ from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.linear_phase import LinearAnswer
+from napari_ims_tumor.model.linear_answer import LinearAnswer
 from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.presets import load_weights
 from napari_ims_tumor.model.together import at_once, together

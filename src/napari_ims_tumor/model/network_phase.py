@@ -20,7 +20,8 @@ from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import CardValue, EpochRecord, FittedModel
 from napari_ims_tumor.model.head_features import head_features
 from napari_ims_tumor.model.judging import calibrated
-from napari_ims_tumor.model.linear_phase import LinearAnswer, score_facts
+from napari_ims_tumor.model.linear_answer import LinearAnswer
+from napari_ims_tumor.model.linear_phase import score_facts
 from napari_ims_tumor.model.presets import epochs_of
 from napari_ims_tumor.model.together import at_once, together
 from napari_ims_tumor.model.training import Trainer, TrainingSet

@@ -21,7 +21,8 @@ from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
 from napari_ims_tumor.model.honest_folds import pixel_folds
 from napari_ims_tumor.model.judging import calibrated, uncalibrated
-from napari_ims_tumor.model.linear_phase import LinearAnswer, learned_from, score_facts
+from napari_ims_tumor.model.linear_answer import LinearAnswer
+from napari_ims_tumor.model.linear_phase import learned_from, score_facts
 from napari_ims_tumor.model.presets import epochs_of, inputs_of
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy

@@ -152,11 +152,11 @@ class MassReadout:
     def _watch(self, layer: Layer) -> None:
         layer.events.visible.connect(self._seen)
         if _is_stack(layer):
-            for name in PLACEMENT:
+            for name in (*PLACEMENT, "data"):
                 layer.events[name].connect(self._placed)
 
     def _placed(self, _: object) -> None:
-        """Take note that a stack was put somewhere else."""
+        """Take note that a stack was put somewhere else, or has other channels."""
         self._axis = None
 
     def _channel(self, viewer: ViewerModel, layer: Image) -> int:
