@@ -23,6 +23,7 @@ _BINS_PER_E: Final = 1e6 / GRID_PPM
 _USUAL_HIGHEST: Final = 4000.0
 """Highest m/z that bins are laid out for at first."""
 _HIGHEST: Final = 1e6
+_HIGHEST_BIN: Final = int(np.log(_HIGHEST) * _BINS_PER_E)
 _SAMPLED_SPECTRA: Final = 16
 _CURVE_POINTS: Final = 4096
 _LONG_RUN: Final = 1024
@@ -54,34 +55,37 @@ class CentroidSums:
         n = int(np.log(_USUAL_HIGHEST) * _BINS_PER_E) + 1
         # Real: intensity. Imaginary: |intensity| · m/z. Both in one walk through the memory.
         self._sums = np.zeros(n, np.complex128)
-        self._highest = np.full(n, -np.inf)
+        # In the type of the intensities: half the memory to walk through is half the time.
+        self._highest: FloatArray = np.full(n, -np.inf, np.float32)
         # |intensity| less intensity: what negative values lack to be weights.
         self._lacking: Float64Array | None = None
 
     def add(self, mz: Float64Array, intensity: FloatArray) -> None:
         """Add points; shapes (n,)."""
+        self._highest = self._highest.astype(
+            np.promote_types(self._highest.dtype, intensity.dtype), copy=False
+        )
         for start in range(0, mz.size, _AT_ONCE):
             part = slice(start, start + _AT_ONCE)
             self._add(mz[part], intensity[part])
 
-    @np.errstate(over="ignore", invalid="ignore")
+    @np.errstate(over="ignore", invalid="ignore", divide="ignore")
     def _add(self, mz: Float64Array, intensity: FloatArray) -> None:
         # Each walk over the points that is not made counts.
-        is_usual = bool(mz.min() >= 1.0) and bool(mz.max() <= _HIGHEST)
-        place = np.log(mz if is_usual else np.clip(mz, 1.0, _HIGHEST))
-        place *= _BINS_PER_E
-        bins = place.astype(np.intp)
+        masses, bins = mz, _bins_of(mz)
+        if bins.min() < 0 or bins.max() > _HIGHEST_BIN:
+            masses = np.clip(mz, -_HIGHEST, _HIGHEST)
+            bins = _bins_of(np.clip(mz, 1.0, _HIGHEST))
         self._grow(int(bins.max()) + 1)
-        both = np.empty(mz.size, np.complex128)
-        both.real = intensity
         weight = intensity
         if intensity.min() < 0:
             weight = np.abs(intensity)
             self._note_lacking(bins, weight.astype(np.float64) - intensity)
-        masses = mz if is_usual else np.clip(mz, -_HIGHEST, _HIGHEST)
+        both = np.empty(mz.size, np.complex128)
+        both.real = intensity
         np.multiply(weight, masses, out=both.imag)
         np.add.at(self._sums, bins, both)
-        np.maximum.at(self._highest, bins, both.real)
+        np.maximum.at(self._highest, bins, intensity)
 
     def _note_lacking(self, bins: IntArray, lacking: Float64Array) -> None:
         if self._lacking is None:
@@ -108,11 +112,18 @@ class CentroidSums:
 
     def highest(self) -> Float64Array:
         """Return the highest single point at each m/z of the result."""
-        return self._highest[self._weight() > 0]
+        return self._highest[self._weight() > 0].astype(np.float64)
 
     def _weight(self) -> Float64Array:
         sums = self._sums.real
         return sums if self._lacking is None else sums + self._lacking
+
+
+def _bins_of(mz: Float64Array) -> IntArray:
+    """Find the bin of each m/z: below 0 or beyond the last one where it is hardly an m/z."""
+    place = np.log(mz)
+    place *= _BINS_PER_E
+    return place.astype(np.intp)
 
 
 @dataclass(slots=True)

@@ -14,7 +14,7 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
 from napari_ims_tumor.io.imzml.runs import Runs, batches, end_to_end
 from napari_ims_tumor.io.imzml.scatter import Target, can_scatter, scatter
-from napari_ims_tumor.io.imzml.sieve import is_for_sieve, sieve
+from napari_ims_tumor.io.imzml.sieve import sieve
 from napari_ims_tumor.io.imzml.wording import spectra
 from napari_ims_tumor.msi.arrays import BoolArray, Float64Array, IntArray
 from napari_ims_tumor.msi.spectrum import RaggedBlock
@@ -111,19 +111,26 @@ def ragged_block(reader: RaggedReader, runs: Runs, indices: IntArray) -> RaggedB
 def _read(reader: RaggedReader, runs: Runs, indices: IntArray) -> RaggedBlock:
     index = reader.index
     bounds = np.concatenate([[0], np.cumsum(index.mz.lengths[indices])])
-    mz, intensity = reader.room.space(int(bounds[-1]))
-    block = RaggedBlock(indices, mz, intensity, bounds)
-    if not (can_scatter(index.mz, index.intensity) and _read_plain(reader, runs, block)):
+    is_plain = can_scatter(index.mz, index.intensity)
+    if is_plain and (sieved := sieve(runs, (index.mz, index.intensity), indices)) is not None:
+        mz, intensity = sieved
+        return RaggedBlock(
+            indices,
+            mz.astype(np.float64, copy=False),
+            intensity.astype(index.intensity.floating, copy=False),
+            bounds,
+        )
+    block = RaggedBlock(indices, *reader.room.space(int(bounds[-1])), bounds)
+    if not (is_plain and _read_plain(reader, block)):
         _read_any(reader, runs, block)
     return block
 
 
-def _read_plain(reader: RaggedReader, runs: Runs, block: RaggedBlock) -> bool:
+def _read_plain(reader: RaggedReader, block: RaggedBlock) -> bool:
     """Read uncompressed arrays to where they belong; ``False`` where some are shared."""
     pairs = ((reader.index.mz, block.mz), (reader.index.intensity, block.intensity))
     targets = tuple(Target(table, block.indices, _raw(table, out)) for table, out in pairs)
-    is_read = is_for_sieve(targets) and sieve(runs, targets)
-    if not is_read and not scatter(reader.ibd, targets):
+    if not scatter(reader.ibd, targets):
         return False
     for target, (_, out) in zip(targets, pairs, strict=True):
         if target.out is not out:

@@ -63,6 +63,12 @@ class Runs:
         places[order] = homes[run] + starts - run_starts[run]
         return view, places
 
+    def fetch_all(self, start: int, end: int) -> memoryview:
+        """Read all bytes from ``start`` up to ``end``."""
+        view = self._room(end - start)
+        self._ibd.read_into(view, start)
+        return view
+
     def _room(self, nbytes: int) -> memoryview:
         if len(self._buffer) < nbytes:
             self._buffer = np.empty(nbytes, np.uint8)
