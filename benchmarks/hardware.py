@@ -5,6 +5,7 @@
     python benchmarks/hardware.py --answers            9,797 spectra of 12,000 channels: from
                                                        strokes to an overlay, and spectra per second
     python benchmarks/hardware.py --answers --layouts continuous-profile --device cuda
+                                                       also in float32 and bfloat16, and repeatable
 
 Each command runs in a process of its own, as from a terminal. Memory is the most that the process
 held at once. Prints the table of docs/faq.md, or with --answers those of docs/performance.md.
@@ -26,6 +27,12 @@ from typing import Any
 COMMAND = Path(sys.executable).with_name("ims-tumor")
 USUAL = ["48x64x2000", "96x128x12000"]
 ANSWERED = "112x120x12000"
+WAYS = {
+    "float32": ("--precision", "float32"),
+    "float32, deterministic": ("--precision", "float32", "--deterministic"),
+    "bfloat16": ("--precision", "bfloat16"),
+    "bfloat16, deterministic": ("--precision", "bfloat16", "--deterministic"),
+}
 TIMES = ("prepare_s", "kept_s", "processor_s", "read_s")
 
 
@@ -65,7 +72,7 @@ def answers(given: argparse.Namespace) -> None:
     """Print how long answers take: a table of overlays, and one of networks."""
     print(f"{machine()}; medians of {given.rounds} rounds\n")
     size = given.sizes[0] if given.sizes else ANSWERED
-    overlays, speeds = [], {}
+    overlays, speeds, ways = [], {}, ""
     for layout in given.layouts:
         with tempfile.TemporaryDirectory() as folder:
             slide, labels = simulated(size, layout, Path(folder))
@@ -74,11 +81,35 @@ def answers(given: argparse.Namespace) -> None:
             if layout == given.layouts[0]:
                 networks = ("--networks", *given.networks) if given.networks else ()
                 speeds = worker("speeds", given, slide, *networks)
+                ways = ways_table(given, slide, networks) if on_cuda(given.device) else ""
     print(overlay_table(size, overlays))
     print(f"\n{given.layouts[0]}, {size.split('x')[2]} channels:\n")
     print("| network | spectra/s |\n|---|---:|")
     for network, speed in speeds.items():
         print(f"| `{network}` | {speed:,.0f} |")
+    if ways:
+        print(f"\n{ways}")
+
+
+def on_cuda(device: str) -> bool:
+    """Whether it is measured on an NVIDIA GPU."""
+    from napari_ims_tumor.model.device import resolve_device
+
+    return resolve_device(device).type == "cuda"
+
+
+def ways_table(given: argparse.Namespace, slide: str, networks: tuple[str, ...]) -> str:
+    """Spectra per second in either precision, and what repeating itself costs."""
+    lines = [
+        "| network | computed in | answers, spectra/s | learns, spectra/s |",
+        "|---|---|---:|---:|",
+    ]
+    for way, options in WAYS.items():
+        answers = worker("speeds", given, slide, *networks, *options)
+        learns = worker("speeds", given, slide, *networks, *options, "--learning")
+        for network, speed in learns.items():
+            lines.append(f"| `{network}` | {way} | {answers[network]:,.0f} | {speed:,.0f} |")
+    return "\n".join(lines)
 
 
 def simulated(size: str, layout: str, folder: Path) -> tuple[str, str]:

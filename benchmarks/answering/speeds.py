@@ -1,5 +1,7 @@
 """Spectra per second of each network, from the file to the answer, in rounds that take turns.
 
+With ``--learning`` also of a fit: steps on spectra that are there already.
+
 The weights are noise: what a prediction takes does not hang on them. Normalization, alignment and
 the test for unfamiliar spectra are those of a fitted model. Prints one line of JSON.
 """
@@ -18,12 +20,15 @@ import numpy as np
 
 from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import outcome_of, run_inline
+from napari_ims_tumor.model.computing import PRECISIONS, Computing
 from napari_ims_tumor.model.config import FitConfig, Network, NetworkConfig
+from napari_ims_tumor.model.device import prepare, steady_threads
 from napari_ims_tumor.model.familiarity import Familiarity, directions
 from napari_ims_tumor.model.fitted_model import CENTER, SCALE, FittedModel
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.predicting import predict
 from napari_ims_tumor.model.preparation import Preparation
+from napari_ims_tumor.model.training import Trainer, TrainingSet
 from napari_ims_tumor.model.trust import Trust
 from napari_ims_tumor.model.weight_shapes import weight_shapes
 from napari_ims_tumor.msi.binning import bin_axis, bin_spectra
@@ -31,6 +36,8 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.subset import Subset
 
 NETWORKS = get_args(Network)
+LEARNED = 256
+"""Spectra of an epoch of a fit."""
 SHARE_OF_SPECTRA = {"linear": 1.0, "default": 0.1, "isotopenet": 0.1, "faithful": 0.02}
 """Of the slide that each answers in a round: about as long for each."""
 
@@ -42,18 +49,43 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--networks", nargs="+", choices=NETWORKS, default=list(NETWORKS))
+    parser.add_argument("--precision", choices=PRECISIONS, default="auto")
+    parser.add_argument("--deterministic", action="store_true")
+    parser.add_argument("--learning", action="store_true", help="of steps of a fit instead")
     given = parser.parse_args()
+    how = Computing(given.device, given.precision, given.deterministic)
+    prepare(how)
     with open_imzml(given.slide) as dataset:
+        if given.learning:
+            json.dump(learning(dataset, how, given), sys.stdout)
+            return
         models = {name: noise_model(dataset, name) for name in given.networks}
         parts = {name: part_of(dataset, name) for name in given.networks}
         found: dict[str, list[float]] = {name: [] for name in given.networks}
         for number in range(given.rounds + 1):
             for name, model in models.items():
                 begun = time.perf_counter()
-                run_inline(predict(model, parts[name], given.device))
+                run_inline(predict(model, parts[name], how))
                 if number:  # the first round warms up
                     found[name].append(parts[name].n_spectra / (time.perf_counter() - begun))
     json.dump({name: statistics.median(values) for name, values in found.items()}, sys.stdout)
+
+
+def learning(dataset: MsiDataset, how: Computing, given: argparse.Namespace) -> dict[str, float]:
+    """Spectra per second of an epoch, median of rounds after one that warms up."""
+    draw, bins, found = np.random.default_rng(0), len(bin_axis(dataset)), {}
+    inputs = draw.normal(size=(LEARNED, bins)).astype(np.float32)
+    data = TrainingSet(np.abs(inputs), np.arange(LEARNED) % 2, 2)
+    with steady_threads(how.deterministic):
+        for name in (n for n in given.networks if n != "linear"):
+            trainer, took = Trainer(NetworkConfig.for_axis(name, bins, 2), data, 0, how), []
+            for _ in range(given.rounds + 1):
+                begun = time.perf_counter()
+                outcome_of(trainer.epoch())
+                took.append(time.perf_counter() - begun)
+            steps = trainer.steps_of_epoch
+            found[name] = steps * trainer.batch / statistics.median(took[1:])
+    return found
 
 
 def part_of(dataset: MsiDataset, network: str) -> Subset:

@@ -67,6 +67,25 @@ def test_info_tells_what_a_slide_is(cohort, capsys) -> None:
     assert "50 × 50" in capsys.readouterr().out
 
 
+def test_a_network_is_computed_as_asked_and_its_card_says_so(cohort, tmp_path, capsys) -> None:
+    path, how = tmp_path / "few.safetensors", ("--device", "cpu", "--precision", "bfloat16")
+    asked = ["fit", cohort.first, cohort.labels, "--network", "isotopenet", "--epochs", "1"]
+    assert run(*asked, "-o", path, *how, "--deterministic") == 0
+    capsys.readouterr()
+    assert run("info", path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["card"]["precision"] == "bfloat16"
+    few, full = tmp_path / "few.npy", tmp_path / "full.npy"
+    assert run("predict", path, cohort.first, "-o", few, *how, "--deterministic") == 0
+    assert run("predict", path, cohort.first, "-o", full, "--device", "cpu") == 0
+    apart = np.abs(np.load(few) - np.load(full))
+    assert 0 < np.nanmax(apart) < 0.01
+    report = tmp_path / "report"
+    judged = ["evaluate", "--model", path, "--cohort", cohort.table, "-o", report]
+    assert run(*judged, *how) == 0
+    options = json.loads((report / "report.json").read_text(encoding="utf-8"))["options"]
+    assert options == {"device": "cpu", "precision": "bfloat16", "deterministic": False}
+
+
 def test_check_says_fine_warnings_or_unreadable_by_its_exit_code(cohort, tmp_path, capsys) -> None:
     assert run("check", cohort.first) == 0
     copy = tmp_path / "copy.imzML"

@@ -6,6 +6,7 @@ import torch
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import STOP, Job, Progress
 from napari_ims_tumor.model import device
+from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.msi.turns import cpu_cores
 
 
@@ -26,6 +27,28 @@ def test_auto_takes_an_apple_gpu_and_names_it(monkeypatch: pytest.MonkeyPatch) -
 def test_a_device_that_is_not_there_is_refused(name: str) -> None:
     with pytest.raises(FitRefused, match=name):
         device.resolve_device(name)
+
+
+def test_a_gpu_that_does_not_compute_in_bfloat16_is_not_asked_to(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    with pytest.raises(FitRefused, match=r"Apple GPU does not compute in bfloat16: use .* float32"):
+        device.prepare(Computing("mps", "bfloat16"))
+    assert device.prepare(Computing("mps")).type == "mps"
+    assert device.prepare(Computing("cpu", "bfloat16", deterministic=True)).type == "cpu"
+
+
+def test_a_gpu_is_told_to_repeat_itself_before_it_is_asked_what_it_can(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(device, "make_repeatable", lambda _: asked.append("repeat"))
+    monkeypatch.setattr(device, "has_bfloat16", lambda _: asked.append("bfloat16") or True)
+    device.prepare(Computing("cuda", "bfloat16", deterministic=True))
+    assert asked == ["repeat", "bfloat16"]
 
 
 @pytest.mark.skipif(torch.version.cuda is not None, reason="this torch can use CUDA")

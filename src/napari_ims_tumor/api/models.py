@@ -21,6 +21,7 @@ from napari_ims_tumor.msi.memory_budget import GivenBudget, MemoryBudget
 
 if TYPE_CHECKING:
     from napari_ims_tumor.cohort.report import EvaluationReport
+    from napari_ims_tumor.model.computing import GivenComputing
     from napari_ims_tumor.model.config import FitConfig
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.model.prediction import Prediction
@@ -76,7 +77,8 @@ def fit(
     **options
         Fields of :class:`~napari_ims_tumor.model.config.FitConfig`: ``network`` (``"default"``,
         ``"linear"``, ``"isotopenet"``, ``"faithful"``), ``epochs``, ``seed``, ``device``,
-        ``tune``, ``time_limit_s``, ``steps``, ``smooth``, ``align``.
+        ``precision``, ``deterministic``, ``tune``, ``time_limit_s``, ``steps``, ``smooth``,
+        ``align``.
 
     Returns
     -------
@@ -128,10 +130,13 @@ def fit_cohort(
 def predict(
     model: PathLike | FittedModel,
     slide: PathLike | MsiDataset,
-    device: str = "auto",
+    device: GivenComputing = "auto",
     memory_budget: GivenBudget = None,
 ) -> Prediction:
     """Predict the class probabilities of every measured pixel of a slide.
+
+    ``device`` is a name, or a :class:`~napari_ims_tumor.model.computing.Computing` that also says
+    how.
 
     Returns
     -------
@@ -188,7 +193,7 @@ def validate(
     model: PathLike | FittedModel,
     cohort: PathLike,
     slides: str | None = None,
-    device: str = "auto",
+    device: GivenComputing = "auto",
     memory_budget: GivenBudget = None,
 ) -> EvaluationReport:
     """Judge a finished model on slides it has not seen; nothing is fitted.
@@ -202,7 +207,7 @@ def validate(
     slides
         Which of the slides, ``"5-8"`` or names; all by default.
     device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, or as for :func:`predict`.
     memory_budget
         As for :func:`fit`.
     """

@@ -6,7 +6,12 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
-from napari_ims_tumor.cli.model_commands import SLIDES_HELP, add_fit_options, fit_config
+from napari_ims_tumor.cli.model_commands import (
+    SLIDES_HELP,
+    add_fit_options,
+    computing,
+    fit_config,
+)
 from napari_ims_tumor.cli.numbers import seed
 from napari_ims_tumor.cli.outputs import refuse_report_folder
 from napari_ims_tumor.cli.terminal import drive, say
@@ -62,7 +67,7 @@ def _evaluate(given: argparse.Namespace) -> int:
         from napari_ims_tumor.model.checkpoint import read_model
 
         model = read_model(given.model)
-        report: EvaluationReport = drive(validate(model, slides, given.device, given.memory))
+        report: EvaluationReport = drive(validate(model, slides, computing(given), given.memory))
     else:
         from napari_ims_tumor.cohort.cross_validation import evaluate
 

@@ -10,6 +10,7 @@ from napari_ims_tumor.cli.numbers import add_memory_to, at_least_one, seconds, s
 from napari_ims_tumor.cli.outputs import refuse_image_path, refuse_model_path
 from napari_ims_tumor.cli.terminal import drive, say
 from napari_ims_tumor.errors import CohortError, ModelFileError
+from napari_ims_tumor.model.computing import PRECISIONS, Computing
 from napari_ims_tumor.model.config import NETWORKS, USUAL_ACCURACY
 
 if TYPE_CHECKING:
@@ -23,7 +24,10 @@ SLIDES_HELP = "only these of the cohort: rows from 1, ranges, or names, separate
 TUNE = {"all": "all", "last-blocks": "last blocks", "head": "head"}
 
 
-FIT_OPTIONS: Final = ("seed", "device", "epochs", "time_limit_s", "steps", "smooth", "align")
+FIT_OPTIONS: Final = (
+    "seed", "device", "precision", "deterministic", "epochs", "time_limit_s", "steps", "smooth",
+    "align",
+)  # fmt: skip
 """Arguments that are fields of the config by the same names."""
 
 
@@ -55,7 +59,7 @@ def add_to(commands: Commands) -> None:
     predict.add_argument("model", type=Path, help="the .safetensors file")
     predict.add_argument("slide", type=Path, help="the .imzML file")
     predict.add_argument("-o", "--output", type=Path, required=True, help=".npy or .ome.tif")
-    predict.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    add_computing_to(predict)
     predict.add_argument(
         "--uncertainty",
         action="store_true",
@@ -77,7 +81,7 @@ def add_fit_options(command: argparse.ArgumentParser) -> None:
     """Add what every command that fits understands."""
     add_memory_to(command)
     command.add_argument("--seed", type=seed, default=0, help="of all that is drawn; default 0")
-    command.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    add_computing_to(command)
     command.add_argument(
         "--epochs", type=at_least_one, help="most passes over the labels (the network's own number)"
     )
@@ -92,6 +96,22 @@ def add_fit_options(command: argparse.ArgumentParser) -> None:
         "--steps", type=at_least_one, help="most steps of each network of default (no limit)"
     )
     _add_preparation_to(command.add_argument_group("profile spectra (by default as the network)"))
+
+
+def add_computing_to(command: argparse.ArgumentParser) -> None:
+    """Add what says on what a network is computed, and how."""
+    add = command.add_argument
+    add("--device", default="auto", help="auto (default), cpu, cuda or mps")
+    add(
+        "--precision", choices=PRECISIONS, default="auto",
+        help="of networks: auto (default) is bfloat16 on NVIDIA GPUs made for it, else float32",
+    )  # fmt: skip
+    add("--deterministic", action="store_true", help="the same numbers every time on a GPU, too")
+
+
+def computing(given: argparse.Namespace) -> Computing:
+    """Translate the arguments of :func:`add_computing_to`."""
+    return Computing(given.device, given.precision, given.deterministic)
 
 
 def _add_preparation_to(group: argparse._ArgumentGroup) -> None:
@@ -159,12 +179,12 @@ def _fit_job(
     return fit_cohort((one,), config, base, say, given.memory)
 
 
-def _refuse_absent_device(name: str) -> None:
+def _refuse_other_devices(how: Computing) -> None:
     """A linear model needs no device; one that is not there is a mistake all the same."""
-    if name not in ("auto", "cpu"):
-        from napari_ims_tumor.model.device import resolve_device
+    if how != Computing(how.device) or how.device not in ("auto", "cpu"):
+        from napari_ims_tumor.model.device import prepare
 
-        resolve_device(name)
+        prepare(how)
 
 
 def _predict(given: argparse.Namespace) -> int:
@@ -175,9 +195,9 @@ def _predict(given: argparse.Namespace) -> int:
 
     refuse_image_path(given.output)
     model = read_model(given.model)
-    _refuse_absent_device(given.device)
+    _refuse_other_devices(computing(given))
     with drive(open_imzml_job(given.slide, given.memory)) as slide:
-        made = drive(predict(model, slide, given.device))
+        made = drive(predict(model, slide, computing(given)))
         about = {**made.about(), "slide": slide.name}
         reason = given.abstain and made.why_no_abstention(given.abstain)
         if reason:

@@ -144,12 +144,12 @@ def _one_network(
         model = yield from _fitted(spectra.take(fold.training), config, progress)
         for part in pieces(len(fold.held_out), len(spectra.axis)):
             rows = fold.held_out[part]
-            alone[rows] = predict_matrix(model, spectra.values[rows], config.device)
+            alone[rows] = predict_matrix(model, spectra.values[rows], config.computing)
             strange[rows] = unfamiliarity_of(model, spectra.values[rows])
         held_out = spectra.take(fold.held_out)
         together[fold.held_out] = answers_with_neighbors(model, held_out, alone[fold.held_out])
         phase = f"{progress.phase}: what it looks at"
-        yield from steadily(looking.add(model, fold.held_out, phase))
+        yield from steadily(looking.add(model, fold.held_out, phase), config.deterministic)
         models.append(model_facts(model))
     seconds = time.monotonic() - begun
     own = NetworkResult(alone, seconds, tuple(models), looking.explanation(), strange)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from dataclasses import replace
+from dataclasses import asdict, replace
 
 import numpy as np
 
@@ -16,7 +16,8 @@ from napari_ims_tumor.cohort.report import EvaluationReport, NetworkResult, mode
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
-from napari_ims_tumor.model.device import steadily
+from napari_ims_tumor.model.computing import Computing, GivenComputing
+from napari_ims_tumor.model.device import prepare, steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.judging import uncalibrated, unfamiliarity_of
 from napari_ims_tumor.model.predicting import predict_matrix
@@ -28,16 +29,21 @@ from napari_ims_tumor.msi.memory_budget import MemoryBudget
 def validate(
     model: FittedModel,
     slides: tuple[CohortSlide, ...],
-    device: str = "auto",
+    device: GivenComputing = "auto",
     memory: MemoryBudget | None = None,
 ) -> Job[Progress, EvaluationReport]:
     """Judge a model on the labelled pixels of a cohort.
 
     Raises
     ------
+    FitRefused
+        The device is not there, or cannot compute so.
     ModelFileError
         A slide does not cover the model's m/z axis, or the classes differ.
     """
+    how = Computing.of(device)
+    if model.has_cnn:
+        prepare(how)
     gathered = yield from gather(slides, model.axis, memory, only_by_hand=True)
     classes = gathered.spectra.class_names
     if classes != model.class_names:
@@ -45,11 +51,11 @@ def validate(
             f"the model knows the classes {', '.join(model.class_names)}, the labels are "
             f"{', '.join(classes)}"
         )
-    own = yield from _result(model, gathered, device)
+    own = yield from _result(model, gathered, how)
     together = answers_with_neighbors(model, gathered.spectra, own.probabilities)
     results = with_and_without(model.network.network, own, together)
     if model.has_cnn:
-        results["linear"] = yield from _result(_linear_alone(model), gathered, device)
+        results["linear"] = yield from _result(_linear_alone(model), gathered, how)
     looked_at = {name: found.looked_at for name, found in results.items()}
     alone = yield from peaks_alone(gathered.spectra, looked_at)
     n = len(gathered.spectra)
@@ -63,20 +69,21 @@ def validate(
         fold=np.zeros(n, np.int64),
         results=results,
         why_not=why_not,
-        options={"device": device},
+        options=asdict(how),
         warnings=overlap_warnings(model, gathered),
         model={**about, **axis, **model_facts(model)},
-        circumstances=circumstances(device),
+        circumstances=circumstances(how.device),
         peaks_alone=alone,
     )
 
 
-def _result(model: FittedModel, gathered: Gathered, device: str) -> Job[Progress, NetworkResult]:
+def _result(model: FittedModel, gathered: Gathered, how: Computing) -> Job[Progress, NetworkResult]:
     begun = time.monotonic()
-    probabilities, strange = yield from _predicted(model, gathered, device)
-    looking = Looking(gathered.spectra, device)
+    probabilities, strange = yield from _predicted(model, gathered, how)
+    looking = Looking(gathered.spectra, how.device)
     every = np.arange(len(gathered.spectra))
-    yield from steadily(looking.add(model, every, "Looking at what moved the answers"))
+    steps = looking.add(model, every, "Looking at what moved the answers")
+    yield from steadily(steps, how.deterministic)
     seconds = time.monotonic() - begun
     facts = (model_facts(model),)
     return NetworkResult(probabilities, seconds, facts, looking.explanation(), strange)
@@ -92,7 +99,7 @@ def _linear_alone(model: FittedModel) -> FittedModel:
 
 
 def _predicted(
-    model: FittedModel, gathered: Gathered, device: str
+    model: FittedModel, gathered: Gathered, how: Computing
 ) -> Job[Progress, tuple[Float32Array, Float32Array]]:
     """Probabilities of the labelled spectra, and how unlike the model's labels they are."""
     values = gathered.spectra.values
@@ -101,6 +108,6 @@ def _predicted(
     for part in pieces(*values.shape):
         if (yield Progress("Predicting", part.start, len(values))) is STOP:
             raise JobStopped("Validation stopped: no report was written.")
-        parts.append(predict_matrix(model, values[part], device))
+        parts.append(predict_matrix(model, values[part], how))
         strange[part] = unfamiliarity_of(model, values[part])
     return np.concatenate(parts), strange

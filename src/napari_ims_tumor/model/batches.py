@@ -11,6 +11,8 @@ import torch
 from torch import Tensor
 
 from napari_ims_tumor.errors import FitFailed
+from napari_ims_tumor.model.arithmetic import forward_pass
+from napari_ims_tumor.model.computing import Precision
 from napari_ims_tumor.model.presets import Built
 from napari_ims_tumor.msi.arrays import Float32Array
 
@@ -29,8 +31,9 @@ class Batches:
         What was done where memory ended; later batches begin with it.
     """
 
-    def __init__(self, network: Built) -> None:
+    def __init__(self, network: Built, precision: Precision = "float32") -> None:
         self.notes: list[str] = []
+        self._precision = precision
         self._network = network.eval()
         self._size = max(1, PREDICTION_NUMBERS // network.config.widest)
 
@@ -49,7 +52,7 @@ class Batches:
             device, part = self._network.output.weight.device, slice(at, at + self._size)
             try:
                 with torch.inference_mode(), rising_memory_errors():
-                    found[part] = ask(torch.from_numpy(inputs[part]).to(device)).cpu().numpy()
+                    found[part] = self._answer(ask, inputs[part], device).cpu().numpy()
             except torch.cuda.OutOfMemoryError:
                 torch.cuda.empty_cache()
                 self._use_less_memory()
@@ -62,6 +65,13 @@ class Batches:
             at = part.stop
             yield
         return found
+
+    def _answer(
+        self, ask: Callable[[Tensor], Tensor], inputs: Float32Array, device: torch.device
+    ) -> Tensor:
+        with forward_pass(self._precision, device):
+            found = ask(torch.from_numpy(inputs).to(device))
+        return found.float()
 
     def _use_less_memory(self) -> None:
         if self._size > 1:

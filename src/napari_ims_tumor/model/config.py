@@ -6,6 +6,8 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from napari_ims_tumor.model.computing import Computing, Precision
+
 Network = Literal["default", "linear", "isotopenet", "faithful"]
 Tune = Literal["all", "last blocks", "head"]
 
@@ -45,8 +47,8 @@ class FitConfig:
         What of a base model's CNN may change when fine-tuning; ignored without a base.
     seed
         The same seed, spectra and machine give the same model, byte for byte.
-    device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"`` (Apple).
+    device, precision, deterministic
+        What computes the network and how, see :class:`.Computing`.
     time_limit_s
         The fit ends with its best model after this time; ``None`` = no limit.
     steps
@@ -70,11 +72,18 @@ class FitConfig:
     align: bool | None = None
     region_share: float = REGION_SHARE
     steps: int | None = None
+    precision: Precision = "auto"
+    deterministic: bool = False
 
     @property
     def is_plain(self) -> bool:
         """Whether its network answers alone, see :data:`PLAIN`."""
         return self.network in PLAIN
+
+    @property
+    def computing(self) -> Computing:
+        """What computes the network, and how."""
+        return Computing(self.device, self.precision, self.deterministic)
 
 
 @dataclass(frozen=True, slots=True)

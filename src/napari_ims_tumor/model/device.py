@@ -15,6 +15,9 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import Job, Report, Result, Stop
+from napari_ims_tumor.model.arithmetic import has_bfloat16
+from napari_ims_tumor.model.computing import Computing
+from napari_ims_tumor.model.repeatable import make_repeatable, repeatable
 from napari_ims_tumor.msi.turns import cpu_cores
 
 CUDA_INSTALL: Final = (
@@ -73,8 +76,25 @@ def describe_device(name: str = "auto") -> DeviceNote:
     return DeviceNote(note)
 
 
+def prepare(computing: Computing) -> torch.device:
+    """Find the device, and see to it that it computes as asked.
+
+    Raises
+    ------
+    FitRefused
+        It is not there, or cannot compute so.
+    """
+    device = resolve_device(computing.device)
+    if computing.deterministic:
+        make_repeatable(device)  # before anything else uses a GPU
+    if computing.precision == "bfloat16" and device.type != "cpu" and not has_bfloat16(device):
+        name = describe_device(computing.device).name
+        raise FitRefused(f"{name} does not compute in bfloat16: use the precision auto or float32.")
+    return device
+
+
 @contextmanager
-def steady_threads() -> Iterator[None]:
+def steady_threads(deterministic: bool = False) -> Iterator[None]:
     """Compute with all cores but one, the same number every time, then put things back.
 
     One core stays free for the window; and sums add up in the same order in every process, however
@@ -84,21 +104,19 @@ def steady_threads() -> Iterator[None]:
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
-        # On a GPU: the same convolution algorithm every time.
-        steady = torch.backends.cudnn.flags(deterministic=True, benchmark=False)
-        with _thread_pools().limit(limits=threads), steady:
+        with _thread_pools().limit(limits=threads), repeatable(deterministic):
             yield
     finally:
         torch.set_num_threads(before)
 
 
-def steadily(job: Job[Report, Result]) -> Job[Report, Result]:
+def steadily(job: Job[Report, Result], deterministic: bool = False) -> Job[Report, Result]:
     """Drive a job with :func:`steady_threads` inside its steps, and not between them."""
     answer: Stop = None
     try:
         while True:
             try:
-                with steady_threads():
+                with steady_threads(deterministic):
                     report = job.send(answer) if answer is not None else next(job)
             except StopIteration as end:
                 result: Result = end.value

@@ -23,5 +23,6 @@ class SeededDropout(nn.Module):
         if not self.training:
             return x
         draw = torch.Generator(x.device).manual_seed(self.seed)
-        kept = torch.empty_like(x).bernoulli_(1 - self.share, generator=draw)
+        # Not in bfloat16, which has no 1 / 0.7: what is made up for would be too much.
+        kept = torch.empty_like(x, dtype=torch.float32).bernoulli_(1 - self.share, generator=draw)
         return x * kept.div_(1 - self.share)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from napari_ims_tumor.model.arithmetic import in_float32
 from napari_ims_tumor.model.bin_conv import BinConv, bin_maps
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.dropout import SeededDropout
@@ -62,5 +63,4 @@ class FaithfulNetwork(nn.Module):
         """Class logits: one number per position, then a weight for each, so m/z is never lost."""
         x = torch.relu(self.norm(self.features(inputs)))[:, :, None]  # (N, C, 1, B)
         x = self.squeeze(x).flatten(1)  # (N, 1, 1, B) → (N, B)
-        logits: Tensor = self.output(self.dropout(x))  # (N, B) → (N, K)
-        return logits
+        return in_float32(self.output, self.dropout(x))  # (N, B) → (N, K)

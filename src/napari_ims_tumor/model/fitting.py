@@ -18,7 +18,7 @@ from typing import Final
 from napari_ims_tumor.errors import FitRefused, ModelFileError
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.config import PLAIN, FitConfig, why_not_fine_tune
-from napari_ims_tumor.model.device import describe_device, resolve_device, steadily
+from napari_ims_tumor.model.device import describe_device, prepare, steadily
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.heritage import kept_words, with_classes
@@ -65,7 +65,8 @@ def fit(
     Raises
     ------
     FitRefused
-        There is too little to fit, or it is not the fit that was ended.
+        There is too little to fit, the device is not there or cannot compute so, or it is not the
+        fit that was ended.
     ModelFileError
         The base belongs to another axis, or where the fit was ended is damaged.
     """
@@ -76,7 +77,8 @@ def fit(
     own = with_classes(first, names) if first else None
     if earlier is not None:
         refuse_other_fit(earlier, mark_of(spectra, config, own))
-    model = yield from steadily(_fit(spectra, config, own, earlier))
+    steps = _fit(spectra, config, own, earlier)
+    model = yield from steadily(steps, config.deterministic)
     model = model.with_note(*filter(None, [kept_words(first, names) if first else None]))
     if model.unfinished is None:
         return model
@@ -90,7 +92,7 @@ def _fit(
     base: FittedModel | None,
     earlier: Unfinished | None,
 ) -> Job[EpochReport, FittedModel]:
-    resolve_device(config.device)
+    prepare(config.computing)
     later = 0.0 if config.network == "linear" else FOR_NETWORK
     run = FitRun(config.time_limit_s, describe_device(config.device).name, later)
     answer = yield from linear_phase(spectra, config, base, run)

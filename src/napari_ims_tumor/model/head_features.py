@@ -8,6 +8,7 @@ import numpy as np
 
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.batches import Batches
+from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
@@ -30,7 +31,7 @@ def head_features(
     """
     if base is None or base.network.network != "default" or config.tune != "head":
         return None
-    steps = _computed(answer, base, str(resolve_device(config.device)))
+    steps = _computed(answer, base, config.computing)
     found = yield from run.drive(steps, EpochReport("Network up to its head"))
     if found is None:
         return None
@@ -40,11 +41,12 @@ def head_features(
 
 
 def _computed(
-    answer: LinearAnswer, base: FittedModel, device: str
+    answer: LinearAnswer, base: FittedModel, computing: Computing
 ) -> Generator[None, None, tuple[Float32Array, list[str]]]:
     network = DilatedNetwork(base.network)
     load_weights(network, base.weights)
-    batches = Batches(network.to(device))
+    device = resolve_device(computing.device)
+    batches = Batches(network.to(device), computing.precision)
     n, width = len(answer.spectra), base.network.positions * base.network.channels
     features = answer.spectra.room.matrix(n, width)
 
@@ -53,7 +55,7 @@ def _computed(
             inputs = answer.inputs(base.normalization, rows[part])
             features[rows[part]] = yield from batches.over(inputs, network.in_rows, width)
 
-    workers = at_once(n, device)
+    workers = at_once(n, str(device))
     shares = np.array_split(np.arange(n), workers)
     yield from together([fill(rows) for rows in shares], workers)
     return features, batches.notes

@@ -11,6 +11,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from napari_ims_tumor.model.arithmetic import in_float32
 from napari_ims_tumor.model.bin_conv import BinConv, bin_maps
 from napari_ims_tumor.model.config import ISOTOPENET_LOCAL, ISOTOPENET_STRIDES, NetworkConfig
 from napari_ims_tumor.model.dropout import SeededDropout
@@ -78,5 +79,4 @@ class IsotopeNet(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:  # (N, B) → (N, K)
         """Class logits."""
         x = torch.relu(self.norm(self.features(inputs)))  # (N, 1, L)
-        logits: Tensor = self.output(x.flatten(1))  # (N, L) → (N, K)
-        return logits
+        return in_float32(self.output, x.flatten(1))  # (N, L) → (N, K)

@@ -13,6 +13,7 @@ from typing import Final
 import torch
 from torch import Tensor, nn
 
+from napari_ims_tumor.model.arithmetic import in_float32
 from napari_ims_tumor.model.bin_conv import side_by_side
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.dropout import SeededDropout
@@ -90,7 +91,8 @@ class DilatedBlock(nn.Module):
         found = self.conv1(rectified_norm(self.norm1, x))
         found = self.conv2(rectified_norm(self.norm2, found), self.gain)
         # Without a gradient nobody needs what was found apart: no third map is made.
-        result: Tensor = x + found if torch.is_grad_enabled() else found.add_(x)
+        in_place = not torch.is_grad_enabled() and found.dtype == x.dtype
+        result: Tensor = found.add_(x) if in_place else x + found
         return result
 
 
@@ -152,5 +154,4 @@ class DilatedNetwork(nn.Module):
         x = nn.functional.conv2d(x, self.squeeze.weight[..., None], self.squeeze.bias)
         x = x.flatten(1)  # (N, 4, 1, L) → (N, 4 L): low rank, position kept
         x = nn.functional.gelu(self.hidden(self.dropout(x)))  # (N, 32)
-        logits: Tensor = self.output(x)
-        return logits
+        return in_float32(self.output, x)

@@ -13,7 +13,6 @@ from napari_ims_tumor.annotation.split import Fold
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.calibration import calibrated_log_loss
 from napari_ims_tumor.model.config import FitConfig, NetworkConfig
-from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.epoch_budget import EpochBudget
 from napari_ims_tumor.model.epoch_choice import Check, Choice, choose, is_enough, is_worth_it
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
@@ -162,8 +161,7 @@ def _trainer(
         data = TrainingSet(inputs, classes, _n_classes(answer))
     else:
         data = TrainingSet(features, classes, _n_classes(answer), rows, before_head=True)
-    device = str(resolve_device(config.device))
-    trainer = Trainer(shape, data, config.seed, device)
+    trainer = Trainer(shape, data, config.seed, config.computing)
     if base is not None and base.network.network == "default":
         trainer.start_from(base.weights, config.tune)
     return trainer
@@ -263,13 +261,15 @@ def _model(check: Check, shape: NetworkConfig, weights: dict[str, Float32Array])
     rows = check.rows
     scores = score_facts(best.score, check.linear_score)
     card: dict[str, CardValue] = {**linear.card, **scores}
+    found: dict[str, CardValue] = {"epochs": best.epoch, "share of the CNN": best.blend}
+    found |= check.trainers[0].facts
     model = replace(
         linear,
         weights={**linear.weights, **weights},
         network=shape,
         blend=best.blend,
         history=tuple(check.history),
-        card={**card, **network_facts(shape), "epochs": best.epoch, "share of the CNN": best.blend},
+        card={**card, **network_facts(shape), **found},
     )
     model = calibrated(model, best.logits, spectra.classes[rows], spectra.groups[rows])
     return check.answer.with_neighbors(model, rows, best.logits)

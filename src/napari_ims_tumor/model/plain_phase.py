@@ -73,8 +73,7 @@ class _Task:
         """A new network, for a fold's training side or for everything."""
         rows = np.arange(len(self.answer.spectra)) if fold is None else fold.training
         data = TrainingSet(self.inputs(fold, rows), self.answer.classes(fold), self.shape.classes)
-        device = str(resolve_device(self.config.device))
-        return Trainer(self.shape, data, self.config.seed, device)
+        return Trainer(self.shape, data, self.config.seed, self.config.computing)
 
 
 def plain_phase(
@@ -218,7 +217,7 @@ def _with_score(
 def _model(task: _Task, trainer: Trainer, history: list[EpochRecord]) -> FittedModel:
     """The network with all of the answer; the linear model stays in the file to compare with."""
     linear = uncalibrated(task.answer.model)
-    facts = {**network_facts(task.shape), "epochs": task.epochs}
+    facts = {**network_facts(task.shape), "epochs": task.epochs, **trainer.facts}
     unjudged = score_facts(None, None)
     return replace(
         linear,

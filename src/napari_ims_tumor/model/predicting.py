@@ -12,12 +12,14 @@ import numpy as np
 
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress, outcome_of
 from napari_ims_tumor.model.calibration import softmax
-from napari_ims_tumor.model.device import resolve_device, steadily
+from napari_ims_tumor.model.computing import Computing, GivenComputing
+from napari_ims_tumor.model.device import prepare, resolve_device, steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.model.prediction import Prediction
 from napari_ims_tumor.model.predictor import Answer, Predictor
+from napari_ims_tumor.model.repeatable import repeatable
 from napari_ims_tumor.model.together import at_once, in_order
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, IntArray
 from napari_ims_tumor.msi.binning import binned_blocks, refuse_uncovered
@@ -40,14 +42,17 @@ class PredictionReport(Progress):
 
 
 def predict(
-    model: FittedModel, dataset: MsiDataset, device: str = "auto", preview_every_s: float = inf
+    model: FittedModel,
+    dataset: MsiDataset,
+    device: GivenComputing = "auto",
+    preview_every_s: float = inf,
 ) -> Job[PredictionReport, Prediction]:
     """Predict every pixel of a slide.
 
     Parameters
     ----------
     model, dataset, device
-        What answers, to what, on what.
+        What answers, to what, on what (and how, see :class:`.Computing`).
     preview_every_s
         How often a report shows what is answered so far; never by default.
 
@@ -58,28 +63,35 @@ def predict(
     JobStopped
         Stopped: half an overlay would be mistaken for a whole one.
     """
-    prediction = yield from steadily(_predict(model, dataset, device, preview_every_s))
+    how = Computing.of(device)
+    steps = _predict(model, dataset, how, preview_every_s)
+    prediction = yield from steadily(steps, how.deterministic)
     return prediction
 
 
-def predict_matrix(model: FittedModel, values: FloatArray, device: str = "auto") -> Float32Array:
+def predict_matrix(
+    model: FittedModel, values: FloatArray, device: GivenComputing = "auto"
+) -> Float32Array:
     """Raw intensities (n, bins) on the model's axis → probabilities (n, K)."""
-    return outcome_of(Predictor(model, device).steps(values)).probabilities
+    how = Computing.of(device)
+    with repeatable(how.deterministic):
+        return outcome_of(Predictor(model, how).steps(values)).probabilities
 
 
 def _predict(
-    model: FittedModel, dataset: MsiDataset, device: str, preview_every_s: float
+    model: FittedModel, dataset: MsiDataset, how: Computing, preview_every_s: float
 ) -> Job[PredictionReport, Prediction]:
+    device = prepare(how) if model.has_cnn else resolve_device(how.device)
     refuse_uncovered(dataset, model.axis)
     n = dataset.n_spectra
     yield from _go_on(PredictionReport("Predicting", 0, n))
-    predictor = Predictor(model, device)
+    predictor = Predictor(model, how)
     if model.neighbor_temperature is not None:
         for _ in predictor.look_along(dataset):
             yield from _go_on(PredictionReport("Predicting", 0, n))
     slide = _SlideAnswers(predictor, dataset)
     jobs = (_answered(predictor, *block) for block in binned_blocks(dataset, model.axis))
-    workers = at_once(cpu_cores(), str(resolve_device(device)))
+    workers = at_once(cpu_cores(), str(device))
     shown = time.monotonic()
     with closing(in_order(jobs, workers)) as answers:
         for answered in answers:

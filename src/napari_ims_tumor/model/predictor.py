@@ -10,6 +10,7 @@ import numpy as np
 
 from napari_ims_tumor.model.batches import Batches
 from napari_ims_tumor.model.calibration import softmax
+from napari_ims_tumor.model.computing import Computing, GivenComputing
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.familiarity import chosen_rows, directions
 from napari_ims_tumor.model.fitted_model import FittedModel
@@ -55,14 +56,16 @@ class Predictor:
         Directions (k, bins) of inputs along which spectra shall be told apart; ``None`` = none.
     """
 
-    def __init__(self, model: FittedModel, device: str = "auto") -> None:
-        self.model = model
+    def __init__(self, model: FittedModel, device: GivenComputing = "auto") -> None:
+        self.model, how = model, Computing.of(device)
         self.along: Float32Array | None = None
         self._normalization = model.normalization
         self._linear = model.linear
         self._folded = FoldedLinear(self._normalization, model.linear)
         self._familiarity = model.trust.familiarity
-        self._network = Batches(_network(model, device)) if model.has_cnn else None
+        self._network: Batches | None = None
+        if model.has_cnn:
+            self._network = Batches(_network(model, how.device), how.precision)
 
     def steps(self, values: FloatArray) -> Generator[None, None, Answer]:
         """Raw binned intensities (n, bins) → answer to n spectra; yields after every batch."""

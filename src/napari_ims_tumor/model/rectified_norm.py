@@ -20,7 +20,7 @@ def rectified_norm(norm: nn.Module, x: Tensor) -> Tensor:  # (N, C, 1, L) → (N
         return torch.relu(norm(x))
     if not torch.is_grad_enabled():
         return torch.relu_(norm(x))
-    if x.device.type == "cpu" and not x.is_contiguous():
+    if x.device.type == "cpu" and x.dtype == torch.float32 and not x.is_contiguous():
         found: Tensor = _RectifiedNorm.apply(x, norm.weight, norm.bias, norm)  # type: ignore[no-untyped-call]
         return found
     return torch.relu(norm(x))

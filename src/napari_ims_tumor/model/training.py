@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,9 +11,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from napari_ims_tumor.model.arithmetic import computing_facts, forward_pass
+from napari_ims_tumor.model.augmentation import augmented
 from napari_ims_tumor.model.batches import BATCH, Batches, rising_memory_errors
+from napari_ims_tumor.model.computing import Computing, GivenComputing
 from napari_ims_tumor.model.config import NetworkConfig, Tune
-from napari_ims_tumor.model.fitted_model import CNN_PREFIX
+from napari_ims_tumor.model.device import resolve_device
+from napari_ims_tumor.model.fitted_model import CNN_PREFIX, CardValue
 from napari_ims_tumor.model.linear_path import weighted_shares
 from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.presets import (
@@ -50,10 +54,13 @@ class Trainer:
     usable at any moment, which is what *Stop* needs.
     """
 
-    def __init__(self, config: NetworkConfig, data: TrainingSet, seed: int, device: str) -> None:
+    def __init__(
+        self, config: NetworkConfig, data: TrainingSet, seed: int, device: GivenComputing
+    ) -> None:
         self.config, self.data = config, data
         self.recipe = RECIPES[config.network]
-        self.device = torch.device(device)
+        self.computing = Computing.of(device)
+        self.device = resolve_device(self.computing.device)
         # A few labels are shown a few at a time: as many steps, each one cheaper.
         few = min(BATCH, max(4, len(data.classes) // 8))
         self.batch = min(few, largest_batch(config))
@@ -114,7 +121,7 @@ class Trainer:
         """CNN logits (n, K) of (n, bins) inputs with the averaged weights; yields per batch."""
         network = build_network(self.config, 0).to(self.device)
         network.load_state_dict(self.average)
-        batches = Batches(network)
+        batches = Batches(network, self.computing.precision)
         found = yield from batches.over(inputs, self._asked(network), self.config.classes)
         self.notes += [note for note in batches.notes if note not in self.notes]
         return found
@@ -132,6 +139,11 @@ class Trainer:
             for name, value in self.average.items()
             if value.is_floating_point()
         }
+
+    @property
+    def facts(self) -> dict[str, CardValue]:
+        """What a model's card says of how it was computed."""
+        return computing_facts(self.computing, resolve_device(self.computing.device))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that the next step depends on, as plain arrays."""
@@ -158,7 +170,8 @@ class Trainer:
 
     def copy(self) -> Trainer:
         """Another one that is where this one is, but for what was averaged and drawn so far."""
-        made = Trainer(self.config, self.data, self._seed, str(self.device))
+        here = replace(self.computing, device=str(self.device))
+        made = Trainer(self.config, self.data, self._seed, here)
         made.batch = self.batch
         made.network.load_state_dict(self.network.state_dict())
         pairs = zip(made.network.parameters(), self.network.parameters(), strict=True)
@@ -205,11 +218,15 @@ class Trainer:
             return None
 
     def _step(self, chosen: Tensor) -> float:
-        inputs, targets = self._augmented(chosen)
+        draw = np.random.default_rng((self._seed, self.step))
+        at = chosen if self._rows is None else self._rows[chosen]
+        shown = self._inputs[at], self._targets[chosen]
+        inputs, targets = augmented(shown, self.recipe, draw, self.data.before_head)
         self.network.train()
         self.network.dropout.seed = (self._seed * 1_000_003 + self.step) % 2**63
-        logits = self._asked(self.network)(inputs.to(self.device))
-        log_probabilities = torch.log_softmax(logits, dim=1)
+        with forward_pass(self.computing.precision, self.device):
+            logits = self._asked(self.network)(inputs.to(self.device))
+        log_probabilities = torch.log_softmax(logits.float(), dim=1)
         loss = -(targets.to(self.device) * log_probabilities).sum(dim=1).mean()
         value = float(loss.detach())
         if not np.isfinite(value):
@@ -225,25 +242,6 @@ class Trainer:
         self._optimizer.step()
         self._average_in()
         return value
-
-    def _augmented(self, chosen: Tensor) -> tuple[Tensor, Tensor]:
-        """Mixed spectra with hidden peaks (N, B), and their weighted classes (N, K).
-
-        What lies before the head is mixed alike; no peak can be hidden of it.
-        """
-        draw = np.random.default_rng((self._seed, self.step))
-        at = chosen if self._rows is None else self._rows[chosen]
-        inputs, targets = self._inputs[at], self._targets[chosen]
-        if self.recipe.mixing:
-            share = float(draw.beta(self.recipe.mixing, self.recipe.mixing))
-            partner = torch.from_numpy(draw.permutation(len(chosen)))
-            inputs = share * inputs + (1 - share) * inputs[partner]
-            targets = share * targets + (1 - share) * targets[partner]
-        if self.recipe.peak_dropout and not self.data.before_head:
-            # Hidden bins become 0, the mean of a centered input.
-            shown = draw.random(inputs.shape, np.float32) >= self.recipe.peak_dropout
-            inputs = inputs * torch.from_numpy(shown)
-        return inputs, targets
 
     def _average_in(self) -> None:
         # Early steps count fully: an average over 50 steps would lag behind a fit of 20.

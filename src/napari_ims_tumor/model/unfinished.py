@@ -68,9 +68,10 @@ class Unfinished:
 
 def mark_of(spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None) -> str:
     """Hash of labels, spectra (some of them), settings and base: the same for the same fit."""
-    # Limits and the device may be others when a fit goes on.
+    # Limits and what computes may be others when a fit goes on.
     same = replace(config, epochs=None, time_limit_s=None, steps=None, device="auto")
-    how = {**asdict(same), "base": base and base.model_id}
+    own = {n: v for n, v in asdict(same).items() if n not in ("precision", "deterministic")}
+    how = {**own, "base": base and base.model_id}
     digest = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
     some = np.unique(np.linspace(0, len(spectra) - 1, _LOOKED_AT).astype(np.int64))
     seen = (spectra.axis.mz, spectra.classes, spectra.groups, spectra.values[some])

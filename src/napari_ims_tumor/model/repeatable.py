@@ -1,0 +1,107 @@
+"""What makes a GPU give the same numbers every time.
+
+torch's switches are those of the whole process, and several jobs may compute at once: whoever
+needs a switch first turns it, whoever needs it last turns it back.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from typing import Final
+
+import torch
+
+from napari_ims_tumor.errors import FitRefused
+
+WORKSPACE: Final = "CUBLAS_WORKSPACE_CONFIG"
+STEADY_WORKSPACES: Final = (":4096:8", ":16:8")
+"""NVIDIA's matrix products repeat themselves with these only, read once when a GPU is first used.
+(cuBLAS documentation, *Results reproducibility*.)"""
+APPLE: Final = (
+    "An Apple GPU cannot be made to give the same numbers every time: leave out deterministic, or "
+    "use the device cpu, which always does."
+)
+TOO_LATE: Final = (
+    f"The GPU was in use before it was asked to repeat itself: start anew with {WORKSPACE}="
+    f"{STEADY_WORKSPACES[0]} in the environment, or use the device cpu, which always repeats."
+)
+
+
+class SharedSwitch:
+    """A setting of the process that holds while anybody needs it."""
+
+    def __init__(self, turned: Callable[[], AbstractContextManager[object]]) -> None:
+        self._turned = turned
+        self._users, self._back = 0, ExitStack()
+        self._lock = threading.Lock()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Have it on."""
+        with self._lock:
+            if not self._users:
+                self._back.enter_context(self._turned())
+            self._users += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                if not self._users:
+                    self._back.close()
+
+
+@contextmanager
+def _steady_convolutions() -> Iterator[None]:
+    """The same algorithm every time, and float32 that is not cut to 19 bits on the way."""
+    usual = torch.backends.cudnn.enabled
+    with torch.backends.cudnn.flags(
+        enabled=usual, deterministic=True, benchmark=False, allow_tf32=False
+    ):
+        yield
+
+
+@contextmanager
+def _steady_algorithms() -> Iterator[None]:
+    """Operations that have no algorithm that repeats itself are refused by torch."""
+    before = torch.are_deterministic_algorithms_enabled()
+    only_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before, warn_only=only_warn)
+
+
+CONVOLUTIONS: Final = SharedSwitch(_steady_convolutions)
+ALGORITHMS: Final = SharedSwitch(_steady_algorithms)
+
+
+@contextmanager
+def repeatable(deterministic: bool) -> Iterator[None]:
+    """Compute with convolutions that repeat themselves; if asked, with nothing that does not."""
+    with ExitStack() as stack:
+        stack.enter_context(CONVOLUTIONS.held())
+        if deterministic:
+            stack.enter_context(ALGORITHMS.held())
+        yield
+
+
+def make_repeatable(device: torch.device) -> None:
+    """Say to a GPU, before it is first used, that its matrix products shall repeat themselves.
+
+    Raises
+    ------
+    FitRefused
+        It cannot, or it is too late.
+    """
+    if device.type == "mps":
+        raise FitRefused(APPLE)
+    if device.type != "cuda" or os.environ.get(WORKSPACE) in STEADY_WORKSPACES:
+        return
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        raise FitRefused(TOO_LATE)
+    os.environ[WORKSPACE] = STEADY_WORKSPACES[0]

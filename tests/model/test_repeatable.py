@@ -1,0 +1,120 @@
+"""The switches of torch that make a GPU repeat itself: turned for a while, and turned back."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import pytest
+import torch
+
+from napari_ims_tumor.errors import FitRefused
+from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.model.checkpoint import model_bytes
+from napari_ims_tumor.model.device import steadily
+from napari_ims_tumor.model.repeatable import (
+    STEADY_WORKSPACES,
+    WORKSPACE,
+    SharedSwitch,
+    make_repeatable,
+    repeatable,
+)
+
+
+def test_a_switch_is_turned_by_the_first_and_turned_back_by_the_last() -> None:
+    log: list[str] = []
+
+    @contextmanager
+    def turned() -> Iterator[None]:
+        log.append("on")
+        yield
+        log.append("off")
+
+    switch = SharedSwitch(turned)
+    one, other = switch.held(), switch.held()
+    with one:
+        other.__enter__()
+        assert log == ["on"]
+    assert log == ["on"], "another still needs it"
+    other.__exit__(None, None, None)
+    assert log == ["on", "off"]
+    with switch.held():
+        assert log == ["on", "off", "on"], "it can be turned again"
+
+
+def states() -> dict[str, object]:
+    cudnn = torch.backends.cudnn
+    return {
+        "algorithms": torch.are_deterministic_algorithms_enabled(),
+        "convolutions": cudnn.deterministic,
+        "benchmark": cudnn.benchmark,
+        "tf32": cudnn.allow_tf32,
+    }
+
+
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_switches_are_turned_inside_of_steps_only_and_cudnn_stays_in_use(
+    deterministic: bool,
+) -> None:
+    before = states()
+    inside: list[dict[str, object]] = []
+
+    def job() -> Job[Progress, None]:
+        inside.append(states())
+        assert torch.backends.cudnn.enabled, "without cuDNN every convolution is slow"
+        yield Progress("working")
+        inside.append(states())
+        raise ValueError("the fit failed")
+
+    steady = steadily(job(), deterministic)
+    next(steady)
+    assert states() == before
+    with pytest.raises(ValueError, match="the fit failed"):
+        next(steady)
+    assert states() == before
+    expected = {"algorithms": deterministic, "convolutions": True, "benchmark": False}
+    assert inside == [{**expected, "tf32": False}] * 2
+
+
+def test_what_cannot_repeat_itself_is_refused_by_torch_only_if_asked() -> None:
+    place, values = torch.tensor([0]), torch.ones(1)
+    with repeatable(False):
+        torch.zeros(2).put_(place, values)
+    with repeatable(True), pytest.raises(RuntimeError, match="deterministic"):
+        torch.zeros(2).put_(place, values)
+
+
+def test_a_gpu_is_told_before_it_is_first_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
+    monkeypatch.setenv(WORKSPACE, "")  # is put back after the test
+    make_repeatable(torch.device("cpu"))
+    assert os.environ[WORKSPACE] == ""
+    make_repeatable(torch.device("cuda"))
+    assert os.environ[WORKSPACE] == ":4096:8"
+
+
+def test_a_gpu_in_use_cannot_be_told_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: True)
+    monkeypatch.delenv(WORKSPACE, raising=False)
+    with pytest.raises(FitRefused, match="start anew with CUBLAS_WORKSPACE_CONFIG=:4096:8"):
+        make_repeatable(torch.device("cuda"))
+    for told in STEADY_WORKSPACES:
+        monkeypatch.setenv(WORKSPACE, told)
+        make_repeatable(torch.device("cuda"))
+
+
+def test_an_apple_gpu_is_not_asked_for_what_nobody_promises() -> None:
+    with pytest.raises(FitRefused, match="Apple"):
+        make_repeatable(torch.device("mps"))
+
+
+def test_on_a_cpu_it_changes_not_one_byte(build: Any) -> None:
+    spectra = build.distant_gate(100, 60, 0)
+    for network in ("default", "isotopenet"):
+        usual, asked = (
+            build.fitted(spectra, network=network, epochs=1, deterministic=asked)
+            for asked in (False, True)
+        )
+        assert model_bytes(usual) == model_bytes(asked)
