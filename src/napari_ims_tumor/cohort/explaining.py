@@ -8,13 +8,13 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.cohort.class_pixels import ClassPixels, Compared
 from napari_ims_tumor.cohort.explanation import Explanation
 from napari_ims_tumor.cohort.univariate import Univariate, compare
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.predicting import predict
 from napari_ims_tumor.model.relevance import Attributed, Attribution, Explainer
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
@@ -24,7 +24,7 @@ from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.matrix_room import pieces
 
 MOST_PIXELS: Final = 200
-"""Of a class: their mean hardly moves with more."""
+"""Of a class, each beside one of another: their mean hardly moves with more."""
 CLASS_STEPS: Final = 16
 """For each pixel of a class: errors of single pixels cancel in their mean."""
 
@@ -79,7 +79,8 @@ def explain_pixel(
         raise QueryError(f"row {row}, column {column} of {dataset.name} was not measured")
     where = f", plane {plane}" if dataset.pixels.n_planes > 1 else ""
     about = f"row {row}, column {column}{where} of {dataset.name}"
-    return (yield from steadily(_explain(model, dataset, (np.array([index]), about), how or How())))
+    alone = Compared(np.array([index]), None, about)
+    return (yield from steadily(_explain(model, dataset, alone, how or How())))
 
 
 def explain_class(
@@ -89,28 +90,20 @@ def explain_class(
     annotation: Annotation | None = None,
     how: How | None = None,
 ) -> Job[Progress, Explanation]:
-    """Explain the mean answer to the pixels of a class.
+    """Explain the mean answer to the pixels of a class, each against a pixel of another class.
 
     Parameters
     ----------
     annotation
         Whose pixels are meant; without it, or where it has none of this class, those that the
-        model itself predicts as the class.
+        model itself predicts as the class. So for the other classes, which they are compared with.
     """
     how = replace(how or How(), target=(how or How()).target or class_name)
-    chosen = _labelled(dataset, class_name, annotation)
-    word = "labelled"
-    if not chosen.size:
-        chosen = yield from _predicted(model, dataset, class_name, how.device)
-        word = "predicted"
-    if not chosen.size:
-        raise QueryError(f"no pixel of {dataset.name} is {word} as {class_name}")
-    spread = _spread(chosen, how.most_pixels)
-    of = f"{spread.size:,} of " if spread.size < chosen.size else ""
-    about = f"{of}{chosen.size:,} pixels {word} as {class_name} on {dataset.name}"
-    fewer = Attribution(steps=CLASS_STEPS) if spread.size > 1 else Attribution()
+    pixels = ClassPixels(model, dataset, annotation, how.device)
+    compared = yield from pixels.compared(class_name, how.most_pixels)
+    fewer = Attribution(steps=CLASS_STEPS) if compared.indices.size > 1 else Attribution()
     how = replace(how, attribution=how.attribution or fewer)
-    return (yield from steadily(_explain(model, dataset, (spread, about), how)))
+    return (yield from steadily(_explain(model, dataset, compared, how)))
 
 
 def univariate_job(
@@ -135,18 +128,19 @@ def shares_of_peaks(values: FloatArray, peaks: AxisPeaks) -> Float64Array:
 
 
 def _explain(
-    model: FittedModel, dataset: MsiDataset, which: tuple[IntArray, str], how: How
+    model: FittedModel, dataset: MsiDataset, which: Compared, how: How
 ) -> Job[Progress, Explanation]:
-    indices, about = which
     refuse_uncovered(dataset, model.axis)
     target = how.target or model.class_names[-1]
     method = how.attribution or Attribution()
     explainer = Explainer(model, target, method, how.device)
-    bins, moved, done = np.zeros(len(model.axis)), 0.0, 0
-    for block, values in binned_blocks(dataset, model.axis, indices):
-        steps = explainer.steps(values)
+    bins, moved, n = np.zeros(len(model.axis)), 0.0, which.indices.size
+    for part in pieces(n, len(model.axis)):
+        values = _rows(model, dataset, which.indices[part])
+        beside = None if which.against is None else _rows(model, dataset, which.against[part])
+        steps = explainer.steps(values, beside)
         while True:
-            yield from _go_on("Explaining", done, indices.size)
+            yield from _go_on("Explaining", part.start, n)
             try:
                 next(steps)
             except StopIteration as end:
@@ -154,52 +148,32 @@ def _explain(
                 break
         bins += found.bins.sum(axis=0, dtype=np.float64)
         moved += float(found.moved.sum())
-        done += block.size
     return Explanation(
         target=target,
         others=" and ".join(name for name in model.class_names if name != target),
-        about=about,
-        method=_method_words(model, method),
+        about=which.about,
+        method=method_words(model, method, which.against is not None),
         peaks=model_peaks(model),
-        bins=(bins / indices.size).astype(np.float32),
-        moved=moved / indices.size,
+        bins=(bins / n).astype(np.float32),
+        moved=moved / n,
     )
 
 
-def _method_words(model: FittedModel, how: Attribution) -> str:
+def _rows(model: FittedModel, dataset: MsiDataset, indices: IntArray) -> FloatArray:
+    """Read some spectra, each once, in ascending order: (k, bins) on the model's axis."""
+    once, place = np.unique(indices, return_inverse=True)
+    return np.concatenate([values for _, values in binned_blocks(dataset, model.axis, once)])[place]
+
+
+def method_words(model: FittedModel, how: Attribution, by_pairs: bool) -> str:
+    """Say how an explanation is made."""
     if not model.has_cnn:
         return "The model is linear: its relevance is exact."
     if how.method == "gradient x input":
         return "Gradient times input: quick, and its sum is not the answer."
+    if by_pairs:
+        return f"Integrated gradients from a pixel of another class to each, {how.steps} steps."
     return f"Integrated gradients from the mean of the fitted spectra, {how.steps} steps."
-
-
-def _labelled(dataset: MsiDataset, name: str, annotation: Annotation | None) -> IntArray:
-    if annotation is None:
-        return np.zeros(0, np.int64)
-    value = next((c.value for c in annotation.scheme.classes if c.name == name), 0)
-    inside = (annotation.labels == value) & (value > 0) & dataset.pixels.measured
-    return np.sort(dataset.pixels.lookup[inside])
-
-
-def _predicted(
-    model: FittedModel, dataset: MsiDataset, name: str, device: str
-) -> Job[Progress, IntArray]:
-    if name not in model.class_names:
-        raise QueryError(f"the model knows no class {name!r}: use {' or '.join(model.class_names)}")
-    prediction = yield from predict(model, dataset, device)
-    planes = np.nan_to_num(prediction.probabilities, nan=-1.0)
-    inside = (planes.argmax(axis=0) == model.class_names.index(name)) & dataset.pixels.measured
-    # What is unlike anything labelled has no answer that could be explained.
-    inside &= ~prediction.unfamiliar
-    return np.sort(dataset.pixels.lookup[inside])
-
-
-def _spread(indices: IntArray, most: int) -> IntArray:
-    """At most so many, evenly spread over the order of the file."""
-    if indices.size <= most:
-        return indices
-    return indices[np.linspace(0, indices.size - 1, most).round().astype(np.int64)]
 
 
 def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:

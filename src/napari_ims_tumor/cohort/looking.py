@@ -2,28 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 import numpy as np
 
-from napari_ims_tumor.cohort.explaining import model_peaks, univariate_job
+from napari_ims_tumor.cohort.class_pixels import paired
+from napari_ims_tumor.cohort.explaining import method_words, model_peaks, univariate_job
 from napari_ims_tumor.cohort.explanation import CAVEATS, TOP, Explanation
 from napari_ims_tumor.cohort.univariate import LEVEL, Univariate
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.relevance import Attributed, Attribution, Explainer
 from napari_ims_tumor.model.samples import LabelledSpectra
-from napari_ims_tumor.msi.arrays import Float64Array, IntArray
+from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.axis_peaks import AxisPeaks
 
-PIXELS: Final = 30
-"""Of each side and fold: what is shown is a mean over all folds."""
+PAIRS: Final = 60
+"""Of each fold: what is shown is a mean over all folds."""
 STEPS: Final = 8
 
 
 class Looking:
-    """Gathers the relevance of held-out pixels over the models of a validation.
+    """Gathers what tells the tumor's held-out pixels from others, over the models of a validation.
 
     Parameters
     ----------
@@ -36,44 +37,69 @@ class Looking:
     def __init__(self, spectra: LabelledSpectra, device: str) -> None:
         self._spectra, self._device = spectra, device
         self._target = spectra.class_names[-1]
-        self._sums = np.zeros((2, len(spectra.axis)))
-        self._moved, self._n = np.zeros(2), np.zeros(2, np.int64)
+        self._sum = np.zeros(len(spectra.axis))
+        self._moved, self._n, self._both_held_out = 0.0, 0, True
+        self._method = ""
         self.peaks: AxisPeaks | None = None
 
     def add(self, model: FittedModel, held_out: IntArray, phase: str) -> Job[Progress, None]:
-        """Explain a few held-out pixels of the tumor, and of the rest."""
+        """Explain a few held-out pixels of the tumor, each against one of the rest."""
+        sides = self._sides(held_out)
+        if sides is None:
+            return
+        tumor, others = sides
         self.peaks = self.peaks or model_peaks(model)
-        explainer = Explainer(model, self._target, Attribution(steps=STEPS), self._device)
-        is_tumor = self._spectra.classes[held_out] == len(self._spectra.class_names) - 1
-        for side, rows in enumerate((held_out[is_tumor], held_out[~is_tumor])):
-            chosen = _spread(rows)
-            steps = explainer.steps(self._spectra.values[chosen])
-            while True:
-                if (yield Progress(phase)) is STOP:
-                    raise JobStopped("Validation stopped: no report was written.")
-                try:
-                    next(steps)
-                except StopIteration as end:
-                    found: Attributed = end.value
-                    break
-            self._sums[side] += found.bins.sum(axis=0, dtype=np.float64)
-            self._moved[side] += found.moved.sum()
-            self._n[side] += chosen.size
+        how = Attribution(steps=STEPS)
+        self._method = method_words(model, how, by_pairs=True)
+        explainer = Explainer(model, self._target, how, self._device)
+        steps = explainer.steps(self._spectra.values[tumor], self._spectra.values[others])
+        while True:
+            if (yield Progress(phase)) is STOP:
+                raise JobStopped("Validation stopped: no report was written.")
+            try:
+                next(steps)
+            except StopIteration as end:
+                found: Attributed = end.value
+                break
+        self._sum += found.bins.sum(axis=0, dtype=np.float64)
+        self._moved += float(found.moved.sum())
+        self._n += tumor.size
 
     def explanation(self) -> Explanation | None:
-        """Half the difference of both sides' means, so that each counts the same."""
-        if self.peaks is None or not self._n.all():
+        """Return the mean over all pairs; ``None`` where there were none."""
+        if self.peaks is None or not self._n:
             return None
         names = self._spectra.class_names
+        each = "" if self._both_held_out else "; of some pairs only one"
         return Explanation(
             target=self._target,
             others=" and ".join(names[:-1]),
-            about=f"{int(self._n.sum()):,} held-out pixels",
-            method=f"Integrated gradients from the mean of the fitted spectra, {STEPS} steps.",
+            about=f"{self._n:,} pairs of held-out pixels{each}",
+            method=self._method,
             peaks=self.peaks,
-            bins=_contrast(self._sums, self._n).astype(np.float32),
-            moved=float(_contrast(self._moved[:, None], self._n)[0]),
+            bins=(self._sum / self._n).astype(np.float32),
+            moved=self._moved / self._n,
         )
+
+    def _sides(self, held_out: IntArray) -> tuple[IntArray, IntArray] | None:
+        """Pixels of the tumor and as many others: held out, where a fold has both."""
+        last = len(self._spectra.class_names) - 1
+        tumor, others = self._of((last,), held_out), self._of(range(last), held_out)
+        if bool(tumor) != bool(others):
+            # Groups may be of one class: what their pixels are compared with then is fitted.
+            every = np.arange(len(self._spectra))
+            tumor = tumor or self._of((last,), every)
+            others = others or self._of(range(last), every)
+            self._both_held_out &= not (tumor and others)
+        if not tumor or not others:
+            return None
+        n = min(PAIRS, max(rows.size for rows in (*tumor, *others)))
+        return paired(tumor, n), paired(others, n)
+
+    def _of(self, classes: Iterable[int], rows: IntArray) -> list[IntArray]:
+        """Some of the rows, of each class that is there."""
+        found = [rows[self._spectra.classes[rows] == c] for c in classes]
+        return [own for own in found if own.size]
 
 
 def peaks_alone(
@@ -122,15 +148,3 @@ def _alone_facts(found: Explanation, alone: Univariate) -> dict[str, Any]:
         "n_adjusted_below_05": significant,
         "peaks": [{name: row[name] for name in names} for row in rows],
     }
-
-
-def _contrast(sums: Float64Array, n: IntArray) -> Float64Array:
-    tumor, others = sums / n[:, None]
-    half: Float64Array = (tumor - others) / 2
-    return half
-
-
-def _spread(rows: IntArray) -> IntArray:
-    if rows.size <= PIXELS:
-        return rows
-    return rows[np.linspace(0, rows.size - 1, PIXELS).round().astype(np.int64)]

@@ -2,9 +2,16 @@
 
 What is explained is the whole answer: the logit of a class minus the mean of the others, of the
 linear path and the network together, as they are blended and tempered. It is compared with the
-answer to the mean of the fitted spectra, which is 0 in the centered input. Integrated gradients
-(Sundararajan et al., *Axiomatic attribution for deep networks*, ICML 2017) share the difference of
-the two answers out among the bins, and nothing is left over but the error of the quadrature.
+answer to another spectrum. Integrated gradients (Sundararajan et al., *Axiomatic attribution for
+deep networks*, ICML 2017) share the difference of the two answers out among the bins, and nothing
+is left over but the error of the quadrature.
+
+A pixel is compared with the mean of the fitted spectra, which is 0 in the centered input. No tissue
+has that spectrum, and near it group normalization enlarges whatever differs, noise too: a network
+may go half its way within the first twentieth. So the pixels of a class are each compared with a
+pixel of another class, and the mean over such pairs is taken: expected gradients (Erion et al.,
+*Improving performance of deep learning models with axiomatic attribution priors and expected
+gradients*, Nature Machine Intelligence 3, 2021), with the other classes as references.
 """
 
 from __future__ import annotations
@@ -28,7 +35,7 @@ from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, 
 Method = Literal["integrated gradients", "gradient x input"]
 METHODS: Final[tuple[Method, ...]] = get_args(Method)
 STEPS: Final = 64
-"""Places on the way from the mean spectrum to the pixel's where the slope is asked for."""
+"""Places on the way from one spectrum to the other where the slope is asked for."""
 MOST_STEPS: Final = 1024
 GRADIENT_NUMBERS: Final = 1_000_000
 """Feature-map numbers per batch: half of a prediction's, since all maps are kept for the slope."""
@@ -42,8 +49,8 @@ class Attribution:
     ----------
     method
         ``"integrated gradients"``, or ``"gradient x input"``: the slope at the spectrum itself
-        times its distance from the mean. Quick, the same for a linear model, and wrong in sum
-        where the network bends.
+        times its distance from the other one. Quick, the same for a linear model, and wrong in
+        sum where the network bends.
     steps
         Of integrated gradients, at the places of Gauss and Legendre.
     """
@@ -58,7 +65,7 @@ class Attribution:
             raise QueryError(f"{self.steps} steps: give 1 to {MOST_STEPS}")
 
     def path(self) -> tuple[Float64Array, Float64Array]:
-        """Places between 0 (the mean spectrum) and 1 (the pixel's), and their weights."""
+        """Places between 0 (what it is compared with) and 1 (the pixel), and their weights."""
         if self.method == "gradient x input":
             return np.ones(1), np.ones(1)
         places, weights = np.polynomial.legendre.leggauss(self.steps)
@@ -75,8 +82,8 @@ class Attributed:
         Shape (n, bins), float32: how far each bin moved the answer, in logits; above 0 toward the
         class.
     moved
-        Shape (n,): the answer minus the answer to the mean spectrum. With integrated gradients it
-        is the sum over ``bins``, but for the error of the quadrature.
+        Shape (n,): the answer minus the answer to what each was compared with. With integrated
+        gradients it is the sum over ``bins``, but for the error of the quadrature.
     """
 
     bins: Float32Array
@@ -112,35 +119,49 @@ class Explainer:
         self._contrast = contrast(model.class_names, target) / (model.temperature or 1.0)
         self._network = _ready(model, device) if model.has_cnn else None
         self._normalization = model.normalization
-        # The same for every spectrum: what is 0 to the linear path, and what it is to the network.
-        mean = self._normalization.center[None]
-        self._mean_input = inputs_of(model.network.network, self._normalization, mean)
 
-    def steps(self, values: FloatArray) -> Generator[None, None, Attributed]:
-        """Raw binned intensities (n, bins) → what moved each answer; yields after every batch."""
-        roots = self._normalization.roots(values)
-        found, moved = self._linear(roots)
+    def steps(
+        self, values: FloatArray, against: FloatArray | None = None
+    ) -> Generator[None, None, Attributed]:
+        """Find what moved each answer; yields after every batch.
+
+        Parameters
+        ----------
+        values
+            Raw binned intensities, shape (n, bins).
+        against
+            What each is compared with, as raw and in the same shape; by default all with the mean
+            of the fitted spectra.
+        """
+        own = self._normalization
+        roots = own.roots(values)
+        start = own.center[None] if against is None else own.roots(against)
+        found, moved = self._linear(roots, start)
         if self._network is not None:
-            share = self.model.blend
-            inputs = inputs_of(self.model.network.network, self._normalization, roots)
-            part, climbed = yield from self._cnn(self._network, inputs)
+            share, network = self.model.blend, self.model.network.network
+            ends = inputs_of(network, own, start), inputs_of(network, own, roots)
+            part, climbed = yield from self._cnn(self._network, *ends)
             found, moved = found + np.float32(share) * part, moved + share * climbed
         else:
             yield
         return Attributed(frozen(found, np.float32), frozen(moved, np.float64))
 
-    def _linear(self, roots: Float32Array) -> tuple[Float32Array, Float64Array]:
+    def _linear(
+        self, roots: Float32Array, start: Float32Array
+    ) -> tuple[Float32Array, Float64Array]:
         """A sum is its own explanation: exact, by either method."""
         weight = (1 - self.model.blend) * (self._contrast @ self.model.linear.weight)
-        found = (self._normalization.apply(roots) * weight).astype(np.float32)
+        away = self._normalization.apply(roots) - self._normalization.apply(start)
+        found = (away * weight).astype(np.float32)
         return found, found.sum(axis=1, dtype=np.float64)
 
     def _cnn(
-        self, network: Built, inputs: Float32Array
+        self, network: Built, start: Float32Array, inputs: Float32Array
     ) -> Generator[None, None, tuple[Float32Array, Float64Array]]:
         places, weights = self.how.path()
         device = network.output.weight.device
-        away = torch.from_numpy(inputs - self._mean_input)
+        away = torch.from_numpy(inputs - start)
+        origin = torch.from_numpy(start).expand_as(away)
         slopes = torch.zeros_like(away)
         # Every spectrum at every place, in an order that keeps those of one spectrum together.
         row = np.repeat(np.arange(len(inputs)), len(places))
@@ -149,12 +170,12 @@ class Explainer:
         for first in range(0, len(row), at_once):
             part = slice(first, first + at_once)
             owner = torch.from_numpy(row[part])
-            shown = torch.from_numpy(self._mean_input) + place[part, None] * away[owner]
+            shown = origin[owner] + place[part, None] * away[owner]
             with rising_memory_errors():
                 slope = self._slope(network, shown.to(device)).cpu()
             slopes.index_add_(0, owner, weight[part, None] * slope)
             yield
-        climbed = yield from self._climbed(network, inputs)
+        climbed = yield from self._climbed(network, start, inputs)
         return (slopes * away).numpy(), climbed
 
     def _slope(self, network: Built, shown: Tensor) -> Tensor:
@@ -162,12 +183,14 @@ class Explainer:
         answer = network(shown) @ _tensor(self._contrast).to(shown.device)
         return torch.autograd.grad(answer.sum(), shown)[0]
 
-    def _climbed(self, network: Built, inputs: Float32Array) -> Generator[None, None, Float64Array]:
-        """How far the network's answer to each spectrum is from that to the mean spectrum."""
-        seen = np.concatenate([self._mean_input, inputs]).astype(np.float32)
+    def _climbed(
+        self, network: Built, start: Float32Array, inputs: Float32Array
+    ) -> Generator[None, None, Float64Array]:
+        """How far the network's answer to each spectrum is from that to its start."""
+        seen = np.concatenate([start, inputs]).astype(np.float32)
         logits = yield from Batches(network).logits(seen)
         answers = logits.astype(np.float64) @ self._contrast
-        climbed: Float64Array = answers[1:] - answers[0]
+        climbed: Float64Array = answers[len(start) :] - answers[: len(start)]
         return climbed
 
 
@@ -189,7 +212,7 @@ def attribute(
     model: FittedModel, values: FloatArray, target: str, how: Attribution | None = None,
     device: str = "auto",
 ) -> Attributed:  # fmt: skip
-    """Explain the answers to raw binned intensities (n, bins), in one go."""
+    """Explain the answers to raw binned intensities (n, bins) by the mean, in one go."""
     return outcome_of(Explainer(model, target, how, device).steps(values))
 
 
