@@ -33,10 +33,12 @@ def test_a_class_is_explained_with_what_each_peak_says_alone(made, capsys) -> No
     out, err = capsys.readouterr()
     lines = out.splitlines()
     assert len(lines) == 6
-    assert lines[0].split() == ["m/z", "isotopes", "share", "toward", "AUC", "adjusted", "p"]
+    assert lines[0].split() == ["m/z", "isotopes", "share", "toward", "AUC", "adj.", "p"]
     assert all(("tumor" in line or "healthy" in line) and "–" not in line for line in lines[1:])
     assert "labelled as tumor" in err
+    assert "labelled as healthy" in err
     assert "groups that hold both" in err
+    assert "above 0.5 it is higher in tumor" in err
     assert "not what causes or marks the tumor" in err
     assert table.read_text().startswith("# explained: ")
 

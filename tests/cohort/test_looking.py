@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.cohort.cross_validation import evaluate
 from napari_ims_tumor.cohort.external_validation import validate
 from napari_ims_tumor.cohort.fitting import fit_cohort
+from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.job import JobStopped, Progress, run_inline
 from napari_ims_tumor.model.config import FitConfig
 
@@ -22,8 +25,8 @@ def test_the_models_of_a_validation_look_at_the_planted_peak(cohorts: Any) -> No
     json.dumps(found, allow_nan=False)
     first, second = found["networks"]["linear"]["peaks"][:2]
     assert first["mz"] == PLANTED
-    # Half the way from healthy to tumor, in logits.
-    assert 4 < first["relevance"] < 7
+    # All the way from healthy to tumor, in logits.
+    assert 8 < first["relevance"] < 14
     assert first["share"] > 3 * second["share"]
     assert first["adjusted"] <= 2 / 2**6 * 40
     alone = found["alone"]
@@ -51,6 +54,21 @@ def test_a_finished_model_is_looked_at_too(cohorts: Any) -> None:
     assert found["networks"]["linear"]["peaks"][0]["mz"] == PLANTED
     assert "descriptive only" in found["alone"]["words"]
     assert found["alone"]["n_adjusted_below_05"] is None
+
+
+def test_where_groups_are_of_one_class_others_are_compared_with(cohorts: Any) -> None:
+    slides = tuple(of_one_class(cohorts.cohort(6)[k], 1 + k % 2) for k in range(6))
+    report = run_inline(evaluate(slides, ("linear",), n_folds=6))
+    found = report.as_dict()["relevance"]["networks"]["linear"]
+    assert "of some pairs only one" in found["pixels"]
+    assert found["peaks"][0]["mz"] == PLANTED
+    assert found["peaks"][0]["relevance"] > 4
+
+
+def of_one_class(slide: CohortSlide, value: int) -> CohortSlide:
+    assert isinstance(slide.labels, Annotation)
+    image = slide.labels.labels
+    return replace(slide, labels=Annotation(np.where(image == value, image, 0)))
 
 
 def test_where_nothing_is_judged_nothing_is_looked_at(cohorts: Any) -> None:

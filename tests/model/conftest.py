@@ -96,6 +96,12 @@ def build() -> type[Builders]:
     return Builders
 
 
+@pytest.fixture(scope="session")
+def gate_fit(build: type[Builders]) -> tuple[list[EpochReport], FittedModel]:
+    """A network fitted to a distant gate, which takes seconds, and what it reported."""
+    return build.reports(build.distant_gate(400, 200, 0))
+
+
 @pytest.fixture(autouse=True)
 def one_thread_per_step() -> Iterator[None]:
     """As in a real fit: all cores but one. Threads that outnumber the cores collapse."""

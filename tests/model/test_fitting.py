@@ -54,12 +54,6 @@ def test_linear_alone_predicts_what_it_learned(build: Any) -> None:
     assert not any(name.startswith("cnn.") for name in model.weights)
 
 
-@pytest.fixture(scope="module")
-def gate_fit(build: Any) -> tuple[list[EpochReport], FittedModel]:
-    reports: tuple[list[EpochReport], FittedModel] = build.reports(build.distant_gate(400, 200, 0))
-    return reports
-
-
 def test_a_distant_gate_is_solved_by_the_default_network_and_by_no_linear_model(
     build: Any, gate_fit: tuple[list[EpochReport], FittedModel]
 ) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,19 +12,27 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from napari_ims_tumor.errors import QueryError
+from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.config import Network, NetworkConfig
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, FittedModel, linear_weights
 from napari_ims_tumor.model.linear_path import LinearPath
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.presets import build_network, inputs_of, load_weights
-from napari_ims_tumor.model.relevance import Attribution, attribute, contrast
+from napari_ims_tumor.model.relevance import (
+    Attributed,
+    Attribution,
+    Explainer,
+    attribute,
+    contrast,
+)
 from napari_ims_tumor.msi.arrays import Float32Array
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
 BINS = 96
 CLASSES = ("healthy", "tumor", "necrosis")
 VALUES = np.random.default_rng(1).gamma(2, 20, (5, BINS)).astype(np.float32)
+OTHERS = np.random.default_rng(2).gamma(2, 20, (5, BINS)).astype(np.float32)
 
 
 def random_model(network: Network, blend: float, n_classes: int = 2, seed: int = 0) -> FittedModel:
@@ -76,6 +85,11 @@ def shown(model: FittedModel, values: Float32Array) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(inputs), torch.from_numpy(mean)
 
 
+def between(model: FittedModel, target: str, how: Attribution) -> Attributed:
+    """What leads from each of the others to each of the values."""
+    return run_inline(Explainer(model, target, how, "cpu").steps(VALUES, OTHERS))
+
+
 @pytest.mark.parametrize(
     ("network", "blend"),
     [("default", 0.6), ("default", 1.0), ("faithful", 1.0), ("isotopenet", 1.0)],
@@ -89,6 +103,22 @@ def test_it_is_what_captum_finds(network: Network, blend: float, target: str) ->
         inputs, mean.expand_as(inputs), n_steps=24, method="gausslegendre"
     )
     found = attribute(model, VALUES, target, Attribution(steps=24), "cpu").bins
+    assert abs(found - expected.numpy()).max() <= 1e-4 * abs(expected.numpy()).max()
+
+
+@pytest.mark.parametrize(("network", "blend"), [("default", 0.6), ("faithful", 1.0)])
+@pytest.mark.parametrize("target", CLASSES[1:])
+def test_from_spectrum_to_spectrum_it_is_what_captum_finds(
+    network: Network, blend: float, target: str
+) -> None:
+    model = random_model(network, blend, n_classes=3)
+    inputs, _ = shown(model, VALUES)
+    start, _ = shown(model, OTHERS)
+    whole = WholeAnswer(model, target).eval()
+    expected = IntegratedGradients(whole).attribute(
+        inputs, start, n_steps=24, method="gausslegendre"
+    )
+    found = between(model, target, Attribution(steps=24)).bins
     assert abs(found - expected.numpy()).max() <= 1e-4 * abs(expected.numpy()).max()
 
 
@@ -129,6 +159,28 @@ def test_a_linear_model_is_explained_exactly() -> None:
         assert np.allclose(found.left_over, 0, atol=1e-6)
 
 
+@pytest.mark.parametrize("blend", [0.0, 0.6])
+def test_from_spectrum_to_spectrum_is_the_difference_of_the_answers(blend: float) -> None:
+    model = random_model("default" if blend else "linear", blend)
+    found = between(model, "tumor", Attribution(steps=128))
+    values, others = (attribute(model, v, "tumor", device="cpu").moved for v in (VALUES, OTHERS))
+    assert np.allclose(found.moved, values - others, atol=1e-4)
+    assert abs(found.left_over).max() <= 0.03 * abs(found.moved).max()
+
+
+def test_two_peaks_that_decide_together_and_what_decides_which_are_found(
+    build: Any, gate_fit: tuple[Any, FittedModel]
+) -> None:
+    """From the mean of the fitted spectra only six of the nine bins are."""
+    spectra, model = build.distant_gate(400, 200, 1), gate_fit[1]
+    tumor, healthy = (spectra.values[spectra.classes == c][:100] for c in (1, 0))
+    explainer = Explainer(model, "tumor", Attribution(steps=8), "cpu")
+    found = run_inline(explainer.steps(tumor, healthy)).bins.mean(axis=0)
+    planted = {int(place * 200) + side for place in (0.1, 0.5, 0.9) for side in (-1, 0, 1)}
+    first = set(np.argsort(-abs(found))[:9].tolist())
+    assert len(first & planted) >= 8, first
+
+
 def test_an_empty_spectrum_has_nothing_to_explain() -> None:
     empty = np.zeros((1, BINS), np.float32)
     found = attribute(random_model("default", 0.6), empty, "tumor", device="cpu")
@@ -156,6 +208,10 @@ def test_a_batch_is_explained_as_each_spectrum_alone(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(relevance, "GRADIENT_NUMBERS", 3 * model.network.widest)
     apart = attribute(model, VALUES, "tumor", Attribution(steps=7), "cpu").bins
     assert np.allclose(together, apart, atol=1e-5)
+    pairs = between(model, "tumor", Attribution(steps=7)).bins
+    explainer = Explainer(model, "tumor", Attribution(steps=7), "cpu")
+    one = run_inline(explainer.steps(VALUES[3:4], OTHERS[3:4])).bins
+    assert np.allclose(pairs[3], one[0], atol=1e-5)
 
 
 def test_the_model_is_left_as_it_was() -> None:

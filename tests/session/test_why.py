@@ -105,6 +105,8 @@ def test_a_class_is_explained_toward_the_tumor(session: Session, ear: Ear, tmp_p
     found = ear.explained[-1].explanation
     assert found.target == "tumor"
     assert "labelled as healthy" in found.about
+    assert "labelled as tumor" in found.about
+    assert ear.explained[-1].title == "all healthy against tumor pixels"
     assert found.moved < 0
     session.why.write(tmp_path / "why.csv")
     assert (tmp_path / "why.csv").read_text().startswith("# explained:")

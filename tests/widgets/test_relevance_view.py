@@ -118,13 +118,14 @@ def test_a_whole_class_is_explained_and_exported(
 ) -> None:  # fmt: skip
     fitted.pick(3, 8)
     qtbot.mouseClick(panel.why, LEFT)
-    qtbot.mouseClick(panel.relevance.classes["healthy"], LEFT)
-    assert panel.relevance.title.text() == "Why tumor: all healthy pixels"
+    qtbot.mouseClick(panel.relevance.all_pixels, LEFT)
+    assert panel.relevance.title.text() == "Why tumor: all tumor against healthy pixels"
     assert np.all(panel.relevance.model.rowCount() > 0)
     path = tmp_path / "relevance.csv"
     monkeypatch.setattr(file_dialogs, "ask_save", lambda *_: path)
     qtbot.mouseClick(panel.relevance.export, LEFT)
-    assert "labelled as healthy" in path.read_text()
+    assert "labelled as tumor" in path.read_text()
+    assert "each against one of" in path.read_text()
 
 
 def test_a_new_model_is_explained_anew(panel: SpectrumPanel, fitted: Session, qtbot: QtBot) -> None:

@@ -33,7 +33,7 @@ def explain(
     labels: Labels | None = None,
     **options: Any,
 ) -> Explanation:
-    """Say which m/z moved the answer to a pixel, or on average to the pixels of a class.
+    """Say which m/z moved the answer to a pixel, or tell the pixels of a class from the others.
 
     Parameters
     ----------
@@ -42,8 +42,8 @@ def explain(
     pixel
         Row, column and, where there are several, plane.
     class_name
-        Instead: all pixels labelled as this class; without labels all that the model predicts as
-        it. The model's last class, the tumor, by default.
+        Instead: the pixels labelled as this class, each against one of another class; without
+        labels those that the model predicts. The model's last class, the tumor, by default.
     labels
         A label file, an image in the slide's shape, or an Annotation. With them the table also
         says what each peak tells alone: AUC, and p-values by groups.

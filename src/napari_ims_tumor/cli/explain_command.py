@@ -15,7 +15,9 @@ if TYPE_CHECKING:
     from napari_ims_tumor.cohort.explanation import Explanation, RelevantPeak
 
 Commands = Any
-HEAD = f"{'':>3}  {'m/z':>10} {'isotopes':>8}  {'share':>6}  {'toward':<10} {'AUC':>5}  adjusted p"
+HEAD = (
+    f"{'':>3}  {'m/z':>10} {'isotopes':>8}  {'share':>6}  {'toward':<10} {'AUC':>5}  {'adj. p':>8}"
+)
 
 
 def add_to(commands: Commands) -> None:
@@ -26,7 +28,10 @@ def add_to(commands: Commands) -> None:
     which = explain.add_mutually_exclusive_group()
     which.add_argument("--pixel", type=_place, metavar="ROW,COLUMN", help="of one pixel, from 0")
     which.add_argument(
-        "--class", dest="class_name", metavar="NAME", help="of a class; default the tumor"
+        "--class",
+        dest="class_name",
+        metavar="NAME",
+        help="of a class against the others; default the tumor",
     )
     explain.add_argument("--labels", type=Path, help="labelled pixels, and each peak by itself")
     explain.add_argument("--groups", type=Path, help="one whole number per pixel: patient, core")
@@ -35,7 +40,7 @@ def add_to(commands: Commands) -> None:
     explain.add_argument("--quick", action="store_true", help="gradient times input")
     explain.add_argument("--steps", type=at_least_one, help="of integrated gradients")
     explain.add_argument(
-        "--pixels", type=at_least_one, help="of a class at most so many; default 200"
+        "--pixels", type=at_least_one, help="of a class at most so many pairs; default 200"
     )
     explain.add_argument("--json", action="store_true", help="print as JSON")
     explain.add_argument("--device", default="auto", help="auto (default), cpu, cuda or mps")
@@ -104,5 +109,5 @@ def _line(number: int, row: RelevantPeak, found: Explanation) -> str:
     p = "–" if row.adjusted is None else f"{row.adjusted:.2g}"
     return (
         f"{number:>3}  {row.mz:>10.4f} {row.isotopes:>8}  {row.share:>6.1%}  {toward:<10} "
-        f"{auc:>5}  {p:>10}"
+        f"{auc:>5}  {p:>8}"
     )

@@ -81,7 +81,7 @@ class ClassPixels:
         called = " and ".join(o for o, pixels in zip(others, found, strict=True) if pixels.size)
         about = (
             f"{_count(chosen, own)} {word} as {name} on {slide}, each against one of "
-            f"{_count(against, beside)} {other_word} as {called}"
+            f"{sum(pixels.size for pixels in beside):,} {other_word} as {called}"
         )
         return Compared(chosen, against, about)
 

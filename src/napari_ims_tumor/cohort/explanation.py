@@ -143,11 +143,13 @@ class Explanation:
 
     def notes(self) -> tuple[str, ...]:
         """What has to be said beside the table."""
-        said = [f"Of {self.about}, toward {self.target} and away from {self.others}. {self.method}"]
+        which = self.about[0].upper() + self.about[1:]
+        said = [f"{which}: toward {self.target}, away from {self.others}. {self.method}"]
         if self.between > 0:
             said.append(f"{self.between:.0%} of the movement lies in bins between peaks.")
         if self.univariate is not None:
-            said.append(self.univariate.words)
+            higher = f"AUC: each peak alone; above 0.5 it is higher in {self.target}, below lower."
+            said += [higher, self.univariate.words]
         return (*said, *CAVEATS)
 
     def write(self, path: str | os.PathLike[str]) -> None:

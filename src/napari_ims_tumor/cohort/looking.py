@@ -87,7 +87,7 @@ class Looking:
         tumor, others = self._of((last,), held_out), self._of(range(last), held_out)
         if bool(tumor) != bool(others):
             # Groups may be of one class: what their pixels are compared with then is fitted.
-            every = np.arange(len(self._spectra))
+            every = np.flatnonzero(self._spectra.by_hand)
             tumor = tumor or self._of((last,), every)
             others = others or self._of(range(last), every)
             self._both_held_out &= not (tumor and others)

@@ -89,14 +89,15 @@ class SessionWhy:
         self._run(slide, title, _pixel_job(model, slide.dataset, picked))
 
     def explain_class(self, name: str) -> None:
-        """Explain the mean answer to the pixels labelled as a class, or predicted as it."""
+        """Explain what tells the pixels of a class, labelled or else predicted, from the others."""
         slide, model = self._session.active, self._session.classifier.model
         reason = self.why_not()
         if reason is not None or slide is None or model is None:
             self._session.failed.emit(reason or "")
             return
         job = _class_job(model, slide.dataset, name, slide.annotation)
-        self._run(slide, f"all {name} pixels", job)
+        others = " and ".join(other for other in model.class_names if other != name)
+        self._run(slide, f"all {name} against {others} pixels", job)
 
     def write(self, path: Path) -> None:
         """Write all peaks of what is shown as .csv."""

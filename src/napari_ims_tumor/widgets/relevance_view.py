@@ -25,10 +25,12 @@ from napari_ims_tumor.widgets.wiring import Wiring
 
 WIDTH: Final = 350
 KINDS: Final = "Table (*.csv)"
+TARGET: Final = TUMOR_SCHEME.names[-1]
+"""The class that relevance points to."""
 
 
 class RelevanceView(QWidget):
-    """Shows what the session explains, and asks it for whole classes and ion images."""
+    """Shows what the session explains, and asks it for all pixels and for ion images."""
 
     def __init__(self, wiring: Wiring, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -45,15 +47,12 @@ class RelevanceView(QWidget):
         self.title.setObjectName("relevance_title")
         self.model = RelevanceModel(self)
         self.table = _table(self.model)
-        self.classes = {
-            label.name: self._button(f"All {label.name}", f"relevance_{label.name}")
-            for label in reversed(TUMOR_SCHEME.classes)
-        }
-        for name, button in self.classes.items():
-            button.setToolTip(
-                f"Explain the mean answer to the pixels painted {name}, or where none is, to "
-                f"those predicted as {name}"
-            )
+        others = " and ".join(TUMOR_SCHEME.names[:-1])
+        self.all_pixels = self._button(f"All {TARGET} against {others}", f"relevance_{TARGET}")
+        self.all_pixels.setToolTip(
+            f"What tells the pixels painted {TARGET} from those painted {others}, on average; "
+            "where none is painted, those predicted"
+        )
         self.export = self._button("Export…", "relevance_export")
         self.export.setToolTip("Write all peaks, with what has to be said beside them, as .csv")
 
@@ -66,7 +65,7 @@ class RelevanceView(QWidget):
     def _lay_out(self) -> None:
         below = QHBoxLayout()
         below.setSpacing(4)
-        for button in (*self.classes.values(), self.export):
+        for button in (self.all_pixels, self.export):
             below.addWidget(button)
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
@@ -84,8 +83,7 @@ class RelevanceView(QWidget):
         for signal in (session.active_changed, session.fitted):
             wiring.on(signal, self._changed)
         self.table.selectionModel().selectionChanged.connect(self._selected)
-        for name, button in self.classes.items():
-            button.clicked.connect(lambda _=False, name=name: why.explain_class(name))
+        self.all_pixels.clicked.connect(lambda: why.explain_class(TARGET))
         self.export.clicked.connect(self._export)
 
     # ---- what is shown ----------------------------------------------------------------------
