@@ -26,8 +26,8 @@ SIMULATED: dict[str, dict[str, object]] = {
     # name → options of `ims-tumor simulate`
     "distant gate": {**SMALL, "signal": "distant-gate", "slides": 2},
     "additive": {**SMALL, "signal": "additive", "strength": 0.6, "slides": 2},
-    "batches": {**SMALL, "signal": "mixed", "strength": 0.4, "slides": 4, "batches": 4,
-                "batch_effect": 3.0},
+    "batches": {**SMALL, "rows": 36, "signal": "mixed", "strength": 0.4, "slides": 4,
+                "batches": 4, "batch_effect": 3.0},
     "mass drift": {**SMALL, "signal": "mixed", "strength": 0.4, "slides": 2, "drift_ppm": 250.0},
     "label noise": {**SMALL, "signal": "mixed", "strength": 0.4, "slides": 2, "label_noise": 0.2},
     "ragged borders": {**SMALL, "rows": 64, "columns": 96, "signal": "mixed", "strength": 0.4,
@@ -35,6 +35,7 @@ SIMULATED: dict[str, dict[str, object]] = {
     "infiltration": {**SMALL, "signal": "mixed", "strength": 0.4, "slides": 2,
                      "infiltration": 0.9},
     "12,000 bins": {**SMALL, "channels": 12000, "signal": "mixed", "strength": 0.4, "slides": 2},
+    "no signal": {**SMALL, "channels": 1000, "signal": "none", "slides": 2},
     "tiny": {"rows": 24, "columns": 40, "channels": 200, "signal": "local", "slides": 1},
 }  # fmt: skip
 

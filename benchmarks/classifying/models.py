@@ -14,7 +14,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from classifying.changes import with_changed_copies
-from classifying.plain import PLAIN_MODELS, fit_plain
+from classifying.plain import AUGMENTED, PLAIN_MODELS, TWIN, augment_of, fit_plain
 from classifying.problems import WINDOW, Problem
 from classifying.rivals import RIVALS, SEEDED, Forest, Rival, answer
 from napari_ims_tumor.cohort.neighbors import answers_with_neighbors
@@ -28,8 +28,6 @@ from napari_ims_tumor.model.preparation import AS_IT_IS, SPECTRA_LOOKED_AT, Prep
 
 Treatment = Literal["pixel", "neighborhood"]
 TREATMENTS: tuple[Treatment, ...] = ("pixel", "neighborhood")
-AUGMENTED = " + shifts"
-"""After a rival's name: it also learns from shifted and bent copies."""
 ALIGNED = " + alignment"
 """After a rival's name: it sees spectra summed over peaks and moved into place, as ours do."""
 MAJORITY = "majority"
@@ -69,9 +67,9 @@ def learner(name: str) -> Learner:
     if name == MAJORITY:
         return _majority
     for network in NETWORKS:
-        if name == network:
-            return lambda problem, treatment, seed: _ours(network, problem, treatment, seed)
-    if name in PLAIN_MODELS:
+        if name in (network, "default" + AUGMENTED) and name.startswith(network):
+            return lambda problem, treatment, seed: _ours(network, problem, treatment, seed, name)
+    if is_plain(name):
         return lambda problem, _treatment, seed: _plain(name, problem, seed)
     bare = name.removesuffix(AUGMENTED).removesuffix(ALIGNED)
     if bare not in RIVALS:
@@ -86,6 +84,11 @@ def learner(name: str) -> Learner:
     return learn
 
 
+def is_plain(name: str) -> bool:
+    """Whether it is a network that answers alone."""
+    return name.removesuffix(AUGMENTED) in PLAIN_MODELS and name != TWIN + AUGMENTED
+
+
 def all_models() -> list[str]:
     """Names that ``--models`` takes."""
     return [MAJORITY, *NETWORKS, *RIVALS, *PLAIN_MODELS]
@@ -93,7 +96,7 @@ def all_models() -> list[str]:
 
 def treatments_of(name: str) -> tuple[Treatment, ...]:
     """How a model can look at a pixel before answers are smoothed."""
-    alone = name in (MAJORITY, *PLAIN_MODELS) or name.endswith((AUGMENTED, ALIGNED))
+    alone = name == MAJORITY or is_plain(name) or name.endswith((AUGMENTED, ALIGNED))
     return ("pixel",) if alone else TREATMENTS
 
 
@@ -110,10 +113,14 @@ def _majority(problem: Problem, _treatment: Treatment, _seed: int) -> Answered:
     return Answered(same, same, 0.0, float("nan"), "")
 
 
-def _ours(network: Network, problem: Problem, treatment: Treatment, seed: int) -> Answered:
+def _ours(
+    network: Network, problem: Problem, treatment: Treatment, seed: int, name: str
+) -> Answered:
     """A fit as the product makes it, its own choices, calibration and neighbors and all."""
     begun = time.monotonic()
-    model = run_inline(fit(problem.spectra, FitConfig(network, seed=seed, device="cpu")))
+    augment = augment_of(name, network)
+    config = FitConfig(network, seed=seed, device="cpu", augment=augment)
+    model = run_inline(fit(problem.spectra, config))
     seconds = time.monotonic() - begun
     held_out = problem.cohort.spectra.take(problem.held_out)
     asked = {
@@ -131,7 +138,7 @@ def _ours(network: Network, problem: Problem, treatment: Treatment, seed: int) -
         "pixel": Answered(alone, _heated(alone, model.temperature), seconds, speed, chosen),
         "neighborhood": Answered(together, _heated(together, heat), seconds, speed, chosen + asks),
     }
-    besides = {(str(network), name): a for name, a in answered.items() if name != treatment}
+    besides = {(name, other): a for other, a in answered.items() if other != treatment}
     return replace(answered[treatment], besides=besides)
 
 

@@ -1,7 +1,8 @@
 """Networks that answer alone, without the linear path: published ones, and a twin to compare with.
 
 Only the fit on the training side is made: no held-out refits, no temperature. ``isotopenet x4`` is
-``isotopenet`` for four times as many epochs.
+``isotopenet`` for four times as many epochs; `` + shifts`` after a name says that it was also shown
+shifted and bent spectra.
 """
 
 from __future__ import annotations
@@ -14,13 +15,15 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from napari_ims_tumor.model.config import Network, NetworkConfig
+from napari_ims_tumor.model.config import Augmentation, Network, NetworkConfig
 from napari_ims_tumor.model.linear_path import class_weights
 from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.normalization import InputNormalization
-from napari_ims_tumor.model.presets import RECIPES, inputs_of
+from napari_ims_tumor.model.presets import RECIPES, inputs_of, sees_shares
 from napari_ims_tumor.model.training import Trainer, TrainingSet
 
+AUGMENTED = " + shifts"
+"""After a model's name: it also learns from shifted and bent spectra."""
 TWIN = "undilated twin"
 PLAIN_MODELS = ("isotopenet", "isotopenet x4", "faithful", TWIN)
 Ask = Callable[[np.ndarray], np.ndarray]
@@ -41,12 +44,14 @@ def fit_plain(
     if name == TWIN:
         yield name, _fit_twin(roots, normalization, classes, seed)
         return
-    bare, _, times = name.partition(" x")
+    bare, _, times = name.removesuffix(AUGMENTED).partition(" x")
     network: Network = "faithful" if bare == "faithful" else "isotopenet"
     k = int(classes.max()) + 1
     shape = NetworkConfig.for_axis(network, roots.shape[1], k)
-    data = TrainingSet(inputs_of(network, normalization, roots), classes, k)
-    trainer = Trainer(shape, data, seed, "cpu")
+    known = None if sees_shares(network) else normalization
+    shown = inputs_of(network, normalization, roots)
+    data = TrainingSet(shown, classes, k, normalization=known)
+    trainer = Trainer(shape, data, seed, "cpu", augment_of(name, network))
 
     def ask(asked: np.ndarray) -> np.ndarray:
         return np.asarray(driven(trainer.logits(inputs_of(network, normalization, asked))))
@@ -55,9 +60,16 @@ def fit_plain(
         for _ in range(RECIPES[network].epochs):
             driven(trainer.epoch())
         if time == 0:
-            yield bare, ask
+            yield bare + (AUGMENTED if name.endswith(AUGMENTED) else ""), ask
     if times:
         yield name, ask
+
+
+def augment_of(name: str, network: Network) -> tuple[Augmentation, ...] | None:
+    """What a network of this name is taught with: its own, or shifts and gains as well."""
+    if not name.endswith(AUGMENTED):
+        return None
+    return ("shift", "gain", *RECIPES[network].augmentation)
 
 
 def driven(steps: Generator[None, None, Any]) -> Any:

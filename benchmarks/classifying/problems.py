@@ -99,6 +99,13 @@ def thirds(cohort: Cohort, changes: Mapping[str, Change]) -> Iterator[Problem]:
         yield replace(problem, changes=changes)
 
 
+def every_third(cohort: Cohort) -> Iterator[Problem]:
+    """Every third of the groups held out once."""
+    spectra = cohort.spectra
+    folds = grouped_folds(spectra.classes, spectra.groups, 3).folds
+    yield from _parts(cohort, "thirds", [fold.held_out for fold in folds])
+
+
 def few_labels(cohort: Cohort, pixels: int, n_groups: int, draws: int) -> Iterator[Problem]:
     """Strokes of a brush on some groups; the groups without a stroke are to be answered."""
     spectra = cohort.spectra

@@ -18,7 +18,7 @@ import numpy as np
 
 import napari_ims_tumor
 from classifying.models import Answered, Treatment
-from classifying.plain import PLAIN_MODELS
+from classifying.plain import AUGMENTED, PLAIN_MODELS
 from classifying.problems import Problem
 from napari_ims_tumor.atomic import atomic_write
 
@@ -141,10 +141,12 @@ def code_of(model: str) -> str:
     """Mark of the code that a model's answers depend on."""
     parts: tuple[str, ...]
     files = [HERE / "problems.py", HERE / "neighbors.py", HERE / "changes.py"]
-    if model in PLAIN_MODELS:
+    bare = model.removesuffix(AUGMENTED)
+    if bare in PLAIN_MODELS:
         parts = ("isotopenet.py", "faithful.py", "bin_conv.py", "network.py", "normalization.py")
+        parts += ("augmentation.py",) if bare != model else ()
         files += [HERE / "plain.py", *(MODEL / part for part in parts)]
-    elif model in ("linear", "default"):
+    elif bare in ("linear", "default"):
         parts = ("cohort/neighbors.py", "msi/neighbors.py")
         files += sorted(MODEL.glob("*.py"))
         files += [MODEL.parent / part for part in parts]

@@ -20,12 +20,20 @@ from classifying.models import (
     treatments_of,
 )
 from classifying.plain import TWIN
-from classifying.problems import Problem, assignments, by_slide, few_labels, thirds
+from classifying.problems import (
+    Problem,
+    assignments,
+    by_slide,
+    every_third,
+    few_labels,
+    thirds,
+)
 from classifying.rivals import LINEAR_RIVALS, RIVALS
 from classifying.store import Store, Unit
 
 FEW = (10, 30, 100, 300)
 SIMPLE = ("linear", *RIVALS)
+COHORTS = ("additive", "distant gate", "mass drift", "label noise", "infiltration")
 
 
 @dataclass(frozen=True)
@@ -106,10 +114,16 @@ def _border(asked: Asked) -> Iterator[Problem]:
             yield from assignments(simulated(name, seed), 0)
 
 
-def _cohorts(_asked: Asked) -> Iterator[Problem]:
-    for name in ("additive", "mass drift", "label noise"):
-        yield from assignments(simulated(name), 0)
-    yield from by_slide(simulated("batches"))
+def _cohorts(asked: Asked) -> Iterator[Problem]:
+    for seed in range(asked.seeds):
+        for name in COHORTS:
+            yield from every_third(simulated(name, seed))
+        yield from by_slide(simulated("batches", seed))
+
+
+def _chance(asked: Asked) -> Iterator[Problem]:
+    for seed in range(asked.seeds):
+        yield from every_third(simulated("no signal", seed))
 
 
 def _slides(asked: Asked) -> Iterator[Problem]:
@@ -130,18 +144,25 @@ SUITES: dict[str, Suite] = {
     "few": Suite("strokes of 10, 30, 100, 300 pixels on 6 groups", "10 min",
                  ("linear", "default", "logistic regression", "LDA on PCA", "random forest"), _few),
     "sixty": Suite("60 pixels on 6 groups", "2 min", ("linear", "default"), _sixty),
-    "shift": Suite("spectra shifted and bent after the fit, 12,000 simulated bins", "30 min",
-                   ("linear", "default", *LINEAR_RIVALS[:2], "random forest",
+    "shift": Suite("spectra shifted and bent after the fit, 12,000 simulated bins",
+                   "40 min, isotopenet and faithful hours",
+                   ("linear", "default", "default" + AUGMENTED, *LINEAR_RIVALS[:2], "random forest",
                     *(name + AUGMENTED for name in (*LINEAR_RIVALS[:2], "random forest")),
-                    *(name + ALIGNED for name in LINEAR_RIVALS[:2])),
+                    *(name + ALIGNED for name in LINEAR_RIVALS[:2]),
+                    *(name + more for name in ("isotopenet", "faithful")
+                      for more in ("", AUGMENTED))),
                    _shift, ("pixel",)),
     "gate": Suite("two distant peaks decide together, simulated", "20 min, isotopenet 60",
                   ("linear", "default", TWIN, "isotopenet"), _gate, ("pixel",),
                   network_seeds=False),
     "border": Suite("ragged borders and infiltration, simulated", "15 min",
                     ("linear", "default", *LINEAR_RIVALS), _border, network_seeds=False),
-    "cohorts": Suite("additive, batches by slide, mass drift, wrong labels, simulated", "1 h",
-                     ("linear", "default", *RIVALS), _cohorts),
+    "cohorts": Suite("six kinds of simulated cohorts, whole patients or slides held out",
+                     "40 min per seed", ("linear", "default", *RIVALS), _cohorts,
+                     network_seeds=False),
+    "chance": Suite("simulated slides where nothing tells the labels apart", "20 min per seed",
+                    ("linear", "default", "isotopenet", "faithful", "random forest"), _chance,
+                    ("pixel",), network_seeds=False),
     "slides": Suite("every slide of a cohort held out", "as many fits as slides",
                     ("default", *SIMPLE), _slides),
     "tiny": Suite("a very small simulated slide, to try the command", "5 s",

@@ -236,6 +236,23 @@ def per_cohort(runs: Iterable[Run]) -> str:
     return table(["balanced accuracy", "treatment", *data], rows)
 
 
+def cohort_differences(runs: Iterable[Run], model: str = "default") -> str:
+    """A model beside its strongest rivals, one simulated cohort at a time."""
+    of_data: dict[str, list[Run]] = {}
+    for run in runs:
+        of_data.setdefault(run.unit.data, []).append(run)
+    rows = []
+    for data, own in of_data.items():
+        judged = Judged(own)
+        for view in VIEWS:
+            for rival in (best_linear(judged, view), "random forest", "linear"):
+                found = rival and judged.difference(model, rival, view)
+                if found:
+                    span = _span(found.interval)
+                    rows.append([data, view, str(rival), f"{found.value:+.4f}", span, found.says])
+    return table(["data", "treatment", f"{model} minus", "difference", "95 % interval", ""], rows)
+
+
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A Markdown table; empty where there are no rows."""
     rows = list(rows)

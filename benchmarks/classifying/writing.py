@@ -28,8 +28,10 @@ def sections(runs: Sequence[Run]) -> dict[str, str]:
         found[f"neighborhood of {data}"] = tables.neighborhood_gains(judged)
         found[f"hardest groups of {data}"] = tables.hardest_groups(judged)
     for suite, write in (("shift", tables.changes), ("border", tables.borders),
-                         ("gate", tables.per_cohort), ("cohorts", tables.per_cohort)):  # fmt: skip
+                         ("gate", tables.per_cohort), ("cohorts", tables.per_cohort),
+                         ("chance", tables.per_cohort)):  # fmt: skip
         found[suite] = write(by_suite[suite])
+    found["cohorts, differences"] = tables.cohort_differences(by_suite["cohorts"])
     for suite in ("sixty", "few"):
         found[suite] = tables.few_labels(by_suite[suite])
         found[f"{suite}, minus linear"] = tables.few_label_differences(by_suite[suite])

@@ -14,12 +14,12 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from classifying import changes, plain, plots, tables, writing
+from classifying import changes, plain, plots, store, tables, writing
 from classifying.cohorts import FAR, SIMULATED, Cohort, simulated
 from classifying.figures import Judged, Run, runs_of
 from classifying.models import MAJORITY, learner
 from classifying.neighbors import mean_of_neighbors
-from classifying.problems import Problem, assignments, by_slide, few_labels, strokes
+from classifying.problems import Problem, assignments, by_slide, every_third, few_labels, strokes
 from classifying.rivals import RIVALS, on_principal_axes
 from classifying.store import Store, Unit
 from classifying.suites import Asked
@@ -330,3 +330,29 @@ def test_pictures_of_every_kind(results: Path, tmp_path: Path) -> None:
     plots.differences(Judged(runs), tmp_path / "d.svg", "linear")
     for name in ("a.svg", "d.svg"):
         assert "<svg" in (tmp_path / name).read_text()
+
+
+def test_a_network_with_shifts_is_taught_with_its_own_ways_and_these(tiny: Cohort) -> None:
+    assert plain.augment_of("isotopenet", "isotopenet") is None
+    assert plain.augment_of("isotopenet + shifts", "isotopenet") == ("shift", "gain")
+    own = ("shift", "gain", "peaks", "mixing")
+    assert plain.augment_of("default + shifts", "default") == own
+    assert store.code_of("isotopenet + shifts") != store.code_of("isotopenet")
+    for unknown in ("linear + shifts", "undilated twin + shifts", "default + alignment"):
+        with pytest.raises(SystemExit, match="no model is called"):
+            learner(unknown)
+
+
+def test_every_third_of_the_groups_is_held_out_once(tiny: Cohort) -> None:
+    parts = list(every_third(tiny))
+    assert len(parts) == parts[0].of == 3
+    assert sorted(np.concatenate([p.held_out for p in parts])) == list(range(len(tiny.spectra)))
+
+
+def test_a_cohort_is_compared_with_its_own_best_linear_rival(results: Path) -> None:
+    runs = runs_of(Store(results).all())
+    found = tables.cohort_differences(runs, "linear")
+    judged = Judged(runs)
+    expected = judged.difference("linear", "PLS-DA", "pixel")
+    assert expected is not None
+    assert f"| tiny | pixel | PLS-DA | {expected.value:+.4f} |" in found

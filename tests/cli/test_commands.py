@@ -86,6 +86,22 @@ def test_a_network_is_computed_as_asked_and_its_card_says_so(cohort, tmp_path, c
     assert options == {"device": "cpu", "precision": "bfloat16", "deterministic": False}
 
 
+def test_a_network_is_taught_with_what_was_asked_for(cohort, tmp_path, capsys) -> None:
+    path = tmp_path / "shifted.safetensors"
+    asked = ["fit", cohort.first, cohort.labels, "--network", "isotopenet", "--epochs", "1"]
+    assert run(*asked, "-o", path, "--device", "cpu", "--augment", "mixing,gain") == 0
+    capsys.readouterr()
+    assert run("info", path, "--json") == 0
+    assert json.loads(capsys.readouterr().out)["card"]["augmentation"] == "gain, mixing"
+    assert run(*asked, "-o", path, "--augment", "noise") == 2
+    assert "no 'noise': use shift, gain, peaks, mixing, or none" in one_line(
+        capsys.readouterr().err
+    )
+    judged = ["evaluate", "--model", path, "--cohort", cohort.table, "-o", tmp_path / "report"]
+    assert run(*judged, "--augment", "none") == 2
+    assert "leave out --augment" in one_line(capsys.readouterr().err)
+
+
 def test_check_says_fine_warnings_or_unreadable_by_its_exit_code(cohort, tmp_path, capsys) -> None:
     assert run("check", cohort.first) == 0
     copy = tmp_path / "copy.imzML"

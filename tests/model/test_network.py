@@ -8,7 +8,7 @@ import torch
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.network import DilatedConv, DilatedNetwork, laid_out
 from napari_ims_tumor.model.presets import build_network
-from napari_ims_tumor.model.training import is_tuned
+from napari_ims_tumor.model.tuning import is_tuned
 
 
 @pytest.mark.parametrize(

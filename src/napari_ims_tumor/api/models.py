@@ -32,12 +32,16 @@ Labels: TypeAlias = PathLike | Annotation | NDArray[Any]
 
 def fit_config(**options: Any) -> FitConfig:
     """Build a :class:`FitConfig`; an option that is ``None`` keeps its default."""
-    from napari_ims_tumor.model.config import NETWORKS, FitConfig
+    from napari_ims_tumor.model.config import AUGMENTATIONS, NETWORKS, FitConfig
 
     config = replace(FitConfig(), **{k: v for k, v in options.items() if v is not None})
     if config.network not in NETWORKS:
         known = " or ".join(NETWORKS)
         raise FitRefused(f"there is no network {config.network!r}: use {known}")
+    unknown = sorted(set(config.augment or ()).difference(AUGMENTATIONS))
+    if unknown:
+        known = " and ".join(AUGMENTATIONS)
+        raise FitRefused(f"there is no augmentation {unknown[0]!r}: use some of {known}")
     if not 0 <= config.seed < 2**63:
         raise FitRefused(f"the seed {config.seed} is not usable: give a number from 0 to 2^63 - 1")
     return config
@@ -78,7 +82,7 @@ def fit(
         Fields of :class:`~napari_ims_tumor.model.config.FitConfig`: ``network`` (``"default"``,
         ``"linear"``, ``"isotopenet"``, ``"faithful"``), ``epochs``, ``seed``, ``device``,
         ``precision``, ``deterministic``, ``tune``, ``time_limit_s``, ``steps``, ``smooth``,
-        ``align``.
+        ``align``, ``augment``.
 
     Returns
     -------

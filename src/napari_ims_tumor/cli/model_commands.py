@@ -11,7 +11,12 @@ from napari_ims_tumor.cli.outputs import refuse_image_path, refuse_model_path
 from napari_ims_tumor.cli.terminal import drive, say
 from napari_ims_tumor.errors import CohortError, ModelFileError
 from napari_ims_tumor.model.computing import PRECISIONS, Computing
-from napari_ims_tumor.model.config import NETWORKS, USUAL_ACCURACY
+from napari_ims_tumor.model.config import (
+    AUGMENTATIONS,
+    NETWORKS,
+    USUAL_ACCURACY,
+    Augmentation,
+)
 
 if TYPE_CHECKING:
     from napari_ims_tumor.job import Job
@@ -26,7 +31,7 @@ TUNE = {"all": "all", "last-blocks": "last blocks", "head": "head"}
 
 FIT_OPTIONS: Final = (
     "seed", "device", "precision", "deterministic", "epochs", "time_limit_s", "steps", "smooth",
-    "align",
+    "align", "augment",
 )  # fmt: skip
 """Arguments that are fields of the config by the same names."""
 
@@ -95,6 +100,12 @@ def add_fit_options(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--steps", type=at_least_one, help="most steps of each network of default (no limit)"
     )
+    command.add_argument(
+        "--augment",
+        type=augmentations,
+        metavar="shift,gain,peaks,mixing",
+        help="change spectra so before a network is shown them, or none (the network's own)",
+    )
     _add_preparation_to(command.add_argument_group("profile spectra (by default as the network)"))
 
 
@@ -118,6 +129,16 @@ def _add_preparation_to(group: argparse._ArgumentGroup) -> None:
     add, both = group.add_argument, argparse.BooleanOptionalAction
     add("--smooth", action=both, help="sum intensities over the width of a peak")
     add("--align", action=both, help="move each spectrum to where the model's peaks lie")
+
+
+def augmentations(text: str) -> tuple[Augmentation, ...]:
+    """Read ways to change spectra: their names with commas, or none."""
+    names = {part.strip() for part in text.split(",") if part.strip()} - {"none"}
+    unknown = sorted(names.difference(AUGMENTATIONS))
+    if unknown:
+        known = ", ".join(AUGMENTATIONS)
+        raise argparse.ArgumentTypeError(f"there is no {unknown[0]!r}: use {known}, or none")
+    return tuple(name for name in AUGMENTATIONS if name in names)
 
 
 def fit_config(given: argparse.Namespace, network: str) -> FitConfig:

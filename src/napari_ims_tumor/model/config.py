@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from napari_ims_tumor.model.computing import Computing, Precision
 
 Network = Literal["default", "linear", "isotopenet", "faithful"]
 Tune = Literal["all", "last blocks", "head"]
+
+Augmentation = Literal["shift", "gain", "peaks", "mixing"]
+"""Spectra moved by a few bins; a gain that bends along the axis; hidden bins; mixed spectra."""
+AUGMENTATIONS: Final[tuple[Augmentation, ...]] = get_args(Augmentation)
 
 NETWORKS: Final[tuple[Network, ...]] = ("default", "linear", "isotopenet", "faithful")
 PLAIN: Final[tuple[Network, ...]] = ("isotopenet", "faithful")
@@ -57,6 +61,10 @@ class FitConfig:
     smooth, align
         Whether intensities are summed over a peak, and spectra moved into place, where the axis is
         fine enough; ``None`` = as the network does: ``default`` and ``linear`` do.
+    augment
+        How spectra are changed before the network is shown them, see :data:`Augmentation`;
+        ``None`` = as the network usually is: ``default`` and ``faithful`` with ``"peaks"`` and
+        ``"mixing"``, ``isotopenet`` with nothing.
     region_share
         What "roughly" stands for at the least: this share of a region that was labelled as a whole
         is of its class, 0 to 1. Healthy regions are healthy throughout.
@@ -74,6 +82,7 @@ class FitConfig:
     steps: int | None = None
     precision: Precision = "auto"
     deterministic: bool = False
+    augment: tuple[Augmentation, ...] | None = None
 
     @property
     def is_plain(self) -> bool:

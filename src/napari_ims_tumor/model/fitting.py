@@ -25,6 +25,7 @@ from napari_ims_tumor.model.heritage import kept_words, with_classes
 from napari_ims_tumor.model.linear_phase import linear_phase
 from napari_ims_tumor.model.network_phase import network_phase
 from napari_ims_tumor.model.plain_phase import plain_phase
+from napari_ims_tumor.model.preparation import is_sampled_curve
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
 from napari_ims_tumor.model.unfinished import Unfinished, mark_of, refuse_other_fit
 
@@ -34,6 +35,11 @@ FOR_NETWORK: Final = 2 / 3
 """Of a time limit: the linear model is judged by fewer held-out groups rather than take it."""
 NO_NETWORK: Final = "before a network was fitted: the linear model is used"
 UNJUDGED: Final = "before held-out groups had judged the linear model: it is uncalibrated"
+
+NO_SHIFT: Final = (
+    "On this m/z axis each bin is an ion of its own, so spectra cannot be shifted by bins: leave "
+    "shift out of the augmentation."
+)
 
 
 def fit(
@@ -114,6 +120,8 @@ def _refuse(spectra: LabelledSpectra, config: FitConfig, base: FittedModel | Non
     reason = why_not_fit(spectra.counts)
     if reason is not None:
         raise FitRefused(reason)
+    if "shift" in (config.augment or ()) and not is_sampled_curve(spectra.axis):
+        raise FitRefused(NO_SHIFT)
     if base is None:
         return
     for network in (config.network, base.network.network):

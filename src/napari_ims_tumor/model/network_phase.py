@@ -157,11 +157,12 @@ def _trainer(
     rows = np.arange(len(answer.spectra)) if fold is None else fold.training
     classes = answer.classes(fold)
     if features is None:
-        inputs = answer.inputs(answer.normalization(fold, base), rows)
-        data = TrainingSet(inputs, classes, _n_classes(answer))
+        known = answer.normalization(fold, base)
+        inputs = answer.inputs(known, rows)
+        data = TrainingSet(inputs, classes, _n_classes(answer), normalization=known)
     else:
         data = TrainingSet(features, classes, _n_classes(answer), rows, before_head=True)
-    trainer = Trainer(shape, data, config.seed, config.computing)
+    trainer = Trainer(shape, data, config.seed, config.computing, config.augment)
     if base is not None and base.network.network == "default":
         trainer.start_from(base.weights, config.tune)
     return trainer

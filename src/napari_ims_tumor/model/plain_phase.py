@@ -23,7 +23,8 @@ from napari_ims_tumor.model.honest_folds import pixel_folds
 from napari_ims_tumor.model.judging import calibrated, uncalibrated
 from napari_ims_tumor.model.linear_answer import LinearAnswer
 from napari_ims_tumor.model.linear_phase import learned_from, score_facts
-from napari_ims_tumor.model.presets import epochs_of, inputs_of
+from napari_ims_tumor.model.normalization import InputNormalization
+from napari_ims_tumor.model.presets import epochs_of, inputs_of, sees_shares
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.together import at_once, together
@@ -61,7 +62,7 @@ class _Task:
 
     def inputs(self, fold: Fold | None, rows: IntArray) -> Float32Array:
         """What the network is shown of some spectra, normalized as a fold's training side says."""
-        normalization = self.answer.normalization(fold, None)
+        normalization = self._normalization(fold)
         network, room = self.shape.network, self.answer.spectra.room
 
         def shown(roots: Float32Array) -> Float32Array:
@@ -72,8 +73,14 @@ class _Task:
     def trainer(self, fold: Fold | None) -> Trainer:
         """A new network, for a fold's training side or for everything."""
         rows = np.arange(len(self.answer.spectra)) if fold is None else fold.training
-        data = TrainingSet(self.inputs(fold, rows), self.answer.classes(fold), self.shape.classes)
-        return Trainer(self.shape, data, self.config.seed, self.config.computing)
+        known = None if sees_shares(self.shape.network) else self._normalization(fold)
+        told, n = self.answer.classes(fold), self.shape.classes
+        data = TrainingSet(self.inputs(fold, rows), told, n, normalization=known)
+        config = self.config
+        return Trainer(self.shape, data, config.seed, config.computing, config.augment)
+
+    def _normalization(self, fold: Fold | None) -> InputNormalization:
+        return self.answer.normalization(fold, None)
 
 
 def plain_phase(

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Final, TypeAlias
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import torch
 
-from napari_ims_tumor.model.config import FitConfig, Network, NetworkConfig
+from napari_ims_tumor.model.config import (
+    AUGMENTATIONS,
+    Augmentation,
+    FitConfig,
+    Network,
+    NetworkConfig,
+)
 from napari_ims_tumor.model.faithful import FaithfulNetwork
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX
 from napari_ims_tumor.model.isotopenet import IsotopeNet
@@ -53,6 +59,11 @@ class Recipe:
     mixing
         Zhang et al., *mixup*, ICLR 2018. A pixel of tissue is a mixture anyway; on real tissue
         held-out log loss falls from .20 to .18 and no longer rises with further epochs.
+    shift
+        Bins by which a spectrum is moved, at most; 0 = it is not. ``default`` moves spectra into
+        place instead, so no network does this unless it is asked to.
+    gain
+        Spread of the logarithm of a gain that bends along the axis; 0 = there is none.
     """
 
     epochs: int
@@ -63,6 +74,13 @@ class Recipe:
     averaging: float = 0.98
     peak_dropout: float = 0.3
     mixing: float = 0.4
+    shift: int = 0
+    gain: float = 0.0
+
+    @property
+    def augmentation(self) -> tuple[Augmentation, ...]:
+        """What of :data:`.Augmentation` it does."""
+        return tuple(name for name in AUGMENTATIONS if getattr(self, next(iter(AUGMENTED[name]))))
 
 
 RECIPES: Final[dict[Network, Recipe]] = {
@@ -72,6 +90,23 @@ RECIPES: Final[dict[Network, Recipe]] = {
     # Slow for its steps: each epoch is one pass, but for few spectra.
     "faithful": Recipe(epochs=25, least_steps=20),
 }
+AUGMENTED: Final[dict[Augmentation, dict[str, Any]]] = {
+    "shift": {"shift": 6},
+    "gain": {"gain": 0.25},
+    "peaks": {"peak_dropout": 0.3},
+    "mixing": {"mixing": 0.4},
+}
+"""How much of each is done where it is asked for."""
+_NONE: Final = {"shift": 0, "gain": 0.0, "peak_dropout": 0.0, "mixing": 0.0}
+
+
+def recipe_of(network: Network, augment: tuple[Augmentation, ...] | None = None) -> Recipe:
+    """How a network is taught, with its own augmentation or another."""
+    recipe = RECIPES[network]
+    if augment is None:
+        return recipe
+    asked = {name: much for one in augment for name, much in AUGMENTED[one].items()}
+    return replace(recipe, **{**_NONE, **asked})
 
 
 def epochs_of(config: FitConfig) -> int:

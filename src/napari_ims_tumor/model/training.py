@@ -12,22 +12,23 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_ims_tumor.model.arithmetic import computing_facts, forward_pass
-from napari_ims_tumor.model.augmentation import augmented
+from napari_ims_tumor.model.augmentation import Shown, augmented
 from napari_ims_tumor.model.batches import BATCH, Batches, rising_memory_errors
 from napari_ims_tumor.model.computing import Computing, GivenComputing
-from napari_ims_tumor.model.config import NetworkConfig, Tune
+from napari_ims_tumor.model.config import Augmentation, NetworkConfig, Tune
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, CardValue
 from napari_ims_tumor.model.linear_path import weighted_shares
 from napari_ims_tumor.model.network import DilatedNetwork
+from napari_ims_tumor.model.normalization import InputNormalization
 from napari_ims_tumor.model.presets import (
-    RECIPES,
     Built,
-    Recipe,
     build_network,
     largest_batch,
     load_weights,
+    recipe_of,
 )
+from napari_ims_tumor.model.tuning import is_tuned, optimizer_of
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 
 
@@ -37,7 +38,8 @@ class TrainingSet:
 
     Or (n, K): how much of each spectrum is of each class. With ``rows`` only these rows of the
     inputs are shown; ``before_head``: they are not spectra but what lies before the head, see
-    :meth:`.DilatedNetwork.in_rows`.
+    :meth:`.DilatedNetwork.in_rows`. ``normalization`` is what centered them, ``None`` where nothing
+    did.
     """
 
     inputs: Float32Array
@@ -45,6 +47,7 @@ class TrainingSet:
     n_classes: int
     rows: IntArray | None = None
     before_head: bool = False
+    normalization: InputNormalization | None = None
 
 
 class Trainer:
@@ -55,10 +58,15 @@ class Trainer:
     """
 
     def __init__(
-        self, config: NetworkConfig, data: TrainingSet, seed: int, device: GivenComputing
+        self,
+        config: NetworkConfig,
+        data: TrainingSet,
+        seed: int,
+        device: GivenComputing,
+        augment: tuple[Augmentation, ...] | None = None,
     ) -> None:
-        self.config, self.data = config, data
-        self.recipe = RECIPES[config.network]
+        self.config, self.data, self._augment = config, data, augment
+        self.recipe = recipe_of(config.network, augment)
         self.computing = Computing.of(device)
         self.device = resolve_device(self.computing.device)
         # A few labels are shown a few at a time: as many steps, each one cheaper.
@@ -142,8 +150,10 @@ class Trainer:
 
     @property
     def facts(self) -> dict[str, CardValue]:
-        """What a model's card says of how it was computed."""
-        return computing_facts(self.computing, resolve_device(self.computing.device))
+        """What a model's card says of how it was taught and computed."""
+        own = ", ".join(self.recipe.augmentation) or "none"
+        told: dict[str, CardValue] = {} if self._augment is None else {"augmentation": own}
+        return told | computing_facts(self.computing, resolve_device(self.computing.device))
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that the next step depends on, as plain arrays."""
@@ -171,7 +181,7 @@ class Trainer:
     def copy(self) -> Trainer:
         """Another one that is where this one is, but for what was averaged and drawn so far."""
         here = replace(self.computing, device=str(self.device))
-        made = Trainer(self.config, self.data, self._seed, here)
+        made = Trainer(self.config, self.data, self._seed, here, self._augment)
         made.batch = self.batch
         made.network.load_state_dict(self.network.state_dict())
         pairs = zip(made.network.parameters(), self.network.parameters(), strict=True)
@@ -220,8 +230,9 @@ class Trainer:
     def _step(self, chosen: Tensor) -> float:
         draw = np.random.default_rng((self._seed, self.step))
         at = chosen if self._rows is None else self._rows[chosen]
-        shown = self._inputs[at], self._targets[chosen]
-        inputs, targets = augmented(shown, self.recipe, draw, self.data.before_head)
+        known, before = self.data.normalization, self.data.before_head
+        shown = Shown(self._inputs[at], self._targets[chosen], known, before)
+        inputs, targets = augmented(shown, self.recipe, draw)
         self.network.train()
         self.network.dropout.seed = (self._seed * 1_000_003 + self.step) % 2**63
         with forward_pass(self.computing.precision, self.device):
@@ -266,26 +277,10 @@ class Trainer:
     def _get_ready(self) -> None:
         """Look up once what every step changes."""
         self._tuned = [p for p in self.network.parameters() if p.requires_grad]
-        self._optimizer = _optimizer(self._tuned, self.recipe)
+        self._optimizer = optimizer_of(self._tuned, self.recipe)
         state = self.network.state_dict()
         names = [name for name, value in state.items() if value.is_floating_point()]
         self._averaged = [self.average[name] for name in names], [state[name] for name in names]
-
-
-def _optimizer(tuned: list[nn.Parameter], recipe: Recipe) -> torch.optim.AdamW:
-    rate, decay = recipe.learning_rate, recipe.weight_decay
-    try:
-        # All parameters in one call: with small networks half of a step is the calls.
-        return torch.optim.AdamW(tuned, lr=rate, weight_decay=decay, fused=True)
-    except RuntimeError:  # not on this device, or a torch before 2.4
-        return torch.optim.AdamW(tuned, lr=rate, weight_decay=decay)
-
-
-def is_tuned(name: str, tune: Tune, blocks: int) -> bool:
-    """Whether fine-tuning may change a parameter."""
-    head = name.startswith(("hidden.", "output.", "squeeze.", "norm."))
-    last = name.startswith(tuple(f"blocks.{i}." for i in range(max(0, blocks - 2), blocks)))
-    return tune == "all" or head or (tune == "last blocks" and last)
 
 
 def _tensors(state: Mapping[str, NDArray[Any]], start: str) -> dict[str, Tensor]:
