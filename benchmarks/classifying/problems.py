@@ -86,9 +86,10 @@ def assignments(cohort: Cohort, n_random: int) -> Iterator[Problem]:
 
 
 def by_slide(cohort: Cohort) -> Iterator[Problem]:
-    """Every slide held out once."""
-    slide = cohort.gathered.slide
-    yield from _parts(cohort, "by slide", [np.flatnonzero(slide == s) for s in np.unique(slide)])
+    """Every slide held out once; nobody is learned from who lies on it, on whatever slide."""
+    slide, groups = cohort.gathered.slide, cohort.spectra.groups
+    held = [np.flatnonzero(slide == s) for s in np.unique(slide)]
+    yield from _parts(cohort, "by slide", held, groups)
 
 
 def thirds(cohort: Cohort, changes: Mapping[str, Change]) -> Iterator[Problem]:
@@ -158,12 +159,16 @@ def _joined(patches: list[np.ndarray]) -> np.ndarray:
     return np.concatenate([np.zeros(0, np.int64), *patches])
 
 
-def _parts(cohort: Cohort, split: str, held: list[np.ndarray]) -> Iterator[Problem]:
+def _parts(
+    cohort: Cohort, split: str, held: list[np.ndarray], apart: np.ndarray | None = None
+) -> Iterator[Problem]:
+    """A problem for each part; what shares a number of ``apart`` with it is left out, too."""
     n_classes = np.unique(cohort.spectra.classes).size
     for fold, held_out in enumerate(held):
-        outside = np.ones(len(cohort.spectra), bool)
-        outside[held_out] = False
-        training = np.flatnonzero(outside)
+        sides = np.ones(len(cohort.spectra), int)
+        if apart is not None:
+            sides[np.isin(apart, apart[held_out])] = 2
+        sides[held_out] = 0
+        training = np.flatnonzero(sides == 1)
         if np.unique(cohort.spectra.classes[training]).size == n_classes:
-            sides = outside.astype(int)
             yield Problem(cohort, split, fold, training, held_out, sides, len(held))

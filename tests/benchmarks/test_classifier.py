@@ -356,3 +356,19 @@ def test_a_cohort_is_compared_with_its_own_best_linear_rival(results: Path) -> N
     expected = judged.difference("linear", "PLS-DA", "pixel")
     assert expected is not None
     assert f"| tiny | pixel | PLS-DA | {expected.value:+.4f} |" in found
+
+
+def test_who_lies_on_a_held_out_slide_is_not_learned_from_elsewhere(tiny: Cohort) -> None:
+    """Two slides, cut from the tiny one; one patient lies on both."""
+    gathered, groups = tiny.gathered, np.array(tiny.spectra.groups)
+    right = gathered.column > np.median(gathered.column)
+    groups[groups == groups[right][0]] = groups[~right][0]
+    spectra = replace(tiny.spectra, groups=groups)
+    two = Cohort("two", replace(gathered, spectra=spectra, slide=right.astype(int)), tiny.truth)
+    parts = list(by_slide(two))
+    assert len(parts) == 2
+    for problem in parts:
+        assert np.unique(gathered.column[problem.held_out] > np.median(gathered.column)).size == 1
+        assert not np.intersect1d(groups[problem.training], groups[problem.held_out]).size
+        near = problem.neighbors(3)[problem.training]
+        assert np.isin(near.indices, problem.training).all(), "looks at pixels that are left out"
