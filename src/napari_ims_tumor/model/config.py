@@ -51,8 +51,12 @@ class FitConfig:
         What of a base model's CNN may change when fine-tuning; ignored without a base.
     seed
         The same seed, spectra and machine give the same model, byte for byte.
-    device, precision, deterministic
-        What computes the network and how, see :class:`.Computing`.
+    device
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"`` (Apple).
+    precision
+        ``"auto"``, ``"float32"`` or ``"bfloat16"``: of the network, see :class:`.Computing`.
+    deterministic
+        Whether a GPU shall give the same numbers every time, and refuse where it cannot.
     time_limit_s
         The fit ends with its best model after this time; ``None`` = no limit.
     steps
