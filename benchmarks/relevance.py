@@ -7,11 +7,13 @@ The model is fitted to two simulated slides and explained on the pixels of the f
 tumor: integrated gradients toward tumor from a pixel labelled healthy to each, averaged over pixels
 and summed over peaks, isotopes folded. *Found* is how many of the first peaks are planted
 molecules, each counted once, of as many as are planted and at most 20; *chance* is what a random
-order of the peaks finds. *Quick* is gradient times input. *AUC alone* ranks the same peaks by how
+order of the peaks finds. *Quick* is gradient times input. *One pixel* is the mean of twenty, each
+explained alone, against pixels labelled as another class. *AUC alone* ranks the same peaks by how
 far their univariate AUC is from one half. *Left over* is the share of the answer that integrated
 gradients do not account for.
 
-``--also`` adds what was tried instead: integrated gradients *from the mean* of the fitted spectra;
+``--also`` adds what was tried instead: integrated gradients *from the mean* of the fitted spectra,
+also of one pixel;
 the mean of their *sizes* without regard to direction; the tumor's mean minus that of the healthy
 (*both*); the mean over pairs divided by its spread (*steadiest*); the mean of the sizes of pairs.
 
@@ -33,7 +35,13 @@ import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.cohort.class_pixels import ClassPixels
-from napari_ims_tumor.cohort.explaining import How, explain_class, model_peaks, univariate_job
+from napari_ims_tumor.cohort.explaining import (
+    How,
+    explain_class,
+    explain_pixel,
+    model_peaks,
+    univariate_job,
+)
 from napari_ims_tumor.cohort.explanation import Explanation
 from napari_ims_tumor.cohort.gathering import gather
 from napari_ims_tumor.cohort.table import CohortSlide
@@ -59,7 +67,7 @@ class Row:
     held_out: float | None
     share_of_cnn: float
     ranking: str
-    found: int
+    found: float
     wanted: int
     by_chance: float
     left_over: float | None
@@ -74,15 +82,24 @@ class Case:
     recipe: SlideRecipe
     slides: list[SimulatedSlide]
     spectra: LabelledSpectra
+    network: str
     model: FittedModel
     fit_seconds: float
 
     def row(self, name: str, ranked_mz: Float64Array, seconds: float, left: float | None) -> Row:
-        seen = recovery(self.slides[0].truth, ranked_mz, self.recipe.peak_width_da / 2)
+        return self.mean_row(name, [ranked_mz], seconds, left)
+
+    def mean_row(
+        self, name: str, each: list[Float64Array], seconds: float, left: float | None
+    ) -> Row:
+        """The mean of several rankings."""
+        truth, half = self.slides[0].truth, self.recipe.peak_width_da / 2
+        seen = [recovery(truth, ranked_mz, half) for ranked_mz in each]
         score = self.model.card.get("held-out balanced accuracy")
         return Row(
-            self.recipe.signal, self.recipe.seed, self.model.network.network, score,  # type: ignore[arg-type]
-            self.model.blend, name, seen.found, seen.wanted, seen.by_chance, left,
+            self.recipe.signal, self.recipe.seed, self.network, score,  # type: ignore[arg-type]
+            self.model.blend, name, float(np.mean([s.found for s in seen])), seen[0].wanted,
+            float(np.mean([s.by_chance for s in seen])), left,
             self.fit_seconds, seconds,
         )  # fmt: skip
 
@@ -95,7 +112,7 @@ def measured(recipe: SlideRecipe, given: argparse.Namespace) -> Iterator[Row]:
         begun = time.monotonic()
         config = FitConfig(network, epochs=given.epochs, device=given.device)
         model = run_inline(fit(spectra, config))
-        case = Case(recipe, slides, spectra, model, time.monotonic() - begun)
+        case = Case(recipe, slides, spectra, network, model, time.monotonic() - begun)
         yield from rankings(case, given)
         if given.also:
             yield from tried(case, given)
@@ -111,10 +128,28 @@ def rankings(case: Case, given: argparse.Namespace) -> Iterator[Row]:
         found = explained(case.model, case.slides, How(attribution=how, device=given.device))
         seconds = time.monotonic() - begun
         yield case.row(name, mz_of(found.peaks, found.order), seconds, found.left_over)
+    yield single(case, given, "one pixel", Annotation(case.slides[0].labels))
     begun = time.monotonic()
     alone = run_inline(univariate_job(case.spectra, found.peaks, "tumor"))
     order = np.argsort(-abs(alone.auc - 0.5), kind="stable")
     yield case.row("AUC alone", mz_of(found.peaks, order), time.monotonic() - begun, None)
+
+
+def single(case: Case, given: argparse.Namespace, name: str, annotation: Annotation | None) -> Row:
+    """Single pixels, ten of each class; seconds are of one of them."""
+    dataset, labels = case.slides[0].dataset, case.slides[0].labels
+    places = [
+        tuple(int(at) for at in np.argwhere(labels == value)[k])
+        for value in (1, 2)
+        for k in np.linspace(0, (labels == value).sum() - 1, 12).astype(int)[1:-1]
+    ]
+    how, begun = How(device=given.device), time.monotonic()
+    found = [
+        run_inline(explain_pixel(case.model, dataset, place, how, annotation)) for place in places
+    ]
+    seconds = (time.monotonic() - begun) / len(found)
+    left = float(np.median([one.left_over for one in found]))
+    return case.mean_row(name, [mz_of(one.peaks, one.order) for one in found], seconds, left)
 
 
 def tried(case: Case, given: argparse.Namespace) -> Iterator[Row]:
@@ -144,6 +179,7 @@ def tried(case: Case, given: argparse.Namespace) -> Iterator[Row]:
         "pairs, steadiest": pairs.mean(0) / np.maximum(pairs.std(0), 1e-12),
         "pairs, sizes": abs(pairs).mean(0),
     }
+    yield single(case, given, "one pixel, mean", None)
     for name, score in scores.items():
         order = np.argsort(-abs(score), kind="stable")
         yield case.row(name, mz_of(peaks, order), 0.0, None)
@@ -165,7 +201,7 @@ def show(row: Row) -> None:
     left = "–" if row.left_over is None else f"{row.left_over:.3f}"
     print(
         f"{row.signal:13} {row.seed:4}  {row.network:10} {score:>6} {row.share_of_cnn:6.2f}  "
-        f"{row.ranking:21} {row.found:3} of {row.wanted:2} {row.by_chance:7.1f} {left:>9} "
+        f"{row.ranking:21} {row.found:4.3g} of {row.wanted:2} {row.by_chance:7.1f} {left:>9} "
         f"{row.fit_seconds:7.0f} {row.seconds:8.1f}",
         flush=True,
     )

@@ -103,6 +103,21 @@ def test_without_another_class_the_mean_is_compared_with(model: FittedModel, coh
         run_inline(ClassPixels(model, dataset, None, "cpu").compared("healthy", 200))
 
 
+def test_one_pixel_stands_beside_labelled_pixels_of_another_class(
+    model: FittedModel, slide: CohortSlide
+) -> None:
+    dataset = slide.slide
+    assert isinstance(dataset, InMemoryDataset)
+    pixels = ClassPixels(model, dataset, Annotation(labels_of(slide)), "cpu")
+    found = pixels.compared_one(3, "healthy", 4)
+    assert found.indices.tolist() == [3, 3, 3, 3]
+    assert found.against is not None
+    assert labels_at(slide, found.against) == {2}
+    assert found.about == f"against 4 of {(measured(slide) == 2).sum()} pixels labelled as tumor"
+    only = Annotation(np.where(labels_of(slide) == 1, 1, 0).astype(np.uint8))
+    assert ClassPixels(model, dataset, only, "cpu").compared_one(3, "healthy", 4).against is None
+
+
 def test_several_other_classes_have_the_same_weight() -> None:
     many, few = np.arange(100), np.arange(100, 103)
     found = paired([many, few], 20)

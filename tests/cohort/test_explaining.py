@@ -109,6 +109,29 @@ def test_one_pixel_is_explained_and_shares_add_up(
     )
 
 
+def test_with_labels_one_pixel_is_compared_with_those_of_the_other_class(
+    slide: SimulatedSlide, model: FittedModel, gathered: Gathered
+) -> None:
+    pixels, spectra, labels = slide.dataset.pixels, gathered.spectra, Annotation(slide.labels)
+    for value, other in ((1, 2), (2, 1)):
+        # One that the model is sure of: it is compared with the class that it is not.
+        every = np.argwhere(slide.labels == value)
+        sure = attribute(model, spectra.values[spectra.classes == value - 1], "tumor", device="cpu")
+        row, column = every[int((sure.moved * (2 * value - 3)).argmax())]
+        place = (int(row), int(column))
+        found = run_inline(explain_pixel(model, slide.dataset, place, annotation=labels))
+        against = np.sort(pixels.lookup[slide.labels == other])
+        chosen = against[np.linspace(0, against.size - 1, 8).round().astype(int)]
+        values, others = (
+            np.stack([slide.dataset.spectrum(int(i)).intensity for i in indices])
+            for indices in ([pixels.lookup[place]], chosen)
+        )
+        own, beside = (attribute(model, v, "tumor", device="cpu").bins for v in (values, others))
+        assert np.allclose(found.bins, own[0] - beside.mean(axis=0), atol=1e-4)
+        assert "against 8 of" in found.about
+        assert "against" not in run_inline(explain_pixel(model, slide.dataset, place)).about
+
+
 def test_it_can_point_to_the_other_class(slide: SimulatedSlide, model: FittedModel) -> None:
     pixels = slide.dataset.pixels
     place = (int(pixels.rows[7]), int(pixels.columns[7]))

@@ -45,8 +45,9 @@ def explain(
         Instead: the pixels labelled as this class, each against one of another class; without
         labels those that the model predicts. The model's last class, the tumor, by default.
     labels
-        A label file, an image in the slide's shape, or an Annotation. With them the table also
-        says what each peak tells alone: AUC, and p-values by groups.
+        A label file, an image in the slide's shape, or an Annotation. With them a pixel is compared
+        with labelled ones of another class, without with the mean of the fitted spectra; and the
+        table also says what each peak tells alone: AUC, and p-values by groups.
     **options
         ``target`` (the class that relevance points to; of a pixel by default the tumor), ``quick``
         (gradient times input instead of integrated gradients), ``steps``, ``most_pixels``,
@@ -83,7 +84,7 @@ def explain_job(
             dataset = opened.enter_context((yield from open_imzml_job(dataset, memory_budget)))
         annotation = None if labels is None else _annotation(labels, dataset)
         if pixel is not None:
-            found = yield from explain_pixel(fitted, dataset, pixel, how)
+            found = yield from explain_pixel(fitted, dataset, pixel, how, annotation)
         else:
             name = class_name or fitted.class_names[-1]
             found = yield from explain_class(fitted, dataset, name, annotation, how)

@@ -85,6 +85,26 @@ class ClassPixels:
         )
         return Compared(chosen, against, about)
 
+    def compared_one(self, index: int, name: str, most: int) -> Compared:
+        """Pair one spectrum with at most so many pixels labelled as another class than its own.
+
+        The mean is compared with where there are none: a click does not wait for a prediction of
+        the slide.
+
+        Parameters
+        ----------
+        name
+            The class that it is of.
+        """
+        others = [other for other in self._model.class_names if other != name]
+        known = {other: pixels for other in others if (pixels := self._labelled(other)).size}
+        if not known:
+            return Compared(np.array([index]), None, "")
+        n = min(most, max(pixels.size for pixels in known.values()))
+        against = paired(list(known.values()), n)
+        about = f"against {_count(against, list(known.values()))} labelled as {' and '.join(known)}"
+        return Compared(np.full(n, index), against, about)
+
     def _of(self, names: tuple[str, ...]) -> Job[Progress, tuple[list[IntArray], str]]:
         """Spectra of each class, and by what they are known; predicted if none is labelled."""
         found = [self._labelled(name) for name in names]

@@ -15,6 +15,7 @@ from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.relevance import Attributed, Attribution, Explainer
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
@@ -27,6 +28,10 @@ MOST_PIXELS: Final = 200
 """Of a class, each beside one of another: their mean hardly moves with more."""
 CLASS_STEPS: Final = 16
 """For each pixel of a class: errors of single pixels cancel in their mean."""
+REFERENCES: Final = 8
+"""Pixels of other classes that one pixel is compared with."""
+REFERENCE_STEPS: Final = 6
+"""From each of them: together fewer than from the mean alone, so that a click takes as long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +62,11 @@ def model_peaks(model: FittedModel) -> AxisPeaks:
 
 
 def explain_pixel(
-    model: FittedModel, dataset: MsiDataset, place: tuple[int, ...], how: How | None = None
+    model: FittedModel,
+    dataset: MsiDataset,
+    place: tuple[int, ...],
+    how: How | None = None,
+    annotation: Annotation | None = None,
 ) -> Job[Progress, Explanation]:
     """Explain the answer to one pixel.
 
@@ -65,6 +74,9 @@ def explain_pixel(
     ----------
     place
         Row and column, and the plane where there are several.
+    annotation
+        With it the pixel is compared with a few that are labelled as another class than it is
+        predicted; without, or where there are none, with the mean of the fitted spectra.
 
     Raises
     ------
@@ -79,8 +91,12 @@ def explain_pixel(
         raise QueryError(f"row {row}, column {column} of {dataset.name} was not measured")
     where = f", plane {plane}" if dataset.pixels.n_planes > 1 else ""
     about = f"row {row}, column {column}{where} of {dataset.name}"
-    alone = Compared(np.array([index]), None, about)
-    return (yield from steadily(_explain(model, dataset, alone, how or How())))
+    how = how or How()
+    which = _beside_one(model, dataset, int(index), annotation, how.device)
+    which = replace(which, about=", ".join(part for part in (about, which.about) if part))
+    by_few = Attribution(steps=REFERENCE_STEPS) if which.indices.size > 1 else Attribution()
+    how = replace(how, attribution=how.attribution or by_few)
+    return (yield from steadily(_explain(model, dataset, which, how)))
 
 
 def explain_class(
@@ -159,6 +175,18 @@ def _explain(
     )
 
 
+def _beside_one(
+    model: FittedModel, dataset: MsiDataset, index: int, annotation: Annotation | None, device: str
+) -> Compared:
+    if annotation is None or not annotation.strokes.any():
+        return Compared(np.array([index]), None, "")
+    refuse_uncovered(dataset, model.axis)
+    values = _rows(model, dataset, np.array([index]))
+    name = model.class_names[int(predict_matrix(model, values, device)[0].argmax())]
+    pixels = ClassPixels(model, dataset, annotation, device)
+    return pixels.compared_one(index, name, REFERENCES)
+
+
 def _rows(model: FittedModel, dataset: MsiDataset, indices: IntArray) -> FloatArray:
     """Read some spectra, each once, in ascending order: (k, bins) on the model's axis."""
     once, place = np.unique(indices, return_inverse=True)
@@ -172,7 +200,7 @@ def method_words(model: FittedModel, how: Attribution, by_pairs: bool) -> str:
     if how.method == "gradient x input":
         return "Gradient times input: quick, and its sum is not the answer."
     if by_pairs:
-        return f"Integrated gradients from a pixel of another class to each, {how.steps} steps."
+        return f"Integrated gradients from pixels of another class, {how.steps} steps each."
     return f"Integrated gradients from the mean of the fitted spectra, {how.steps} steps."
 
 

@@ -86,7 +86,7 @@ class SessionWhy:
         model = self._session.classifier.model
         assert model is not None  # noqa: S101 - why_not has just said so
         title = f"row {picked[0]}, column {picked[1]}"
-        self._run(slide, title, _pixel_job(model, slide.dataset, picked))
+        self._run(slide, title, _pixel_job(model, slide.dataset, picked, slide.annotation))
 
     def explain_class(self, name: str) -> None:
         """Explain what tells the pixels of a class, labelled or else predicted, from the others."""
@@ -157,13 +157,13 @@ Slides = tuple[tuple[MsiDataset, "Annotation"], ...]
 
 
 def _pixel_job(
-    model: FittedModel, dataset: MsiDataset, place: tuple[int, int, int]
+    model: FittedModel, dataset: MsiDataset, place: tuple[int, int, int], annotation: Annotation
 ) -> Job[Progress, Explanation]:
     # A report before the import: loading torch takes seconds, which are the worker's.
     yield Progress("Explaining")
     from napari_ims_tumor.cohort.explaining import explain_pixel
 
-    return (yield from explain_pixel(model, dataset, place))
+    return (yield from explain_pixel(model, dataset, place, annotation=annotation))
 
 
 def _class_job(
