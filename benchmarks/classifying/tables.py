@@ -245,7 +245,7 @@ def cohort_differences(runs: Iterable[Run], model: str = "default") -> str:
     for data, own in of_data.items():
         judged = Judged(own)
         for view in VIEWS:
-            for rival in (best_linear(judged, view), "random forest", "linear"):
+            for rival in (best_linear(judged, view), "random forest"):
                 found = rival and judged.difference(model, rival, view)
                 if found:
                     span = _span(found.interval)
