@@ -1,20 +1,29 @@
 """Which linear model answers: held-out groups say whether PLS-DA knows more than regression.
 
-Both weigh bins and add them up, and neither is the simpler one: the smaller held-out loss decides.
 Logistic regression believes every label; where some are wrong (roughly drawn borders, mixed
-pixels), the few directions of PLS-DA follow them less.
+pixels), the few directions of PLS-DA follow them less. Both weigh bins and add them up, so that
+less evidence is asked of PLS-DA than of a network, which can say more.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from napari_ims_tumor.model.calibration import MIN_GROUPS, calibrated_log_loss, fit_temperature
+from napari_ims_tumor.model.calibration import (
+    MIN_GROUPS,
+    calibrated_log_loss,
+    fit_temperature,
+    is_better_beyond_chance,
+)
 from napari_ims_tumor.model.linear_path import LinearPath
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
+
+SURE_OF_PLS: Final = 0.9
+"""How surely PLS-DA has to be better: one wrong choice in ten where both are equally good."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,17 +72,27 @@ def better_pls(
     Returns
     -------
     BetterPls or None
-        ``None`` where logistic regression has the least loss, or where too little can be judged.
+        ``None`` where it is not better beyond chance, or where too little can be judged.
     """
     rows = np.isfinite(regression).all(axis=1)
     told, of = classes[rows], groups[rows]
-    judged = {k: logits for k, logits in others.items() if np.isfinite(logits[rows]).all()}
+    complete = [k for k, logits in others.items() if np.isfinite(logits[rows]).all()]
+    # Discriminants of few spectra can be a hundred times too sure: too far for a temperature.
+    too_sure = {k: _size(others[k][rows]) / _size(regression[rows]) for k in complete}
+    judged = {k: others[k] / np.float32(too_sure[k]) for k in complete}
     if not judged or np.unique(of).size < MIN_GROUPS or np.unique(told).size < 2:
         return None
     losses = {k: calibrated_log_loss(logits[rows], told) for k, logits in judged.items()}
     best = min(losses, key=lambda k: losses[k])
-    if losses[best] >= calibrated_log_loss(regression[rows], told):
+    logits = judged[best]
+    if not is_better_beyond_chance(logits[rows], regression[rows], told, of, SURE_OF_PLS):
         return None
-    temperature = fit_temperature(judged[best][rows], told, of)
+    temperature = fit_temperature(logits[rows], told, of)
     assert temperature is not None  # noqa: S101 - there are groups and classes enough
-    return BetterPls(best, temperature, judged[best] / np.float32(temperature))
+    return BetterPls(best, temperature * too_sure[best], logits / np.float32(temperature))
+
+
+def _size(logits: Float32Array) -> float:
+    """How far the logits of the classes lie apart; never 0."""
+    apart = logits - logits.mean(axis=1, keepdims=True)
+    return max(float(np.sqrt(np.mean(apart**2))), float(np.finfo(np.float32).tiny))
