@@ -35,6 +35,8 @@ SIMULATED: dict[str, dict[str, object]] = {
     "infiltration": {**SMALL, "signal": "mixed", "strength": 0.4, "slides": 2,
                      "infiltration": 0.9},
     "12,000 bins": {**SMALL, "channels": 12000, "signal": "mixed", "strength": 0.4, "slides": 2},
+    "3,000 bins": {**SMALL, "rows": 36, "columns": 48, "signal": "mixed", "strength": 0.4,
+                   "slides": 2},
     "no signal": {**SMALL, "channels": 1000, "signal": "none", "slides": 2},
     "tiny": {"rows": 24, "columns": 40, "channels": 200, "signal": "local", "slides": 1},
 }  # fmt: skip

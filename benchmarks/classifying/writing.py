@@ -27,7 +27,8 @@ def sections(runs: Sequence[Run]) -> dict[str, str]:
         found[f"differences of {data}"] = tables.differences(judged)
         found[f"neighborhood of {data}"] = tables.neighborhood_gains(judged)
         found[f"hardest groups of {data}"] = tables.hardest_groups(judged)
-    for suite, write in (("shift", tables.changes), ("border", tables.borders),
+    for suite, write in (("shift", tables.changes), ("shift-alone", tables.changes),
+                         ("border", tables.borders),
                          ("gate", tables.per_cohort), ("cohorts", tables.per_cohort),
                          ("chance", tables.per_cohort)):  # fmt: skip
         found[suite] = write(by_suite[suite])
