@@ -42,12 +42,12 @@ class Interval:
         return {"low": self.low, "high": self.high, "undefined_draws": self.undefined}
 
 
-def group_draws(n_groups: int) -> Float64Array:
+def group_draws(n_groups: int, draws: int = DRAWS) -> Float64Array:
     """Draw groups with replacement: shape (draws, groups), how often each was drawn."""
-    drawn = np.random.default_rng(SEED).integers(n_groups, size=(DRAWS, n_groups))
-    place = drawn + n_groups * np.arange(DRAWS)[:, None]
-    counts = np.bincount(place.ravel(), minlength=DRAWS * n_groups)
-    return counts.reshape(DRAWS, n_groups).astype(np.float64)
+    drawn = np.random.default_rng(SEED).integers(n_groups, size=(draws, n_groups))
+    place = drawn + n_groups * np.arange(draws)[:, None]
+    counts = np.bincount(place.ravel(), minlength=draws * n_groups)
+    return counts.reshape(draws, n_groups).astype(np.float64)
 
 
 def why_no_interval(n_groups: int, word: str) -> str | None:
