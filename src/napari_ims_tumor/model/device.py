@@ -69,7 +69,8 @@ def describe_device(name: str = "auto") -> DeviceNote:
         return DeviceNote(torch.cuda.get_device_name(device))
     if device.type == "mps":
         return DeviceNote("Apple GPU")
-    note = f"CPU ({cpu_cores()} cores)"
+    cores = cpu_cores()
+    note = f"CPU ({cores} {'core' if cores == 1 else 'cores'})"
     if _has_nvidia_driver() and torch.version.cuda is None:
         advice = f"There is an NVIDIA GPU, but this torch is CPU-only. Run: {CUDA_INSTALL}"
         return DeviceNote(note, advice)
