@@ -73,8 +73,9 @@ def test_only_the_named_fields_in_their_order(qtbot: QtBot) -> None:
 
 
 def test_every_field_of_a_fit_has_a_typed_and_explained_field(qtbot: QtBot) -> None:
-    # How spectra are prepared is left to the spectra in the window: yes, no, or as they need it.
-    names = tuple(f.name for f in fields(FitConfig) if f.name not in ("smooth", "align"))
+    # How spectra are prepared and changed is left to the spectra and the network in the window.
+    left = ("smooth", "align", "augment")
+    names = tuple(f.name for f in fields(FitConfig) if f.name not in left)
     form = form_for(FitConfig, FIT_OPTIONS, names)
     qtbot.addWidget(form)
     assert FitConfig(**form.read()) == FitConfig()
