@@ -62,7 +62,7 @@ def calibrated_log_loss(logits: FloatArray, classes: IntArray) -> float:
 
 
 def is_better_beyond_chance(
-    logits: FloatArray, rival: FloatArray, classes: IntArray, groups: IntArray, sure: float = SURE
+    logits: FloatArray, rival: FloatArray, classes: IntArray, groups: IntArray
 ) -> bool:
     """Whether logits beat a rival's by more than chance would, over groups.
 
@@ -78,8 +78,6 @@ def is_better_beyond_chance(
         Shape (n, K): of the same held-out pixels; each is read at its own best temperature.
     classes, groups
         Shape (n,).
-    sure
-        How surely: a quantile of Student's t.
     """
     gains = _pixel_losses(_tempered(rival, classes), classes)
     gains -= _pixel_losses(_tempered(logits, classes), classes)
@@ -90,7 +88,7 @@ def is_better_beyond_chance(
     if n < 2:
         return False
     error = float(np.sqrt(n) * of_group.std(ddof=1))
-    return bool(of_group.sum() > stdtrit(n - 1, sure) * error)
+    return bool(of_group.sum() > stdtrit(n - 1, SURE) * error)
 
 
 def _tempered(logits: FloatArray, classes: IntArray) -> Float64Array:

@@ -25,7 +25,7 @@ from napari_ims_tumor.model.honest_folds import (
 from napari_ims_tumor.model.judging import calibrated
 from napari_ims_tumor.model.labelled_roots import labelled_roots, suited_preparation
 from napari_ims_tumor.model.linear_answer import HeldOutLogits, LinearAnswer
-from napari_ims_tumor.model.linear_choice import BetterPls, better_pls
+from napari_ims_tumor.model.linear_choice import BetterTogether, better_together
 from napari_ims_tumor.model.linear_path import LinearPath, quick_linear
 from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.normalization import InputNormalization
@@ -92,9 +92,9 @@ def _judged(
             answer = _with_fewer_folds(answer, number)
             if number == len(answer.validation.folds):
                 break
-    better = better_pls(logits, others, answer.spectra.classes, answer.spectra.groups)
+    better = better_together(logits, others, answer.spectra.classes, answer.spectra.groups)
     if better is not None:
-        path = yield from run.drive(_pls_on_all(answer, better), report, to_end=True)
+        path = yield from run.drive(_on_all_labels(answer, better), report, to_end=True)
         if path is not None:
             answer, logits = _answered_by(answer, better, path), better.logits
     scored = _with_score(answer, HeldOutLogits(logits))
@@ -185,18 +185,20 @@ def _may_choose(answer: LinearAnswer, base: FittedModel | None) -> bool:
     return base is None and answer.spectra.regions is None
 
 
-def _pls_on_all(
-    answer: LinearAnswer, better: BetterPls
+def _on_all_labels(
+    answer: LinearAnswer, better: BetterTogether
 ) -> Generator[None, None, LinearPath | None]:
+    """Fit PLS-DA to all labels, and add it to the regression that is there."""
     spectra = answer.spectra
     inputs = spectra.room.changed(answer.roots, answer.model.normalization.apply)
     fitted = yield from fit_pls(inputs, spectra.classes, len(spectra.class_names))
-    return better.of(fitted)
+    return better.path(answer.model.linear, fitted)
 
 
-def _answered_by(answer: LinearAnswer, better: BetterPls, path: LinearPath) -> LinearAnswer:
-    """The answer with PLS-DA in the place of logistic regression, and a card that says so."""
-    card = {**answer.model.card, "linear model": f"PLS-DA, {better.components} components"}
+def _answered_by(answer: LinearAnswer, better: BetterTogether, path: LinearPath) -> LinearAnswer:
+    """The answer with both models in the place of one, and a card that says so."""
+    which = f"half logistic regression, half PLS-DA of {better.components} components"
+    card = {**answer.model.card, "linear model": which.replace("of 1 components", "of 1 component")}
     weights = {**answer.model.weights, **linear_weights(answer.model.normalization, path)}
     return replace(answer, model=replace(answer.model, weights=weights, card=card))
 
