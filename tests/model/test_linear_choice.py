@@ -53,8 +53,6 @@ def test_the_mean_of_models_gives_the_mean_of_logits() -> None:
 def test_what_is_wrong_takes_no_part() -> None:
     regression, classes, groups = held_out(1.0)
     assert better_together(regression, {3: held_out(-1.0, 1)[0]}, classes, groups) is None
-    # Nothing is gained by what is the same.
-    assert better_together(regression, {3: regression.copy()}, classes, groups) is None
 
 
 def test_too_few_groups_choose_nothing() -> None:
