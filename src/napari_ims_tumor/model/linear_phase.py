@@ -25,11 +25,9 @@ from napari_ims_tumor.model.honest_folds import (
 from napari_ims_tumor.model.judging import calibrated
 from napari_ims_tumor.model.labelled_roots import labelled_roots, suited_preparation
 from napari_ims_tumor.model.linear_answer import HeldOutLogits, LinearAnswer
-from napari_ims_tumor.model.linear_choice import BetterTogether, better_together
 from napari_ims_tumor.model.linear_path import LinearPath, quick_linear
 from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.normalization import InputNormalization
-from napari_ims_tumor.model.partial_least_squares import COMPONENTS, fit_pls
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.weak_labels import Learned, ToldLabels, fit_told
@@ -81,10 +79,9 @@ def _judged(
     """Hold out every fold once; give the model its score and temperature."""
     report = EpochReport("Linear model on held-out groups", epochs=len(answer.validation.folds))
     logits, taken = answer.held_out.logits.copy(), dict(answer.taken)
-    others = {k: logits.copy() for k in COMPONENTS} if _may_choose(answer, base) else {}
     for number, fold in enumerate(answer.validation.folds, 1):
         begun, now = run.seconds, replace(report, epoch=number - 1)
-        part = yield from run.drive(_fold_logits(answer, fold, base, others), now)
+        part = yield from run.drive(_fold_logits(answer, fold, base), now)
         if part is None:
             return answer
         logits[fold.held_out], taken[fold] = part
@@ -92,11 +89,6 @@ def _judged(
             answer = _with_fewer_folds(answer, number)
             if number == len(answer.validation.folds):
                 break
-    better = better_together(logits, others, answer.spectra.classes, answer.spectra.groups)
-    if better is not None:
-        path = yield from run.drive(_on_all_labels(answer, better), report, to_end=True)
-        if path is not None:
-            answer, logits = _answered_by(answer, better, path), better.logits
     scored = _with_score(answer, HeldOutLogits(logits))
     model = yield from with_familiarity(scored, base, run)
     judged = replace(scored, model=model, taken=taken)
@@ -180,49 +172,14 @@ def score_facts(score: float | None, linear_score: float | None) -> dict[str, Ca
     }
 
 
-def _may_choose(answer: LinearAnswer, base: FittedModel | None) -> bool:
-    """Whether all labels are as they were told, and no other model's weights are to be kept."""
-    return base is None and answer.spectra.regions is None
-
-
-def _on_all_labels(
-    answer: LinearAnswer, better: BetterTogether
-) -> Generator[None, None, LinearPath | None]:
-    """Fit PLS-DA to all labels, and add it to the regression that is there."""
-    spectra = answer.spectra
-    inputs = spectra.room.changed(answer.roots, answer.model.normalization.apply)
-    fitted = yield from fit_pls(inputs, spectra.classes, len(spectra.class_names))
-    return better.path(answer.model.linear, fitted)
-
-
-def _answered_by(answer: LinearAnswer, better: BetterTogether, path: LinearPath) -> LinearAnswer:
-    """The answer with both models in the place of one, and a card that says so."""
-    which = f"half logistic regression, half PLS-DA of {better.components} components"
-    card = {**answer.model.card, "linear model": which.replace("of 1 components", "of 1 component")}
-    weights = {**answer.model.weights, **linear_weights(answer.model.normalization, path)}
-    return replace(answer, model=replace(answer.model, weights=weights, card=card))
-
-
 def _fold_logits(
-    answer: LinearAnswer,
-    fold: Fold,
-    base: FittedModel | None,
-    others: dict[int, Float32Array],
-) -> Generator[object, None, tuple[Float32Array, IntArray | Float64Array]]:
-    """Logits of the held-out side, and what the training side was taken for.
-
-    Those of PLS-DA go to their rows of ``others``, (n, K) for each number of components.
-    """
+    answer: LinearAnswer, fold: Fold, base: FittedModel | None
+) -> Generator[float, None, tuple[Float32Array, IntArray | Float64Array]]:
+    """Logits of the held-out side, and what the training side was taken for."""
     normalization = answer.normalization(fold, base)
     learned = yield from learned_from(answer, fold, base)
-    asked = answer.inputs(normalization, fold.held_out)
-    if others:
-        inputs = answer.inputs(normalization, fold.training)
-        classes = answer.spectra.classes[fold.training]
-        fitted = yield from fit_pls(inputs, classes, len(answer.spectra.class_names))
-        for k, path in fitted.items():
-            others[k][fold.held_out] = path.logits(asked)
-    return learned.linear.logits(asked), learned.classes
+    logits = learned.linear.logits(answer.inputs(normalization, fold.held_out))
+    return logits, learned.classes
 
 
 def learned_from(
