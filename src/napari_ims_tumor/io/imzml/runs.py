@@ -12,9 +12,10 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
 from napari_ims_tumor.io.imzml.index import ArrayTable
 from napari_ims_tumor.msi.arrays import IntArray
 
-BLOCK_BYTES: Final = 4 << 20
+BLOCK_BYTES: Final = 8 << 20
 """Bytes on disk that one block of spectra takes: two of them, one worked with and one being read,
-are little enough to stay in a processor's cache."""
+are little enough to stay in a processor's cache, and enough work for two threads that hand the
+interpreter to each other only so often."""
 
 _GAP: Final = 1 << 16
 """Arrays closer than this are read together: cheaper than a second read."""
