@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from napari_ims_tumor.io.imzml.ahead import read_ahead
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable, SpectrumIndex
-from napari_ims_tumor.io.imzml.runs import Runs, batches, end_to_end
+from napari_ims_tumor.io.imzml.runs import Runs, batches, end_to_end, ragged_bytes
 from napari_ims_tumor.io.imzml.scatter import Target, can_scatter, scatter
 from napari_ims_tumor.io.imzml.sieve import sieve
 from napari_ims_tumor.io.imzml.wording import spectra
@@ -95,7 +95,7 @@ def ragged_blocks(reader: RaggedReader, indices: IntArray) -> Iterator[RaggedBlo
     nbytes = index.mz.nbytes[indices] + index.intensity.nbytes[indices]
     other = replace(reader, room=Scratch(index.intensity.floating))
     first, second = (_block_reader(each, indices) for each in (reader, other))
-    yield from read_ahead((first, second), list(batches(nbytes)))
+    yield from read_ahead((first, second), list(batches(nbytes, ragged_bytes())))
 
 
 def _block_reader(reader: RaggedReader, indices: IntArray) -> Callable[[slice], RaggedBlock]:

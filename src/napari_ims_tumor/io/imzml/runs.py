@@ -12,10 +12,9 @@ from napari_ims_tumor.io.imzml.arrays import IbdFile, decode
 from napari_ims_tumor.io.imzml.index import ArrayTable
 from napari_ims_tumor.msi.arrays import IntArray
 
-BLOCK_BYTES: Final = 8 << 20
+BLOCK_BYTES: Final = 4 << 20
 """Bytes on disk that one block of spectra takes: two of them, one worked with and one being read,
-are little enough to stay in a processor's cache, and enough work for two threads that hand the
-interpreter to each other only so often."""
+are little enough to stay in a processor's cache."""
 
 _GAP: Final = 1 << 16
 """Arrays closer than this are read together: cheaper than a second read."""
@@ -74,6 +73,15 @@ class Runs:
         if len(self._buffer) < nbytes:
             self._buffer = np.empty(nbytes, np.uint8)
         return self._buffer[:nbytes].data
+
+
+def ragged_bytes() -> int:
+    """Bytes of a block of spectra with m/z of their own.
+
+    Twice as many: reading them takes many small steps, and the two threads, who wait for each other
+    at each of them, shall have more to do in between.
+    """
+    return 2 * BLOCK_BYTES
 
 
 def batches(
