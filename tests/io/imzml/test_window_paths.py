@@ -178,7 +178,8 @@ def test_every_way_equals_brute_force(write_slide_in, make_pixel, small_pieces, 
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32 - 1)))
     bounds = make_windows(rng, np.concatenate([pixel.mz for pixel in pixels]))
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
-        # Arrays are taken apart word by word, or read each to its place.
+        # Arrays are read each to its place, taken apart word by word, or copied one by one.
+        patch.setattr(scatter, "HAS_VECTORS", data.draw(st.booleans()))
         patch.setattr(sieve, "_SHORT", data.draw(st.sampled_from([0, 256])))
         path = write_slide_in(Path(folder), pixels, **quirks)
         # Windows are looked up in keys of all points, in those of few spectra or of all.
@@ -457,7 +458,7 @@ def test_where_the_system_has_no_positioned_reads_images_are_the_same(
     monkeypatch.setattr(alike, "_LONG", 0)
     for module, name, value in (
         (arrays, "HAS_PREADV", False),
-        (scatter, "HAS_PREADV", False),
+        (scatter, "HAS_VECTORS", False),
         (arrays, "_HAS_PREAD", False),
         (arrays, "_READ_AT", arrays.seek_and_read),
     ):

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.errors import SlideError
+from napari_ims_tumor.io.imzml.vectors import MOST_VECTORS, Vectors, fill, memory_at
 from napari_ims_tumor.io.imzml.vocabulary import Compression
 
 
@@ -111,22 +112,24 @@ class IbdFile:
             done += got
         self._compare(descriptor)
 
-    def read_pieces(self, pieces: list[memoryview], offset: int, nbytes: int) -> None:
-        """Fill buffers, ``nbytes`` in all, one after the other from ``offset`` on.
+    def read_scattered(self, places: Vectors, offset: int) -> None:
+        """Fill places in memory, shape (k, 2), one after the other from ``offset`` on.
 
         Whether the file was changed is left to :meth:`refuse_changed`, once after many calls.
         """
-        descriptor, got = self._open_descriptor(), 0
-        if HAS_PREADV:
-            try:
-                got = os.preadv(descriptor.number, pieces, offset)
-            except OSError as error:
-                raise self._lost(error) from None
-        if got == nbytes:
-            return
-        for piece in pieces:
-            self.read_into(piece, offset)
-            offset += len(piece)
+        descriptor = self._open_descriptor()
+        for start in range(0, len(places), MOST_VECTORS):
+            part = places[start : start + MOST_VECTORS]
+            wanted = int(part[:, 1].sum())
+            if fill(descriptor.number, part, offset) != wanted:
+                self._read_each_place(part, offset)
+            offset += wanted
+
+    def _read_each_place(self, places: Vectors, offset: int) -> None:
+        """The same one by one: where that stops, it says why."""
+        for address, nbytes in places.tolist():
+            self.read_into(memory_at(address, nbytes), offset)
+            offset += nbytes
 
     def read_each(self, pieces: Sequence[memoryview], offsets: Sequence[int]) -> None:
         """Fill each buffer from an offset of its own: thousands of small ones, in a tight loop.

@@ -219,8 +219,6 @@ class ImzmlDataset(SlideFacts):
         if self._mean_and_max is None:
             self._mean_and_max = self._kept.mean_and_max(self.mode)
         if self._mean_and_max is None:
-            if self._parts.axis is None:
-                self._summarized()
             self._mean_and_max = mean_and_max(self)
             self._kept.keep_mean_and_max(self._mean_and_max)
         return self._mean_and_max

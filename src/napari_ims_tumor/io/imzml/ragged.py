@@ -111,23 +111,22 @@ def ragged_block(reader: RaggedReader, runs: Runs, indices: IntArray) -> RaggedB
 def _read(reader: RaggedReader, runs: Runs, indices: IntArray) -> RaggedBlock:
     index = reader.index
     bounds = np.concatenate([[0], np.cumsum(index.mz.lengths[indices])])
-    is_plain = can_scatter(index.mz, index.intensity)
-    if is_plain and (sieved := sieve(runs, (index.mz, index.intensity), indices)) is not None:
-        mz, intensity = sieved
-        return RaggedBlock(
-            indices,
-            mz.astype(np.float64, copy=False),
-            intensity.astype(index.intensity.floating, copy=False),
-            bounds,
-        )
     block = RaggedBlock(indices, *reader.room.space(int(bounds[-1])), bounds)
-    if not (is_plain and _read_plain(reader, block)):
+    if not (_is_plain(index) and _read_plain(reader, runs, block)):
         _read_any(reader, runs, block)
     return block
 
 
-def _read_plain(reader: RaggedReader, block: RaggedBlock) -> bool:
+def _is_plain(index: SpectrumIndex) -> bool:
+    """Whether no array has to be decoded: uncompressed, and of one type on each side."""
+    encodings = (index.mz.uniform_encoding, index.intensity.uniform_encoding)
+    return all(e is not None and e.compression == "none" for e in encodings)
+
+
+def _read_plain(reader: RaggedReader, runs: Runs, block: RaggedBlock) -> bool:
     """Read uncompressed arrays to where they belong; ``False`` where some are shared."""
+    if not can_scatter():
+        return _sift(reader, runs, block)
     pairs = ((reader.index.mz, block.mz), (reader.index.intensity, block.intensity))
     targets = tuple(Target(table, block.indices, _raw(table, out)) for table, out in pairs)
     if not scatter(reader.ibd, targets):
@@ -135,6 +134,15 @@ def _read_plain(reader: RaggedReader, block: RaggedBlock) -> bool:
     for target, (_, out) in zip(targets, pairs, strict=True):
         if target.out is not out:
             out[:] = target.out
+    return True
+
+
+def _sift(reader: RaggedReader, runs: Runs, block: RaggedBlock) -> bool:
+    """Read short arrays where the system only reads to one place at a time."""
+    found = sieve(runs, (reader.index.mz, reader.index.intensity), block.indices)
+    if found is None:
+        return False
+    block.mz[:], block.intensity[:] = found
     return True
 
 

@@ -9,12 +9,13 @@ from typing import Any, Final, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from napari_ims_tumor.io.imzml.arrays import HAS_PREADV, IbdFile
+from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.index import ArrayTable
+from napari_ims_tumor.io.imzml.vectors import HAS_VECTORS, vectors_of
 from napari_ims_tumor.msi.arrays import IntArray
 
-_MOST_PIECES: Final = 1024
-"""Buffers per call that every system with ``preadv`` accepts."""
+_GAP: Final = 4096
+"""Bytes between two arrays up to which reading them, too, is cheaper than another call."""
 
 
 class Target(NamedTuple):
@@ -25,48 +26,74 @@ class Target(NamedTuple):
     out: NDArray[Any]
 
 
-def can_scatter(*tables: ArrayTable) -> bool:
-    """Whether arrays may be read without decoding: uncompressed, and each table of one type."""
-    encodings = [table.uniform_encoding for table in tables]
-    return HAS_PREADV and all(e is not None and e.compression == "none" for e in encodings)
+class _Pieces(NamedTuple):
+    """Pieces of a file, each with its address in memory; all of shape (k,)."""
+
+    starts: IntArray
+    sizes: IntArray
+    addresses: IntArray
+
+    @classmethod
+    def of(cls, target: Target) -> _Pieces:
+        """Where the arrays of a target lie and go, those without values left out."""
+        starts, sizes = target.table.offsets[target.indices], target.table.nbytes[target.indices]
+        addresses = target.out.ctypes.data + np.cumsum(sizes) - sizes
+        filled = sizes > 0
+        return cls(starts[filled], sizes[filled], addresses[filled])
+
+    @classmethod
+    def in_order(cls, *several: _Pieces) -> _Pieces:
+        """All pieces, as they follow each other in the file."""
+        starts, sizes, addresses = map(np.concatenate, zip(*several, strict=True))
+        order = np.argsort(starts, kind="stable")
+        return cls(starts[order], sizes[order], addresses[order])
+
+    @property
+    def gaps(self) -> IntArray:
+        """Bytes between each piece and the next one, (k − 1,); negative where they overlap."""
+        gaps: IntArray = self.starts[1:] - self.starts[:-1] - self.sizes[:-1]
+        return gaps
+
+
+def can_scatter() -> bool:
+    """Whether the system can do this."""
+    return HAS_VECTORS
 
 
 def scatter(ibd: IbdFile, targets: tuple[Target, ...]) -> bool:
-    """Fill all targets from the file.
+    """Fill all targets from the file, uncompressed and each of one type.
 
     Returns
     -------
     bool
         ``False`` where arrays overlap (are shared): then nothing was read.
     """
-    filled = [t.indices[t.table.nbytes[t.indices] > 0] for t in targets]
-    tables = [(t.table, rows) for t, rows in zip(targets, filled, strict=True)]
-    starts = np.concatenate([table.offsets[rows] for table, rows in tables])
-    sizes = [table.nbytes[rows] for table, rows in tables]
-    order = np.argsort(starts, kind="stable")
-    starts, ends = starts[order], (starts + np.concatenate(sizes))[order]
-    gaps = starts[1:] - ends[:-1]
+    pieces = _Pieces.in_order(*map(_Pieces.of, targets))
+    gaps = pieces.gaps
     if (gaps < 0).any():
         return False
-    pieces = [p for t, nbytes in zip(targets, sizes, strict=True) for p in _pieces(t.out, nbytes)]
-    ordered = [pieces[j] for j in order.tolist()]
-    for first, last in _runs(gaps, len(ordered)):
-        offset = int(starts[first])
-        ibd.read_pieces(ordered[first:last], offset, int(ends[last - 1]) - offset)
+    waste = np.empty(_GAP, np.uint8)
+    pieces = _bridged(pieces, gaps, waste)
+    vectors = vectors_of(pieces.addresses, pieces.sizes)
+    for first, last in _runs(pieces):
+        ibd.read_scattered(vectors[first:last], int(pieces.starts[first]))
     ibd.refuse_changed()
     return True
 
 
-def _pieces(out: NDArray[Any], nbytes: IntArray) -> list[memoryview]:
-    """Cut the memory of ``out`` into pieces of ``nbytes``, shape (k,), each."""
-    view = out.view(np.uint8).data
-    ends = np.cumsum(nbytes)
-    return [view[a:b] for a, b in zip((ends - nbytes).tolist(), ends.tolist(), strict=True)]
+def _bridged(pieces: _Pieces, gaps: IntArray, waste: NDArray[np.uint8]) -> _Pieces:
+    """Also read what lies in small gaps: all of it to the same place, where nobody looks."""
+    small = np.flatnonzero((gaps > 0) & (gaps <= waste.size))
+    if small.size == 0:
+        return pieces
+    starts = pieces.starts[small] + pieces.sizes[small]
+    bridges = _Pieces(starts, gaps[small], np.full(small.size, waste.ctypes.data))
+    return _Pieces.in_order(pieces, bridges)
 
 
-def _runs(gaps: IntArray, n: int) -> Iterator[tuple[int, int]]:
-    """Yield (first, last + 1) of neighbors without a gap, as many as one call may fill."""
-    heads = [0, *(np.flatnonzero(gaps) + 1).tolist(), n]
-    for head, end in pairwise(heads):
-        for first in range(head, end, _MOST_PIECES):
-            yield first, min(first + _MOST_PIECES, end)
+def _runs(pieces: _Pieces) -> Iterator[tuple[int, int]]:
+    """Yield (first, last + 1) of neighbors without a gap."""
+    n = pieces.starts.size
+    if n == 0:
+        return iter(())
+    return pairwise([0, *(np.flatnonzero(pieces.gaps) + 1).tolist(), n])
