@@ -35,7 +35,6 @@ import numpy as np
 from reading.readers import PPM, READERS, installed
 from reading.slides import DATA_SETS, make_slide, scaled
 from reading.tables import print_tables
-from reading.worker import run
 
 MEASURED_AGAINST: Final = ("ours", "pyimzML", "m2aia")
 """Readers that take part in every round."""
@@ -71,13 +70,14 @@ def _round(slide: Path, name: str, first: bool, asked: argparse.Namespace) -> di
 
 def _process(slide: Path, name: str, phase: str, asked: argparse.Namespace) -> dict:
     """Run one phase in a process with an empty cache; empty where it failed or took too long."""
-    command = [sys.executable, __file__, str(slide), "--worker", name, phase]
+    command = [sys.executable, "-m", "reading.worker", str(slide.resolve()), name, phase]
     with tempfile.TemporaryDirectory() as cache:
         environment = {**os.environ, "IMS_TUMOR_CACHE": cache}
         try:
             done = subprocess.run(
-                command, capture_output=True, timeout=asked.limit, env=environment, check=True
-            )
+                command, capture_output=True, timeout=asked.limit, env=environment, check=True,
+                cwd=Path(__file__).parent,
+            )  # fmt: skip
         except (subprocess.CalledProcessError, subprocess.TimeoutExpired) as error:
             last = (error.stderr or b"").decode(errors="replace").strip().splitlines()[-1:]
             print(f"{name}, {phase}: {type(error).__name__} {last}", file=sys.stderr, flush=True)
@@ -119,12 +119,7 @@ def compile_ours() -> None:
 
 
 def main() -> None:
-    """Read the arguments, or work for a process that did."""
-    if sys.argv[2:3] == ["--worker"]:
-        # First of all: what the tables are made with is not what a reader is timed with.
-        windows = np.load(os.environ["IMS_TUMOR_BENCH_WINDOWS"])
-        run(sys.argv[3], sys.argv[4], Path(sys.argv[1]), windows)
-        return
+    """Read the arguments."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

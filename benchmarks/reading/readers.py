@@ -6,7 +6,6 @@ spectra is what its users write, with that loop.
 
 from __future__ import annotations
 
-import importlib.metadata
 import logging
 import os
 import sys
@@ -253,6 +252,8 @@ def installed() -> list[str]:
 
 
 def _has(package: str) -> bool:
+    import importlib.metadata  # not in the processes that are timed
+
     try:
         importlib.metadata.version(package)
     except importlib.metadata.PackageNotFoundError:

@@ -1,4 +1,10 @@
-"""One reader in one process: runs its tasks and prints their times and results as JSON."""
+"""One reader in one process: runs its tasks and prints their times and results as JSON.
+
+    python -m reading.worker SLIDE.imzML READER PHASE
+
+It loads next to nothing of its own: what the tables are made with is not what a reader is timed
+with.
+"""
 
 from __future__ import annotations
 
@@ -21,8 +27,10 @@ Times = dict[str, list[float | None]]
 """Milliseconds and result of every task."""
 
 
-def run(name: str, phase: str, slide: Path, windows: np.ndarray) -> None:
+def main() -> None:
     """Run one phase and print what it found as the last line."""
+    slide, name, phase = Path(sys.argv[1]), sys.argv[2], sys.argv[3]
+    windows = np.load(os.environ["IMS_TUMOR_BENCH_WINDOWS"])
     found = PHASES[phase](READERS.get(name, Reader()), slide, windows)
     sys.stdout.flush()
     print(json.dumps(found), flush=True)
@@ -223,3 +231,7 @@ def _private() -> float:
         return 0.0
     lines = status.read_text().splitlines()
     return next(float(line.split()[1]) / 1e3 for line in lines if line.startswith("RssAnon"))
+
+
+if __name__ == "__main__":
+    main()
