@@ -21,6 +21,7 @@ from napari_ims_tumor.model.neighborhood_phase import (
     CARD_ENTRY,
     HARM,
     HELP,
+    MOST_NEAR_BORDERS,
     STRENGTH_ENTRY,
     UNJUDGED,
 )
@@ -102,6 +103,7 @@ def test_labels_near_borders_tell_how_strong_neighbors_may_be() -> None:
     straight = fitted(labelled(halves=True, groups=16))
     assert straight.neighbor_temperature is not None
     assert straight.neighbor_strength in STRENGTHS
+    assert straight.neighbor_strength <= MOST_NEAR_BORDERS, "no matter how low the log loss is"
     # Every pixel of a core lies near the border: what is asked there did no harm there.
     alone = straight.card["held-out balanced accuracy"]
     together = straight.card["held-out balanced accuracy, with neighbors"]

@@ -35,9 +35,9 @@ STRENGTHS: Final = (0.25, 0.5, 1.0)
 USUAL_STRENGTH: Final = 0.5
 """Where no held-out group can choose."""
 ROUNDS: Final = 2
-LIKENESS: Final = 1.0
+LIKENESS: Final = 0.5
 """How fast weights fall: to 1/√e at this share of the slide's usual squared distance of neighbors.
-Chosen, like the strengths, on simulated slides with ragged borders and infiltration (seeds 0 to 2)
+Chosen, like the strengths, on simulated slides with ragged borders and infiltration (seeds 0 to 7)
 and the bladder array of docs/accuracy.md: judge them on others."""
 
 
