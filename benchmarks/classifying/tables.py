@@ -9,11 +9,10 @@ import numpy as np
 from classifying.figures import SMOOTHED, VIEWS, Judged, Run
 from classifying.models import ALIGNED, AUGMENTED, MAJORITY
 from classifying.rivals import LINEAR_RIVALS
-from napari_ims_tumor.cohort.intervals import Interval, interval_of
+from napari_ims_tumor.cohort.intervals import Interval
 
 OURS = ("default", "linear")
 WORST = 6
-NEAR = 2
 
 
 def accuracy(judged: Judged) -> str:
@@ -22,7 +21,8 @@ def accuracy(judged: Judged) -> str:
     rows = []
     for model in judged.models:
         cells = [
-            f"{_n(judged.mean(model, v, 'balanced accuracy'))} {_span(judged.interval(model, v))}"
+            f"{number(judged.mean(model, v, 'balanced accuracy'))} "
+            f"{in_words(judged.interval(model, v))}"
             if judged.runs(model, v)
             else ""
             for v in views
@@ -40,7 +40,7 @@ def other_figures(judged: Judged) -> str:
             if not runs:
                 continue
             figure = {
-                name: _n(judged.mean(model, view, name))
+                name: number(judged.mean(model, view, name))
                 for name in ("balanced accuracy", "auroc", "ece uncalibrated", "ece")
             }
             seconds = float(np.mean([run.fit_seconds for run in runs]))
@@ -67,7 +67,7 @@ def differences(judged: Judged, model: str = "default") -> str:
             for metric in ("balanced_accuracy", "auroc"):
                 found = rival and judged.difference(model, rival, view, metric)
                 if found:
-                    span = _span(found.interval)
+                    span = in_words(found.interval)
                     name = metric.replace("_", " ").replace("auroc", "AUROC")
                     rows.append([view, str(rival), name, f"{found.value:+.4f}", span, found.says])
     head = [f"{model} minus", "rival", "figure", "difference", "95 % interval", ""]
@@ -83,7 +83,7 @@ def neighborhood_gains(judged: Judged) -> str:
             if base and judged.runs(model, view) and model != MAJORITY:
                 found = judged.difference(model, base, view, rival_view="pixel")
                 if found:
-                    rows.append([model, view, f"{found.value:+.4f}", _span(found.interval),
+                    rows.append([model, view, f"{found.value:+.4f}", in_words(found.interval),
                                  found.says])  # fmt: skip
     return table(["model", "treatment", f"minus {base}, pixel", "95 % interval", ""], rows)
 
@@ -111,7 +111,7 @@ def hardest_groups(judged: Judged, view: str = "pixel") -> str:
                 shares[name][model] += right / len(judged.runs(model, view))
     worst = sorted(shares, key=lambda name: float(np.mean(list(shares[name].values()))))[:WORST]
     rows = [
-        [name, str(pixels[name]), *(_n(shares[name].get(m, float("nan"))) for m in models)]
+        [name, str(pixels[name]), *(number(shares[name].get(m, float("nan"))) for m in models)]
         for name in worst
     ]
     return table([f"group ({view})", "pixels", *models], rows)
@@ -123,7 +123,7 @@ def few_labels(runs: Iterable[Run]) -> str:
     splits = list(dict.fromkeys(split for _, _, split in found))
     kinds = list(dict.fromkeys((model, view) for model, view, _ in found))
     rows = [
-        [model, view, *(_n(found.get((model, view, split), float("nan"))) for split in splits)]
+        [model, view, *(number(found.get((model, view, split), float("nan"))) for split in splits)]
         for model, view in kinds
     ]
     return table(["model", "treatment", *splits], rows)
@@ -176,7 +176,7 @@ def changes(runs: Sequence[Run]) -> str:
     rows = []
     for model, found in change_curves(runs).items():
         loss = 100 * (found[""] - min(found["shift +4"], found["shift -4"]))
-        rows.append([model, *(_n(found[name]) for name in names), f"{loss:.1f}"])
+        rows.append([model, *(number(found[name]) for name in names), f"{loss:.1f}"])
     return table(["model", *(name or "as measured" for name in names), "points lost at ±4"], rows)
 
 
@@ -193,33 +193,6 @@ def change_curves(runs: Sequence[Run]) -> dict[str, dict[str, float]]:
     return {m: {name: float(np.mean(v)) for name, v in sums[m].items()} for m in order}
 
 
-def borders(runs: Iterable[Run]) -> str:
-    """All pixels, and those near another class, in every view; beside the same model per pixel."""
-    runs = list(runs)
-    alone = {
-        (r.unit.data, r.unit.split, r.unit.model, r.unit.seed): r
-        for r in runs
-        if r.unit.treatment == "pixel"
-    }
-    rows = []
-    for run in sorted(runs, key=lambda r: r.unit.data):
-        u = run.unit
-        base = alone.get((u.data, u.split, u.model, u.seed))
-        for view in (u.treatment, u.treatment + SMOOTHED):
-            whole, near = run.figures(view)["balanced accuracy"], run.near_border(view, NEAR)
-            cells = ["", ""]
-            if base is not None and view != "pixel":
-                own, other = (r.draws(v, NEAR)["balanced_accuracy"]
-                              for r, v in ((run, view), (base, "pixel")))  # fmt: skip
-                cells = [f"{near - base.near_border('pixel', NEAR):+.4f}",
-                         _span(interval_of(own - other))]  # fmt: skip
-            rows.append([u.data, u.model, view, _n(whole), _n(near), *cells])
-    near_head = f"within {NEAR} pixels of another class"
-    head = ["data", "model", "treatment", "all pixels", near_head, "there, minus pixel",
-            "95 % interval"]  # fmt: skip
-    return table(head, rows)
-
-
 def per_cohort(runs: Iterable[Run]) -> str:
     """One row per model and view, one column per simulated cohort."""
     found: dict[tuple[str, str], dict[str, list[float]]] = {}
@@ -227,10 +200,10 @@ def per_cohort(runs: Iterable[Run]) -> str:
         for view in (run.unit.treatment, run.unit.treatment + SMOOTHED):
             own = found.setdefault((run.unit.model, view), {})
             score = run.figures(view)["balanced accuracy"]
-            own.setdefault(run.unit.data.split(" (seed")[0], []).append(score)
+            own.setdefault(recipe_of(run), []).append(score)
     data = list(dict.fromkeys(name for own in found.values() for name in own))
     rows = [
-        [model, view, *(_n(float(np.mean(own[name]))) if name in own else "" for name in data)]
+        [model, view, *(number(float(np.mean(own[name]))) if name in own else "" for name in data)]
         for (model, view), own in found.items()
     ]
     return table(["balanced accuracy", "treatment", *data], rows)
@@ -248,9 +221,14 @@ def cohort_differences(runs: Iterable[Run], model: str = "default") -> str:
             for rival in (best_linear(judged, view), "random forest"):
                 found = rival and judged.difference(model, rival, view)
                 if found:
-                    span = _span(found.interval)
+                    span = in_words(found.interval)
                     rows.append([data, view, str(rival), f"{found.value:+.4f}", span, found.says])
     return table(["data", "treatment", f"{model} minus", "difference", "95 % interval", ""], rows)
+
+
+def recipe_of(run: Run) -> str:
+    """Name of a simulated cohort without its seed."""
+    return run.unit.data.split(" (seed")[0]
 
 
 def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -262,12 +240,12 @@ def table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([*lines, *("| " + " | ".join(row) + " |" for row in rows)]) + "\n"
 
 
-def _n(value: float) -> str:
+def number(value: float) -> str:
     """.9475 as papers write it."""
     return "" if np.isnan(value) else f"{value:.4f}".replace("0.", ".", 1)
 
 
-def _span(found: Interval) -> str:
+def in_words(found: Interval) -> str:
     if found.low is None or found.high is None:
         return ""
     return f"({_signed(found.low)} to {_signed(found.high)})"

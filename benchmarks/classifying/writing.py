@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from classifying import plots, tables
+from classifying import border_tables, plots, tables
 from classifying.figures import VIEWS, Judged, Run
 
 MAIN = ("rivals", "default", "isotopenet")
@@ -28,10 +28,11 @@ def sections(runs: Sequence[Run]) -> dict[str, str]:
         found[f"neighborhood of {data}"] = tables.neighborhood_gains(judged)
         found[f"hardest groups of {data}"] = tables.hardest_groups(judged)
     for suite, write in (("shift", tables.changes), ("shift-alone", tables.changes),
-                         ("border", tables.borders),
+                         ("border", border_tables.borders),
                          ("gate", tables.per_cohort), ("cohorts", tables.per_cohort),
                          ("chance", tables.per_cohort)):  # fmt: skip
         found[suite] = write(by_suite[suite])
+    found["border, over cohorts"] = border_tables.borders_over_cohorts(by_suite["border"])
     found["cohorts, differences"] = tables.cohort_differences(by_suite["cohorts"])
     for suite in ("sixty", "few"):
         found[suite] = tables.few_labels(by_suite[suite])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pytest
@@ -14,7 +15,7 @@ from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 
-from classifying import changes, plain, plots, store, tables, writing
+from classifying import border_tables, changes, plain, plots, store, tables, writing
 from classifying.cohorts import FAR, SIMULATED, Cohort, simulated
 from classifying.figures import Judged, Run, runs_of
 from classifying.models import MAJORITY, learner
@@ -252,6 +253,30 @@ def test_shifts_move_peaks() -> None:
     assert (changes.bent(0.5)(values) > 0).sum() == 3
 
 
+class NearBorders(NamedTuple):
+    """What the tables of borders ask of a run."""
+
+    unit: Unit
+    near: float
+
+    def figures(self, view: str) -> dict[str, float]:
+        return {"balanced accuracy": 0.9 if view == "pixel" else 0.92}
+
+    def near_border(self, view: str, _near: int) -> float:
+        return 0.8 if view == "pixel" else self.near
+
+
+def test_what_neighbors_add_near_borders_is_averaged_over_cohorts() -> None:
+    runs = [
+        NearBorders(Unit("border", f"fingers (seed {seed})", "s", 0, "linear", treatment, 0), near)
+        for seed, near in ((1, 0.79), (2, 0.81), (3, 0.83))
+        for treatment in ("pixel", "neighborhood")
+    ]
+    lines = border_tables.borders_over_cohorts(runs).splitlines()
+    (row,) = [line for line in lines if line.startswith("| fingers | linear | neighborhood | 3 ")]
+    assert "| +0.0200 | +0.0100 | (-.0100 to .0300) | -0.0100 to +0.0300 |" in row
+
+
 def test_distance_to_the_border_is_counted_in_pixels(tiny: Cohort) -> None:
     row, column = tiny.gathered.row, tiny.gathered.column
     apart = np.maximum(abs(row[:, None] - row), abs(column[:, None] - column))
@@ -302,10 +327,8 @@ def test_tables_and_pictures_are_written(results: Path, tmp_path: Path) -> None:
     assert "old" not in text
     assert text.startswith("# Mine")
     assert "Kept." in text
-    assert (
-        f"| PLS-DA | {tables._n(a_run(results, 'PLS-DA').figures('pixel')['balanced accuracy'])}"
-        in text
-    )
+    score = a_run(results, "PLS-DA").figures("pixel")["balanced accuracy"]
+    assert f"| PLS-DA | {tables.number(score)}" in text
     assert (tmp_path / "accuracy.json") in written
 
 
