@@ -74,9 +74,17 @@ def test_the_form_reads_as_a_config(panel: FitPanel, qtbot: QtBot) -> None:
     panel.options["epochs"].value = 3
     panel.options["seed"].value = 9
     panel.options["device"].value = "cpu"
+    panel.options["precision"].value = "float32"
+    panel.options["deterministic"].value = True
     panel.options["time_limit_s"].value = 60
     assert panel.fit_config() == FitConfig(
-        "linear", epochs=3, seed=9, device="cpu", time_limit_s=60
+        "linear",
+        epochs=3,
+        seed=9,
+        device="cpu",
+        precision="float32",
+        deterministic=True,
+        time_limit_s=60,
     )
 
 

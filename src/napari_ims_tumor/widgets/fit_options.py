@@ -33,11 +33,21 @@ NETWORK_TIP = "\n".join(
         "faithful: a dilated CNN that keeps every bin, alone; slowest, to compare with.",
     )
 )
+PRECISION_TIP = "\n".join(
+    (
+        "Of the network's numbers.",
+        "auto: bfloat16 on NVIDIA GPUs made for it, else float32.",
+        "float32: as on a CPU, slower on such GPUs.",
+        "bfloat16: half the memory, where the device has it.",
+    )
+)
 FIT_OPTIONS: dict[str, dict[str, Any]] = {
     "network": {"tooltip": NETWORK_TIP},
     "epochs": {"min": 0, "max": 1000, "none_text": "the network's own"},
     "seed": {"min": 0, "max": 2**31 - 1},
     "device": {"choices": ["auto", "cpu", "cuda", "mps"], "widget_type": "ComboBox"},
+    "precision": {"tooltip": PRECISION_TIP},
+    "deterministic": {"label": "repeatable", "text": "also on a GPU"},
     "time_limit_s": {"label": "stop after (s)", "max": 86_400, "none_text": "no limit"},
 }
-MORE = ("epochs", "tune", "seed", "device", "time_limit_s")
+MORE = ("epochs", "tune", "seed", "device", "precision", "deterministic", "time_limit_s")
