@@ -56,6 +56,8 @@ class LinearAnswer:
         for all pixels; missing where it is what they were told to be.
     region_share
         Least share of a roughly labelled region that is of its class.
+    suspect
+        Whether single labels are suspected to be wrong: those that seem so are not learned from.
     near
         Who is whose neighbor among the held-out spectra of each fold; ``None`` where that is not
         known.
@@ -70,6 +72,7 @@ class LinearAnswer:
     taken: Mapping[Fold | None, IntArray | Float64Array] = field(default_factory=dict)
     region_share: float = REGION_SHARE
     near: Neighborhood | None = None
+    suspect: bool = False
 
     def classes(self, fold: Fold | None) -> IntArray | Float64Array:
         """What is to be taught of a fold's training side (``None``: of everything)."""

@@ -10,7 +10,7 @@ import numpy as np
 from napari_ims_tumor.annotation.split import Fold, fold_of_each
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.alike_neighbors import find_neighborhood
-from napari_ims_tumor.model.calibration import MIN_GROUPS
+from napari_ims_tumor.model.calibration import MIN_GROUPS, softmax
 from napari_ims_tumor.model.config import FitConfig, NetworkConfig
 from napari_ims_tumor.model.familiar_phase import with_familiarity
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
@@ -23,6 +23,7 @@ from napari_ims_tumor.model.honest_folds import (
     why_by_region,
 )
 from napari_ims_tumor.model.judging import calibrated
+from napari_ims_tumor.model.label_doubt import wrong_share
 from napari_ims_tumor.model.labelled_roots import labelled_roots, suited_preparation
 from napari_ims_tumor.model.linear_answer import HeldOutLogits, LinearAnswer
 from napari_ims_tumor.model.linear_path import LinearPath, quick_linear
@@ -32,6 +33,8 @@ from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.weak_labels import Learned, ToldLabels, fit_told
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
+
+LEFT_OUT = "labels that seem wrong"
 
 
 def linear_phase(
@@ -70,7 +73,41 @@ def linear_phase(
         model, spectra, roots, honest_folds(spectra, 5), unjudged, None,
         {None: learned.classes}, config.region_share,
     )  # fmt: skip
-    return (yield from _judged(answer, base, run))
+    judged = yield from _judged(answer, base, run)
+    if config.trust_labels or run.over or not _is_suspect(judged):
+        return judged
+    return (yield from _doubting(answer, config, base, run)) or judged
+
+
+def _is_suspect(judged: LinearAnswer) -> bool:
+    """Whether held-out groups say that labels made by hand are wrong here and there."""
+    spectra, rows = judged.spectra, judged.held_out.rows
+    if judged.model.temperature is None or spectra.regions is not None:
+        return False
+    probabilities = softmax(judged.held_out.logits[rows] / judged.model.temperature)
+    share = wrong_share(probabilities, spectra.classes[rows], spectra.groups[rows])
+    return share is not None
+
+
+def _doubting(
+    answer: LinearAnswer, config: FitConfig, base: FittedModel | None, run: FitRun
+) -> Job[EpochReport, LinearAnswer | None]:
+    """Fit and judge again without the labels that seem wrong; ``None`` if there was no time."""
+    report = EpochReport("Linear model without labels that seem wrong")
+    inputs = answer.inputs(answer.model.normalization, np.arange(len(answer.spectra)))
+    told = _told(answer.spectra, answer.region_share, suspect=True)
+    start = _start(answer.spectra, base)
+    learned = yield from run.drive(fit_told(inputs, told, start, run.is_over), report)
+    del inputs
+    if learned is None or learned.classes.ndim == 1:
+        return None
+    model = _linear_model(answer.spectra, config, answer.model.normalization, learned)
+    left_out = int((learned.classes.sum(axis=1) == 0).sum())
+    said = f"{left_out} of {len(answer.spectra)} labels seem wrong and were not learned from"
+    model = replace(model, card={**model.card, LEFT_OUT: left_out}).with_note(said)
+    again = replace(answer, model=model, taken={None: learned.classes}, suspect=True)
+    found = yield from _judged(again, base, run)
+    return None if run.over else found
 
 
 def _judged(
@@ -187,13 +224,13 @@ def learned_from(
 ) -> Generator[float, None, Learned]:
     """Fit the linear model to a fold's training side alone."""
     inputs = answer.inputs(answer.normalization(fold, base), fold.training)
-    told = _told(answer.spectra, answer.region_share).take(fold.training)
+    told = _told(answer.spectra, answer.region_share, answer.suspect).take(fold.training)
     learned = yield from fit_told(inputs, told, _start(answer.spectra, base))
     return learned
 
 
-def _told(spectra: LabelledSpectra, region_share: float) -> ToldLabels:
-    return ToldLabels(spectra.classes, spectra.groups, spectra.regions, region_share)
+def _told(spectra: LabelledSpectra, region_share: float, suspect: bool = False) -> ToldLabels:
+    return ToldLabels(spectra.classes, spectra.groups, spectra.regions, region_share, suspect)
 
 
 def _start(spectra: LabelledSpectra, base: FittedModel | None) -> LinearPath:

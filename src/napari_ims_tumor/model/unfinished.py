@@ -71,6 +71,8 @@ def mark_of(spectra: LabelledSpectra, config: FitConfig, base: FittedModel | Non
     # Limits and what computes may be others when a fit goes on.
     same = replace(config, epochs=None, time_limit_s=None, steps=None, device="auto")
     own = {n: v for n, v in asdict(same).items() if n not in ("precision", "deterministic")}
+    if not config.trust_labels:
+        del own["trust_labels"]  # fits that were ended before there was a choice go on
     how = {**own, "base": base and base.model_id}
     digest = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
     some = np.unique(np.linspace(0, len(spectra) - 1, _LOOKED_AT).astype(np.int64))

@@ -12,18 +12,22 @@ of the regions, and is fitted again; here with soft labels:
    of its pixels, and would otherwise turn whole cores over.
 3. Rounds in which models that have not seen a region say how much of it is its class, and which
    pixels (:mod:`.region_mixture`). A region that is nearly all of its class is taken as told.
+
+Where labels made by hand are suspected (:mod:`.label_doubt`), those that seem wrong are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 
 from napari_ims_tumor.annotation.split import grouped_folds
+from napari_ims_tumor.model.calibration import fit_temperature, softmax
 from napari_ims_tumor.model.config import REGION_SHARE
+from napari_ims_tumor.model.label_doubt import seem_wrong, wrong_share
 from napari_ims_tumor.model.linear_path import LinearPath, fit_linear
 from napari_ims_tumor.model.region_mixture import region_shares
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, Float64Array, FloatArray, IntArray
@@ -31,6 +35,7 @@ from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, Float64Array, F
 HALF_ROUNDS: Final = 3
 ROUNDS: Final = 3
 CHECK_FOLDS: Final = 3
+DOUBT_FOLDS: Final = 5
 TAKEN_AS_TOLD: Final = 0.9
 """A region that holds this share of its class is left alone: it would only lose by it."""
 ALL_AS_TOLD: Final = 0.87
@@ -54,17 +59,20 @@ class ToldLabels:
         Shape (n,): −1 by hand, else the region's number; ``None`` where all are by hand.
     least_share
         Share of a region that is of its class at least.
+    suspect
+        Whether single labels are suspected to be wrong.
     """
 
     classes: IntArray
     groups: IntArray
     regions: IntArray | None = None
     least_share: float = REGION_SHARE
+    suspect: bool = False
 
     def take(self, rows: IntArray) -> ToldLabels:
         """Only these pixels."""
         regions = None if self.regions is None else self.regions[rows]
-        return ToldLabels(self.classes[rows], self.groups[rows], regions, self.least_share)
+        return replace(self, classes=self.classes[rows], groups=self.groups[rows], regions=regions)
 
     def rough(self, value: int) -> BoolArray:
         """Which pixels lie in regions of a class."""
@@ -97,7 +105,8 @@ class Learned:
     linear
         The model.
     classes
-        Shape (n,), or (n, K): how much of each pixel is of each class.
+        Shape (n,), or (n, K): how much of each pixel is of each class; nothing of any where a label
+        was left out.
     shares
         Class → share of its regions that was taken for it.
     """
@@ -121,6 +130,8 @@ def fit_told(
     linear = yield from fit_linear(inputs, told.classes, start, should_stop)
     as_told = Learned(linear, told.classes, dict.fromkeys(told.in_doubt, 1.0))
     search = _Search(inputs, told, start, should_stop)
+    if told.suspect:
+        return (yield from search.without_wrong(as_told))
     if not told.in_doubt or not search.can_hold_out:
         return as_told
     soft = search.as_told
@@ -160,6 +171,25 @@ class _Search:
         """Whether models can be asked that have not seen a region."""
         return bool(grouped_folds(self.told.classes, self.told.groups, CHECK_FOLDS).folds)
 
+    def without_wrong(self, as_told: Learned) -> Generator[float, None, Learned]:
+        """Fit again without the labels that models contradict that have not seen their group."""
+        told, kept = self.told, self.as_told
+        logits = yield from self._held_out(kept, DOUBT_FOLDS)
+        temperature = fit_temperature(logits, told.classes, told.groups)
+        if temperature is None or self.should_stop():
+            return as_told
+        probabilities = softmax(logits / temperature)
+        share = wrong_share(probabilities, told.classes, told.groups)
+        if share is None:
+            return as_told
+        kept[seem_wrong(probabilities, told.classes, share)] = 0.0
+        if not kept[:, np.unique(told.classes)].any(axis=0).all():
+            return as_told
+        linear = yield from fit_linear(
+            self.inputs, kept, self.start, self.should_stop, as_told.linear
+        )
+        return Learned(linear, kept)
+
     def halved(self, linear: LinearPath) -> Float64Array:
         """Let each region keep its class in half of its pixels, those most like it."""
         soft, logits = self.as_told, linear.logits(self.inputs)
@@ -171,7 +201,7 @@ class _Search:
 
     def found(self, soft: Float64Array) -> Generator[float, None, Float64Array]:
         """Label the regions as models say that have not seen them."""
-        logits = yield from self._held_out(soft)
+        logits = yield from self._held_out(soft, CHECK_FOLDS)
         soft, told = self.as_told, self.told
         for value in told.in_doubt:
             margin = _margin(logits, value)
@@ -186,10 +216,10 @@ class _Search:
                     _relabel(soft, rows, value, found.of_class)
         return soft
 
-    def _held_out(self, soft: Float64Array) -> Generator[float, None, Float32Array]:
+    def _held_out(self, soft: Float64Array, n_folds: int) -> Generator[float, None, Float32Array]:
         """Logits of each pixel from a model that has not seen its group."""
         logits = np.zeros(soft.shape, np.float32)
-        for fold in grouped_folds(self.told.classes, self.told.groups, CHECK_FOLDS).folds:
+        for fold in grouped_folds(self.told.classes, self.told.groups, n_folds).folds:
             known = self.inputs[fold.training]
             # From the start: what a model begins at, it remembers a little.
             apart = yield from fit_linear(known, soft[fold.training], self.start, self.should_stop)
