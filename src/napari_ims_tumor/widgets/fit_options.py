@@ -48,6 +48,16 @@ FIT_OPTIONS: dict[str, dict[str, Any]] = {
     "device": {"choices": ["auto", "cpu", "cuda", "mps"], "widget_type": "ComboBox"},
     "precision": {"tooltip": PRECISION_TIP},
     "deterministic": {"label": "repeatable", "text": "also on a GPU"},
+    "trust_labels": {"label": "labels", "text": "learn from every one"},
     "time_limit_s": {"label": "stop after (s)", "max": 86_400, "none_text": "no limit"},
 }
-MORE = ("epochs", "tune", "seed", "device", "precision", "deterministic", "time_limit_s")
+MORE = (
+    "epochs",
+    "tune",
+    "seed",
+    "device",
+    "precision",
+    "deterministic",
+    "trust_labels",
+    "time_limit_s",
+)
