@@ -66,6 +66,17 @@ def test_values_end_where_they_belong(ibd, data) -> None:
         assert np.array_equal(values, wanted(table, rows))
 
 
+@pytest.mark.parametrize("missing", [1, -1])
+def test_nothing_is_ever_written_past_the_memory_that_is_meant(ibd, missing) -> None:
+    table = table_of([0, 10], [10, 10])
+    target = Target(table, np.arange(2), np.zeros(20 - missing, np.uint8))
+    with pytest.raises(ValueError, match="arrays of 20 bytes do not fit"):
+        scatter(ibd, (target,))
+    apart = Target(table, np.arange(2), np.zeros((20, 2), np.uint8)[:, 0])
+    with pytest.raises(ValueError, match="do not fit"):
+        scatter(ibd, (apart,))
+
+
 def test_arrays_that_share_bytes_are_left_to_others(ibd) -> None:
     assert read(ibd, table_of([0, 5], [10, 10]), rows=np.arange(2)) is None
 

@@ -37,6 +37,7 @@ class _Pieces(NamedTuple):
     def of(cls, target: Target) -> _Pieces:
         """Where the arrays of a target lie and go, those without values left out."""
         starts, sizes = target.table.offsets[target.indices], target.table.nbytes[target.indices]
+        _refuse_misfit(target.out, sizes)
         addresses = target.out.ctypes.data + np.cumsum(sizes) - sizes
         filled = sizes > 0
         return cls(starts[filled], sizes[filled], addresses[filled])
@@ -79,6 +80,13 @@ def scatter(ibd: IbdFile, targets: tuple[Target, ...]) -> bool:
         ibd.read_scattered(vectors[first:last], int(pieces.starts[first]))
     ibd.refuse_changed()
     return True
+
+
+def _refuse_misfit(out: NDArray[Any], sizes: IntArray) -> None:
+    """The system writes wherever it is told to: never past the memory that is meant."""
+    fits = int(sizes.sum()) == out.nbytes and not (sizes < 0).any()
+    if not (fits and out.flags.c_contiguous and out.flags.writeable):
+        raise ValueError(f"arrays of {int(sizes.sum())} bytes do not fit {out.nbytes} in memory")
 
 
 def _bridged(pieces: _Pieces, gaps: IntArray, waste: NDArray[np.uint8]) -> _Pieces:
