@@ -76,7 +76,7 @@ def test_the_form_reads_as_a_config(panel: FitPanel, qtbot: QtBot) -> None:
     panel.options["device"].value = "cpu"
     panel.options["precision"].value = "float32"
     panel.options["deterministic"].value = True
-    panel.options["trust_labels"].value = True
+    panel.options["doubt_labels"].value = True
     panel.options["time_limit_s"].value = 60
     assert panel.fit_config() == FitConfig(
         "linear",
@@ -85,7 +85,7 @@ def test_the_form_reads_as_a_config(panel: FitPanel, qtbot: QtBot) -> None:
         device="cpu",
         precision="float32",
         deterministic=True,
-        trust_labels=True,
+        doubt_labels=True,
         time_limit_s=60,
     )
 

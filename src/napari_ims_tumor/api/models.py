@@ -82,7 +82,7 @@ def fit(
         Fields of :class:`~napari_ims_tumor.model.config.FitConfig`: ``network`` (``"default"``,
         ``"linear"``, ``"isotopenet"``, ``"faithful"``), ``epochs``, ``seed``, ``device``,
         ``precision``, ``deterministic``, ``tune``, ``time_limit_s``, ``steps``, ``smooth``,
-        ``align``, ``augment``, ``trust_labels``.
+        ``align``, ``augment``, ``doubt_labels``.
 
     Returns
     -------

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Commands = Any
 _OF_FITS: Final = {
     "folds": 5, "networks": "default,linear", "permute_labels": None, "epochs": None, "seed": 0,
-    "time_limit_s": None, "steps": None, "augment": None, "trust_labels": False,
+    "time_limit_s": None, "steps": None, "augment": None, "doubt_labels": False,
 }  # fmt: skip
 """Options of the fits of a cross-validation, with their defaults."""
 

@@ -31,7 +31,7 @@ TUNE = {"all": "all", "last-blocks": "last blocks", "head": "head"}
 
 FIT_OPTIONS: Final = (
     "seed", "device", "precision", "deterministic", "epochs", "time_limit_s", "steps", "smooth",
-    "align", "augment", "trust_labels",
+    "align", "augment", "doubt_labels",
 )  # fmt: skip
 """Arguments that are fields of the config by the same names."""
 
@@ -107,8 +107,8 @@ def add_fit_options(command: argparse.ArgumentParser) -> None:
         help="change spectra so before a network is shown them, or none (the network's own)",
     )
     command.add_argument(
-        "--trust-labels", action="store_true",
-        help="learn from every label, also where many seem to be wrong",
+        "--doubt-labels", action="store_true",
+        help="leave out labels that seem wrong, where held-out groups contradict many",
     )  # fmt: skip
     _add_preparation_to(command.add_argument_group("profile spectra (by default as the network)"))
 

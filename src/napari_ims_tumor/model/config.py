@@ -69,9 +69,9 @@ class FitConfig:
         How spectra are changed before the network is shown them, see :data:`Augmentation`;
         ``None`` = as the network usually is: ``default`` and ``faithful`` with ``"peaks"`` and
         ``"mixing"``, ``isotopenet`` with nothing.
-    trust_labels
-        Whether to learn from every label that was made by hand; else not from those that seem
-        wrong, where held-out groups say that many do, see :mod:`.label_doubt`.
+    doubt_labels
+        Whether to leave out labels made by hand that seem wrong, where held-out groups say that
+        many may be, see :mod:`.label_doubt`.
     region_share
         What "roughly" stands for at the least: this share of a region that was labelled as a whole
         is of its class, 0 to 1. Healthy regions are healthy throughout.
@@ -90,7 +90,7 @@ class FitConfig:
     precision: Precision = "auto"
     deterministic: bool = False
     augment: tuple[Augmentation, ...] | None = None
-    trust_labels: bool = False
+    doubt_labels: bool = False
 
     @property
     def is_plain(self) -> bool:

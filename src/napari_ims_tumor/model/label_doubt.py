@@ -3,9 +3,12 @@
 From one surprising pixel nothing follows. Models are wrong, too: above all of a patient unlike all
 others, and then of all of that patient's pixels. Wrong labels lie everywhere. So each group is
 asked how often the labels of those pixels are contradicted that models are surest of, and labels
-are suspected only where most groups have such pixels. Then, and only then, labels that seem wrong
-are not learned from (confident learning: Northcutt, Jiang & Chuang, *J. Artif. Intell. Res.*
-70:1373, 2021). They still judge the model like all others.
+are suspected only where most groups have such pixels. Then, and only if that is asked for, labels
+that seem wrong are not learned from (confident learning: Northcutt, Jiang & Chuang, *J. Artif.
+Intell. Res.* 70:1373, 2021). They still judge the model like all others.
+
+Classes that overlap look the same: nothing in the numbers tells weak spectra with right labels from
+clear spectra with wrong ones. So a suspicion is said, and what follows from it is the user's.
 """
 
 from __future__ import annotations
@@ -58,12 +61,27 @@ def wrong_share(probabilities: FloatArray, classes: IntArray, groups: IntArray) 
 def seem_wrong(probabilities: FloatArray, classes: IntArray, share: float) -> BoolArray:
     """Which labels, (n,), are more probably wrong than right, where a share of all is wrong.
 
-    Where a share ε is wrong by chance, a label that models give the probability q is right with
-    the probability p of q = p (1 − ε) + (1 − p) ε. Told so, it is wrong rather than right where
-    ε (1 − p) > (1 − ε) p, that is p < ε, that is q < 2 ε (1 − ε).
+    Where a share ε is wrong by chance, each of K − 1 wrong classes is told with e = ε / (K − 1). A
+    label that is told with the probability q is right with the probability p of
+    q = p (1 − ε) + (1 − p) e. Once told, it is wrong rather than right where
+    e (1 − p) > (1 − ε) p, that is q < 2 (1 − ε) e / (1 − ε + e). Of two classes: 2 ε (1 − ε).
+
+    Parameters
+    ----------
+    probabilities
+        Shape (n, K): as if each class were told as often as the others.
+    classes
+        Shape (n,): what was told.
+    share
+        ε.
     """
-    own = probabilities[np.arange(classes.size), classes]
-    wrong: BoolArray = own < 2 * share * (1 - share)
+    n_classes = probabilities.shape[1]
+    told = probabilities * np.bincount(classes, minlength=n_classes)
+    told /= told.sum(axis=1, keepdims=True)
+    each = share / max(n_classes - 1, 1)
+    bound = 2 * (1 - share) * each / (1 - share + each)
+    own = told[np.arange(classes.size), classes]
+    wrong: BoolArray = (own < bound) & (told.argmax(axis=1) != classes)
     return wrong
 
 

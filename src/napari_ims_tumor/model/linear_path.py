@@ -70,14 +70,15 @@ def weighted_shares(classes: IntArray | FloatArray, n_classes: int) -> Float64Ar
     Parameters
     ----------
     classes
-        Shape (n,): the class of each pixel; or (n, K): how much of it is of each class, sum 1.
+        Shape (n,): the class of each pixel; or (n, K): how much of it is of each class, sum 1, or
+        0 of all where its label was left out.
     n_classes
         K.
     """
     shares = np.eye(n_classes)[classes] if classes.ndim == 1 else classes.astype(np.float64)
     sums = shares.sum(axis=0)
-    present = np.count_nonzero(sums)
-    weighted: Float64Array = shares * (len(classes) / (present * np.maximum(sums, 1)))
+    present, told = np.count_nonzero(sums), np.count_nonzero(shares.any(axis=1))
+    weighted: Float64Array = shares * (told / (present * np.maximum(sums, 1)))
     return weighted
 
 

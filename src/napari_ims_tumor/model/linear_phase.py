@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
@@ -34,13 +35,27 @@ from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.weak_labels import Learned, ToldLabels, fit_told
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
 
-LEFT_OUT = "labels that seem wrong"
+LEFT_OUT: Final = "labels that seem wrong"
+SUSPECT: Final = (
+    "in most groups, models that had not seen them contradict labels of pixels they are surest of: "
+    "some labels are wrong, or the classes overlap"
+)
+NO_TIME: Final = f"{SUSPECT}; there was no time to leave out those that seem wrong"
+DOUBT_COSTS: Final = 6
+"""Times the linear phase: each of its fits is made with five more, for what seems wrong in it."""
 
 
 def linear_phase(
-    spectra: LabelledSpectra, config: FitConfig, base: FittedModel | None, run: FitRun
+    spectra: LabelledSpectra,
+    config: FitConfig,
+    base: FittedModel | None,
+    run: FitRun,
+    suspect: bool | None = None,
 ) -> Job[EpochReport, LinearAnswer]:
-    """Fit the linear model, show it, then judge and calibrate it on held-out groups."""
+    """Fit the linear model, show it, then judge and calibrate it on held-out groups.
+
+    ``suspect`` says whether labels are suspected; ``None``: held-out groups do.
+    """
     begun = EpochReport("Linear model")
     yield from run.tell(begun)
     preparation = base.preparation if base else suited_preparation(spectra, config)
@@ -74,9 +89,13 @@ def linear_phase(
         {None: learned.classes}, config.region_share,
     )  # fmt: skip
     judged = yield from _judged(answer, base, run)
-    if config.trust_labels or run.over or not _is_suspect(judged):
+    suspect = _is_suspect(judged) if suspect is None else suspect
+    if run.over or not suspect:
         return judged
-    return (yield from _doubting(answer, config, base, run)) or judged
+    found, said = None, NO_TIME if config.doubt_labels else SUSPECT
+    if config.doubt_labels and run.can_wait(DOUBT_COSTS * run.seconds):
+        found = yield from _doubting(answer, config, base, run)
+    return found or replace(judged, model=judged.model.with_note(said))
 
 
 def _is_suspect(judged: LinearAnswer) -> bool:

@@ -158,8 +158,9 @@ def _trained(
 
 
 def _is_told(task: _Task, fold: Fold | None, report: EpochReport) -> Job[EpochReport, bool]:
-    """Find which pixels of a region are meant, without the groups that are held out."""
-    if fold is None or task.answer.spectra.regions is None:
+    """Find which labels are meant, of a region or of all, without the groups that are held out."""
+    in_doubt = task.answer.suspect or task.answer.spectra.regions is not None
+    if fold is None or not in_doubt:
         return True
     learned = yield from task.run.drive(learned_from(task.answer, fold, None), report)
     if learned is None:

@@ -46,6 +46,8 @@ class Unfinished:
         Number of held-out folds.
     best, history
         What held-out groups preferred, and the epochs so far.
+    suspect
+        Whether labels were suspected: what the CNNs have learned from does not change any more.
     base
         The model that the fit had started from.
     model
@@ -59,6 +61,7 @@ class Unfinished:
     history: tuple[EpochRecord, ...]
     base: FittedModel | None = None
     model: FittedModel | None = None
+    suspect: bool = False
 
     @property
     def is_ahead(self) -> bool:
@@ -71,8 +74,8 @@ def mark_of(spectra: LabelledSpectra, config: FitConfig, base: FittedModel | Non
     # Limits and what computes may be others when a fit goes on.
     same = replace(config, epochs=None, time_limit_s=None, steps=None, device="auto")
     own = {n: v for n, v in asdict(same).items() if n not in ("precision", "deterministic")}
-    if not config.trust_labels:
-        del own["trust_labels"]  # fits that were ended before there was a choice go on
+    if not config.doubt_labels:
+        del own["doubt_labels"]  # fits that were ended before there was a choice go on
     how = {**own, "base": base and base.model_id}
     digest = hashlib.sha256(json.dumps(how, sort_keys=True).encode())
     some = np.unique(np.linspace(0, len(spectra) - 1, _LOOKED_AT).astype(np.int64))
@@ -92,7 +95,8 @@ def refuse_other_fit(unfinished: Unfinished, mark: str) -> None:
 def kept(check: Check) -> Unfinished:
     """Copy a check at the end of an epoch."""
     states = tuple(trainer.state() for trainer in check.all_trainers)
-    return Unfinished(check.mark, states, len(check.folds), check.best, tuple(check.history))
+    history, suspect = tuple(check.history), check.answer.suspect
+    return Unfinished(check.mark, states, len(check.folds), check.best, history, suspect=suspect)
 
 
 def take_up(check: Check, unfinished: Unfinished) -> None:

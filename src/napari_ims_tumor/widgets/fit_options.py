@@ -48,7 +48,7 @@ FIT_OPTIONS: dict[str, dict[str, Any]] = {
     "device": {"choices": ["auto", "cpu", "cuda", "mps"], "widget_type": "ComboBox"},
     "precision": {"tooltip": PRECISION_TIP},
     "deterministic": {"label": "repeatable", "text": "also on a GPU"},
-    "trust_labels": {"label": "labels", "text": "learn from every one"},
+    "doubt_labels": {"label": "labels", "text": "leave out wrong ones"},
     "time_limit_s": {"label": "stop after (s)", "max": 86_400, "none_text": "no limit"},
 }
 MORE = (
@@ -58,6 +58,6 @@ MORE = (
     "device",
     "precision",
     "deterministic",
-    "trust_labels",
+    "doubt_labels",
     "time_limit_s",
 )
