@@ -14,9 +14,9 @@ from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model import linear_answer
 from napari_ims_tumor.model.checkpoint import model_bytes, model_from_bytes
 from napari_ims_tumor.model.config import FitConfig
-from napari_ims_tumor.model.fitted_model import FORMER_STRENGTH, FittedModel
+from napari_ims_tumor.model.fitted_model import FORMER_LIKENESS, FORMER_STRENGTH, FittedModel
 from napari_ims_tumor.model.fitting import fit
-from napari_ims_tumor.model.neighborhood import STRENGTHS, USUAL_STRENGTH
+from napari_ims_tumor.model.neighborhood import LIKENESS, STRENGTHS, USUAL_STRENGTH
 from napari_ims_tumor.model.neighborhood_phase import (
     CARD_ENTRY,
     HARM,
@@ -99,6 +99,15 @@ def test_in_coherent_tissue_neighbors_are_as_strong_as_they_may_be(model: Fitted
     assert model.neighbor_strength == model.card[STRENGTH_ENTRY] == max(STRENGTHS)
 
 
+def test_models_of_before_answer_as_they_did(model: FittedModel) -> None:
+    values = labelled(groups=1).values
+    before = replace(model, neighbor_likeness=FORMER_LIKENESS)
+    kept = model_from_bytes(model_bytes(before), "m")
+    found = predicted(kept, values).probabilities
+    assert np.array_equal(found, predicted(before, values).probabilities, equal_nan=True)
+    assert not np.array_equal(found, predicted(model, values).probabilities, equal_nan=True)
+
+
 def test_labels_near_borders_tell_how_strong_neighbors_may_be() -> None:
     straight = fitted(labelled(halves=True, groups=16))
     assert straight.neighbor_temperature is not None
@@ -127,6 +136,10 @@ def test_a_model_file_keeps_it(model: FittedModel) -> None:
     assert replace(model, neighbor_temperature=None).model_id != model.model_id
     assert again.neighbor_strength == model.neighbor_strength
     assert replace(model, neighbor_strength=0.25).model_id != model.model_id
+    assert again.neighbor_likeness == model.neighbor_likeness == LIKENESS
+    softer = replace(model, neighbor_likeness=FORMER_LIKENESS)
+    assert softer.model_id != model.model_id
+    assert "neighbor_likeness" not in softer.settings(), "older files do not say it"
     former = replace(model, neighbor_strength=FORMER_STRENGTH)
     assert "neighbor_strength" not in former.settings(), "older files do not say it"
     assert model_from_bytes(model_bytes(former), "m").neighbor_strength == FORMER_STRENGTH

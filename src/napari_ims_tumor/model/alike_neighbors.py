@@ -9,7 +9,7 @@ import numpy as np
 from napari_ims_tumor.job import outcome_of
 from napari_ims_tumor.model.familiarity import chosen_rows, directions
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.neighborhood import Neighborhood
+from napari_ims_tumor.model.neighborhood import LIKENESS, Neighborhood
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.neighbors import NeighborPairs
@@ -19,7 +19,7 @@ InputsOf = Callable[[IntArray], Float32Array]
 
 
 def find_neighborhood(
-    inputs_of: InputsOf, bins: int, pairs: NeighborPairs
+    inputs_of: InputsOf, bins: int, pairs: NeighborPairs, likeness: float = LIKENESS
 ) -> Generator[None, None, Neighborhood]:
     """Weigh neighbors among spectra by the directions in which these very spectra differ most."""
     rows = np.arange(pairs.n)
@@ -30,7 +30,7 @@ def find_neighborhood(
         yield
         inputs = inputs_of(rows[part])
         scores[part], speaks[part] = inputs @ along.T, inputs.any(axis=1)
-    return Neighborhood.of(pairs, scores, speaks)
+    return Neighborhood.of(pairs, scores, speaks, likeness)
 
 
 def neighborhood_of_values(
@@ -42,4 +42,5 @@ def neighborhood_of_values(
     def inputs_of(rows: IntArray) -> Float32Array:
         return normalization.apply(normalization.roots(values[rows]))
 
-    return outcome_of(find_neighborhood(inputs_of, values.shape[1], pairs))
+    steps = find_neighborhood(inputs_of, values.shape[1], pairs, model.neighbor_likeness)
+    return outcome_of(steps)

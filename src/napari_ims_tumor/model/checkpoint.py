@@ -22,7 +22,12 @@ from safetensors.numpy import save as save_arrays
 from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ImsTumorError, ModelFileError
 from napari_ims_tumor.model.config import MAX_BINS, NETWORKS, NetworkConfig
-from napari_ims_tumor.model.fitted_model import FORMER_STRENGTH, EpochRecord, FittedModel
+from napari_ims_tumor.model.fitted_model import (
+    FORMER_LIKENESS,
+    FORMER_STRENGTH,
+    EpochRecord,
+    FittedModel,
+)
 from napari_ims_tumor.model.neighborhood import STRENGTHS
 from napari_ims_tumor.model.preparation import Preparation
 from napari_ims_tumor.model.seen import Seen
@@ -220,6 +225,7 @@ def _model(
             preparation=Preparation(**about.get("preparation", {})),
             neighbor_temperature=_heat(about.get("neighbor_temperature")),
             neighbor_strength=_strength(about.get("neighbor_strength", FORMER_STRENGTH)),
+            neighbor_likeness=_likeness(about.get("neighbor_likeness", FORMER_LIKENESS)),
         )
         sound = _is_share(model.blend, network) and model.preparation.is_sound
         sound = sound and about.get(DIGEST) == _digest(about)
@@ -241,6 +247,13 @@ def _strength(stored: float) -> float:
     """A strength of neighbors, held to what can have been written."""
     if not 0 < float(stored) <= max(STRENGTHS):
         raise ValueError("a strength lies above 0, and is bounded")
+    return float(stored)
+
+
+def _likeness(stored: float) -> float:
+    """How fast weights of neighbors fall, held to what can have been written."""
+    if not 0 < float(stored) <= FORMER_LIKENESS:
+        raise ValueError("weights of neighbors fall, and not at once")
     return float(stored)
 
 

@@ -34,6 +34,8 @@ LINEAR_BIAS: Final = "linear.bias"
 CNN_PREFIX: Final = "cnn."
 FORMER_STRENGTH: Final = 1.0
 """Of neighbors in model files that do not say it: before it was chosen by held-out groups."""
+FORMER_LIKENESS: Final = 1.0
+"""The same, before weights of neighbors came to fall faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +79,8 @@ class FittedModel:
         not asked: each pixel answers alone.
     neighbor_strength
         How much they can change where they are asked.
+    neighbor_likeness
+        How fast their weights fall with the distance of the spectra, see :mod:`.neighborhood`.
     trust
         Which spectra are familiar to it, and how often it is right where it is how sure.
     preparation
@@ -99,6 +103,7 @@ class FittedModel:
     preparation: Preparation = AS_IT_IS
     neighbor_temperature: float | None = None
     neighbor_strength: float = FORMER_STRENGTH
+    neighbor_likeness: float = FORMER_LIKENESS
     unfinished: Unfinished | None = None
 
     def __post_init__(self) -> None:
@@ -166,8 +171,9 @@ class FittedModel:
 
     def settings(self) -> dict[str, object]:
         """Everything that decides a prediction apart from the arrays, JSON-able."""
-        heat, strength = self.neighbor_temperature, self.neighbor_strength
-        asked = heat is not None and strength != FORMER_STRENGTH
+        heat = self.neighbor_temperature
+        former = {"neighbor_strength": FORMER_STRENGTH, "neighbor_likeness": FORMER_LIKENESS}
+        own = {name: getattr(self, name) for name in former if heat is not None}
         return {
             "network": asdict(self.network),
             "class_names": list(self.class_names),
@@ -177,7 +183,7 @@ class FittedModel:
             **({"preparation": asdict(self.preparation)} if self.preparation.facts() else {}),
             # Only where it is one: models without it keep the id that they always had.
             **({} if heat is None else {"neighbor_temperature": heat}),
-            **({"neighbor_strength": strength} if asked else {}),
+            **{name: value for name, value in own.items() if value != former[name]},
         }
 
 

@@ -10,7 +10,12 @@ import numpy as np
 from napari_ims_tumor.model.abstention import AnswerCurve
 from napari_ims_tumor.model.calibration import fit_temperature, softmax
 from napari_ims_tumor.model.config import USUAL_ACCURACY
-from napari_ims_tumor.model.fitted_model import FORMER_STRENGTH, CardValue, FittedModel
+from napari_ims_tumor.model.fitted_model import (
+    FORMER_LIKENESS,
+    FORMER_STRENGTH,
+    CardValue,
+    FittedModel,
+)
 from napari_ims_tumor.model.scores import expected_calibration_error
 from napari_ims_tumor.model.trust import Trust
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
@@ -59,7 +64,12 @@ def uncalibrated(model: FittedModel) -> FittedModel:
     """The model without anything that was said of the probabilities of another."""
     card = {name: value for name, value in model.card.items() if not name.startswith(_OF_ANSWERS)}
     trust = Trust(model.trust.familiarity)
-    alone = replace(model, neighbor_temperature=None, neighbor_strength=FORMER_STRENGTH)
+    alone = replace(
+        model,
+        neighbor_temperature=None,
+        neighbor_strength=FORMER_STRENGTH,
+        neighbor_likeness=FORMER_LIKENESS,
+    )
     return replace(alone, temperature=None, trust=trust, card=card)
 
 

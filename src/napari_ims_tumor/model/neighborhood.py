@@ -70,7 +70,13 @@ class Neighborhood:
             object.__setattr__(self, name, frozen(values, values.dtype))
 
     @classmethod
-    def of(cls, pairs: NeighborPairs, scores: FloatArray, speaks: BoolArray) -> Neighborhood:
+    def of(
+        cls,
+        pairs: NeighborPairs,
+        scores: FloatArray,
+        speaks: BoolArray,
+        likeness: float = LIKENESS,
+    ) -> Neighborhood:
         """Weigh neighbors by how alike they are.
 
         Parameters
@@ -81,10 +87,12 @@ class Neighborhood:
             Shape (n, k): where each spectrum lies along the directions that spectra differ in.
         speaks
             Shape (n,): whether a spectrum says anything; an empty one does not.
+        likeness
+            How fast weights fall, see :data:`LIKENESS`.
         """
         both = speaks[pairs.pixel] & speaks[pairs.neighbor]
         pixel, neighbor = pairs.pixel[both], pairs.neighbor[both]
-        weight = _likeness(scores[pixel], scores[neighbor])
+        weight = _likeness(scores[pixel], scores[neighbor], likeness)
         total = np.bincount(pixel, weight, pairs.n)
         return cls(pixel, neighbor, weight / total[pixel], pairs.n)
 
@@ -143,12 +151,12 @@ class Neighborhood:
         return found.astype(np.float32)
 
 
-def _likeness(scores: FloatArray, others: FloatArray) -> Float64Array:
+def _likeness(scores: FloatArray, others: FloatArray, share: float) -> Float64Array:
     """How alike pairs of spectra are, (p, k) each: 1 for equal ones, and never quite 0."""
     apart = np.square(np.subtract(scores, others, dtype=np.float64)).mean(axis=1)
     usual = float(np.median(apart)) if apart.size else 0.0
     if usual == 0:
         return np.ones(apart.size)
     # The least alike of one's neighbors is still a neighbor, if it is the only one.
-    likeness: Float64Array = np.exp(-np.minimum(apart / (2 * LIKENESS * usual), 600.0))
+    likeness: Float64Array = np.exp(-np.minimum(apart / (2 * share * usual), 600.0))
     return likeness

@@ -13,10 +13,16 @@ from napari_ims_tumor.model.calibration import (
     fit_temperature,
     softmax,
 )
-from napari_ims_tumor.model.fitted_model import FORMER_STRENGTH, CardValue, FittedModel
+from napari_ims_tumor.model.fitted_model import (
+    FORMER_LIKENESS,
+    FORMER_STRENGTH,
+    CardValue,
+    FittedModel,
+)
 from napari_ims_tumor.model.judging import answer_facts
 from napari_ims_tumor.model.neighborhood import (
     LEAST,
+    LIKENESS,
     STRENGTHS,
     USUAL_STRENGTH,
     Neighborhood,
@@ -132,5 +138,10 @@ def _with(
     model: FittedModel, temperature: float | None, strength: float, facts: dict[str, CardValue]
 ) -> FittedModel:
     kept = {k: v for k, v in model.card.items() if k not in (SCORE, STRENGTH_ENTRY)}
-    changed = replace(model, neighbor_temperature=temperature, neighbor_strength=strength)
+    changed = replace(
+        model,
+        neighbor_temperature=temperature,
+        neighbor_strength=strength,
+        neighbor_likeness=FORMER_LIKENESS if temperature is None else LIKENESS,
+    )
     return replace(changed, card={**kept, **facts})

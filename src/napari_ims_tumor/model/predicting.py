@@ -176,7 +176,7 @@ class _SlideAnswers:
         if self._strange is not None:
             # Glass beside tissue is no tissue: it has no say in what the tissue is.
             speaks &= self._strange <= 1
-        near = Neighborhood.of(pairs, self._scores, speaks)
+        near = Neighborhood.of(pairs, self._scores, speaks, self.model.neighbor_likeness)
         return softmax(near.answer(self._found, self.model.neighbor_strength) / heat)
 
     def _image(self, answers: Float32Array) -> Float32Array:
