@@ -181,7 +181,7 @@ def test_a_fit_that_goes_on_keeps_to_what_it_began_with(tmp_path, monkeypatch) -
     write_model(path, ended)
     write_unfinished(path, ended.unfinished)
     again = read_unfinished(path, None)
-    assert again.suspect
+    assert again.doubted
     # Nobody asks a second time.
     monkeypatch.setattr(linear_phase, "_is_suspect", lambda judged: False)
     model = run_inline(fit(labelled, config, again))

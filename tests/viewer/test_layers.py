@@ -12,6 +12,7 @@ from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.viewer import layers as made
+from napari_ims_tumor.viewer.class_images import predicted_classes, tumor_probability
 from napari_ims_tumor.viewer.colors import (
     disagreement_colormap,
     rgb,
@@ -103,9 +104,9 @@ def test_the_tumor_map_goes_from_blue_over_nearly_clear_to_vermillion():
 
 def test_classes_from_probabilities():
     p = np.array([np.nan, 0.0, 0.39, 0.4, 0.45, 0.6, 1.0])
-    assert made.predicted_classes(p, 0.4).tolist() == [0, 1, 1, 2, 2, 2, 2]
-    assert made.predicted_classes(p, 0.5, abstain=0.1001).tolist() == [0, 1, 1, 1, 0, 0, 2] or (
-        made.predicted_classes(p, 0.5, abstain=0.1001).tolist() == [0, 1, 1, 0, 0, 0, 2]
+    assert predicted_classes(p, 0.4).tolist() == [0, 1, 1, 2, 2, 2, 2]
+    assert predicted_classes(p, 0.5, abstain=0.1001).tolist() == [0, 1, 1, 1, 0, 0, 2] or (
+        predicted_classes(p, 0.5, abstain=0.1001).tolist() == [0, 1, 1, 0, 0, 0, 2]
     )
 
 
@@ -115,11 +116,9 @@ def test_the_tumor_plane_is_found_by_name(slide, build):
         probabilities=slide.prediction.probabilities[::-1],
         class_names=("tumor", "healthy"),
     )
-    np.testing.assert_array_equal(
-        made.tumor_probability(swapped), made.tumor_probability(slide.prediction)
-    )
+    np.testing.assert_array_equal(tumor_probability(swapped), tumor_probability(slide.prediction))
     with pytest.raises(LabelsError, match="no class named 'tumor'"):
-        made.tumor_probability(replace(slide.prediction, class_names=("a", "b")))
+        tumor_probability(replace(slide.prediction, class_names=("a", "b")))
 
 
 def test_a_prediction_older_than_the_strokes_says_so(slide):

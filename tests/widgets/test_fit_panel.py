@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -210,6 +211,8 @@ def test_advice_for_an_idle_gpu(panel: FitPanel) -> None:
 
 def endless(request: object) -> Job[EpochReport, str]:
     for epoch in itertools.count():
+        # An epoch lets go of the interpreter now and then; a bare loop would starve the window.
+        time.sleep(0.002)
         if (yield EpochReport("Network", epoch, 100_000, 0.5)) is STOP:
             return f"best of {epoch}"
     raise AssertionError("counting has no end")

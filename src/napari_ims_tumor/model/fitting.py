@@ -101,8 +101,8 @@ def _fit(
     prepare(config.computing)
     later = 0.0 if config.network == "linear" else FOR_NETWORK
     run = FitRun(config.time_limit_s, describe_device(config.device).name, later)
-    suspect = None if earlier is None else earlier.suspect
-    answer = yield from linear_phase(spectra, config, base, run, suspect)
+    doubted = None if earlier is None else earlier.doubted
+    answer = yield from linear_phase(spectra, config, base, run, doubted)
     # A fold is taken note of once it was held out.
     is_judged = len(answer.taken) > 1 or not answer.validation.folds
     if run.over and earlier is not None and earlier.model is not None:

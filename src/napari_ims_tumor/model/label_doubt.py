@@ -27,8 +27,8 @@ FEWEST_GROUPS: Final = 8
 """Groups that can be asked from which on they can tell: of fewer, two or three odd ones would."""
 TYPICAL: Final = (0.05, 0.35)
 """Share contradicted in the middle one of all groups: below labels are right, above models are no
-good. On simulated and real labels without mistakes it is 0, with one in ten, five wrong .05 to .3;
-of labels without a signal it is a half."""
+good. Of right labels of clear spectra it is 0, with one in ten or in five wrong .05 to .3, without
+a signal a half; where classes overlap it may be anything between (benchmarks/doubt.py)."""
 IN_MOST: Final = 0.02
 """Share contradicted that three of four groups must reach."""
 

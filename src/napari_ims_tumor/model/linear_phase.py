@@ -50,11 +50,11 @@ def linear_phase(
     config: FitConfig,
     base: FittedModel | None,
     run: FitRun,
-    suspect: bool | None = None,
+    doubted: bool | None = None,
 ) -> Job[EpochReport, LinearAnswer]:
     """Fit the linear model, show it, then judge and calibrate it on held-out groups.
 
-    ``suspect`` says whether labels are suspected; ``None``: held-out groups do.
+    ``doubted`` says of a fit that goes on whether it had begun without labels that seem wrong.
     """
     begun = EpochReport("Linear model")
     yield from run.tell(begun)
@@ -89,11 +89,11 @@ def linear_phase(
         {None: learned.classes}, config.region_share,
     )  # fmt: skip
     judged = yield from _judged(answer, base, run)
-    suspect = _is_suspect(judged) if suspect is None else suspect
-    if run.over or not suspect:
+    if run.over or not (doubted or _is_suspect(judged)):
         return judged
     found, said = None, NO_TIME if config.doubt_labels else SUSPECT
-    if config.doubt_labels and run.can_wait(DOUBT_COSTS * run.seconds):
+    has_time = config.doubt_labels and run.can_wait(DOUBT_COSTS * run.seconds)
+    if has_time if doubted is None else doubted:
         found = yield from _doubting(answer, config, base, run)
     return found or replace(judged, model=judged.model.with_note(said))
 

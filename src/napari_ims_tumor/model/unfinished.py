@@ -46,8 +46,8 @@ class Unfinished:
         Number of held-out folds.
     best, history
         What held-out groups preferred, and the epochs so far.
-    suspect
-        Whether labels were suspected: what the CNNs have learned from does not change any more.
+    doubted
+        Whether labels that seem wrong were left out: what CNNs learn from does not change any more.
     base
         The model that the fit had started from.
     model
@@ -61,7 +61,7 @@ class Unfinished:
     history: tuple[EpochRecord, ...]
     base: FittedModel | None = None
     model: FittedModel | None = None
-    suspect: bool = False
+    doubted: bool = False
 
     @property
     def is_ahead(self) -> bool:
@@ -95,8 +95,8 @@ def refuse_other_fit(unfinished: Unfinished, mark: str) -> None:
 def kept(check: Check) -> Unfinished:
     """Copy a check at the end of an epoch."""
     states = tuple(trainer.state() for trainer in check.all_trainers)
-    history, suspect = tuple(check.history), check.answer.suspect
-    return Unfinished(check.mark, states, len(check.folds), check.best, history, suspect=suspect)
+    history, doubted = tuple(check.history), check.answer.suspect
+    return Unfinished(check.mark, states, len(check.folds), check.best, history, doubted=doubted)
 
 
 def take_up(check: Check, unfinished: Unfinished) -> None:

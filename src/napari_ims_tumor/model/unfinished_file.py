@@ -49,7 +49,7 @@ def write_unfinished(model: str | os.PathLike[str], unfinished: Unfinished) -> P
         "model_id": unfinished.model and unfinished.model.model_id,
         "trainers": len(unfinished.trainers),
         "folds": unfinished.folds,
-        "suspect": unfinished.suspect,
+        "doubted": unfinished.doubted,
         "best": [best.loss, best.epoch, best.blend, best.score],
         "history": [asdict(record) for record in unfinished.history],
         "digest": _digest(arrays),
@@ -106,7 +106,7 @@ def _read(path: Path, base: FittedModel | None) -> tuple[Unfinished, str]:
         best,
         tuple(EpochRecord(**record) for record in about["history"]),
         base,
-        suspect=bool(about.get("suspect", False)),
+        doubted=bool(about.get("doubted", False)),
     )
     return unfinished, about["model_id"]
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 import numpy as np
 from napari.utils.notifications import show_warning
 
-from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, ClassScheme
+from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.errors import LabelsError
 from napari_ims_tumor.msi.arrays import BoolArray, FloatArray, LabelArray
 from napari_ims_tumor.msi.dataset import MsiDataset
@@ -17,6 +17,7 @@ from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.msi.mass_axis import MassWindow
 from napari_ims_tumor.msi.overview import SlideOverview
 from napari_ims_tumor.session.ions import CHANNELS
+from napari_ims_tumor.viewer.class_images import predicted_classes, tumor_probability
 from napari_ims_tumor.viewer.colors import (
     ION_COLORMAP,
     TIC_COLORMAP,
@@ -231,48 +232,6 @@ def overlay_name(slide: SlideState, role: Role) -> str:
     """Name a layer of a prediction, saying so when strokes changed since the model was fitted."""
     note = STALE_NOTE if slide.prediction_is_stale else ""
     return f"{OVERLAY_WORDS[role]} · {slide.name}{note}"
-
-
-def tumor_probability(prediction: Prediction, scheme: ClassScheme = TUMOR_SCHEME) -> FloatArray:
-    """Pick the tumor's plane out of a prediction, shape of the slide's images, NaN unmeasured."""
-    tumor = next(label.name for label in scheme.classes if label.role == "tumor")
-    if tumor not in prediction.class_names:
-        known = ", ".join(prediction.class_names)
-        raise LabelsError(f"the model knows no class named {tumor!r}, only {known}")
-    plane: FloatArray = prediction.probabilities[prediction.class_names.index(tumor)]
-    return plane
-
-
-def predicted_classes(
-    probability: FloatArray,
-    threshold: float = 0.5,
-    abstain: float = 0.0,
-    scheme: ClassScheme = TUMOR_SCHEME,
-) -> LabelArray:
-    """Turn tumor probabilities into class values.
-
-    Parameters
-    ----------
-    probability
-        Tumor probability, NaN where nothing was measured.
-    threshold
-        Tumor from this probability on.
-    abstain
-        Pixels closer to the threshold than this get no class.
-
-    Returns
-    -------
-    ndarray
-        uint8: the healthy or the tumor value; 0 where unmeasured or undecided.
-    """
-    healthy, tumor = (
-        next(label.value for label in scheme.classes if label.role == role)
-        for role in ("healthy", "tumor")
-    )
-    classes = np.where(probability >= threshold, tumor, healthy).astype(np.uint8)
-    classes[~np.isfinite(probability)] = 0
-    classes[np.abs(probability - threshold) < abstain] = 0
-    return classes
 
 
 def _prediction(slide: SlideState) -> Prediction:

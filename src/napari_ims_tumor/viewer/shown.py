@@ -17,14 +17,13 @@ from napari_ims_tumor.msi.ion_measure import IonQuery
 from napari_ims_tumor.session.exports import View
 from napari_ims_tumor.session.shown_images import ShownImage
 from napari_ims_tumor.viewer.channel_axis import channel_at
+from napari_ims_tumor.viewer.class_images import predicted_classes, tumor_probability
 from napari_ims_tumor.viewer.colors import rgb
 from napari_ims_tumor.viewer.contrast import contrast_limits
 from napari_ims_tumor.viewer.layer_list import ION_ROLES
 from napari_ims_tumor.viewer.layers import (
     OVERLAY_WORDS,
-    predicted_classes,
     query_text,
-    tumor_probability,
 )
 from napari_ims_tumor.viewer.lazy_stack import LazyIonStack
 from napari_ims_tumor.viewer.slide_tag import Role, SlideTag, first_of, layers_of, tag_in

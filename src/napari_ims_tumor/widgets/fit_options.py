@@ -43,12 +43,12 @@ PRECISION_TIP = "\n".join(
 )
 FIT_OPTIONS: dict[str, dict[str, Any]] = {
     "network": {"tooltip": NETWORK_TIP},
-    "epochs": {"min": 0, "max": 1000, "none_text": "the network's own"},
+    "epochs": {"min": 0, "max": 1000, "none_text": "as usual"},
     "seed": {"min": 0, "max": 2**31 - 1},
     "device": {"choices": ["auto", "cpu", "cuda", "mps"], "widget_type": "ComboBox"},
     "precision": {"tooltip": PRECISION_TIP},
     "deterministic": {"label": "repeatable", "text": "also on a GPU"},
-    "doubt_labels": {"label": "labels", "text": "leave out wrong ones"},
+    "doubt_labels": {"label": "doubt labels", "text": "where suspect"},
     "time_limit_s": {"label": "stop after (s)", "max": 86_400, "none_text": "no limit"},
 }
 MORE = (
