@@ -3,6 +3,7 @@
 Its penalty states one assumption: before any label is seen, a spectrum's logit has variance 1
 (every weight has variance 1/bins, inputs have variance 1). The strength follows from the number of
 bins and needs no tuning to a data set. Fine-tuning centers the same penalty on the base's weights.
+The bias is then moved to where new spectra ask for it (:mod:`.unseen_bias`).
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import numpy as np
 
 from napari_ims_tumor.model.quasi_newton import minimize
 from napari_ims_tumor.model.thin_products import rows_times, times_columns
+from napari_ims_tumor.model.unseen_bias import Minimum
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, IntArray, frozen
 
 BIAS_PRECISION: Final = 1e-3
@@ -107,7 +109,8 @@ def fit_linear(
     Returns
     -------
     LinearPath
-        The unique minimum, to the solver's tolerance.
+        The weights of the unique minimum, to the solver's tolerance, and the bias that is best for
+        spectra without their own part in them; stopped on its way, the bias of the last step.
     """
     problem = _Problem(inputs, classes, start)
     return (yield from _solved(problem, start if first is None else first, should_stop))
@@ -132,6 +135,8 @@ def _solved(
 ) -> Generator[float, None, LinearPath]:
     solution = yield from minimize(problem.loss_and_gradient, flat(first), should_stop)
     weight, bias = problem.unpack(solution)
+    if not should_stop():
+        bias = yield from problem.at_minimum(weight, bias).unseen_bias()
     return LinearPath(weight.astype(np.float32), bias.astype(np.float32))
 
 
@@ -160,6 +165,12 @@ class _Problem:
     def unpack(self, vector: Float64Array) -> tuple[Float64Array, Float64Array]:
         cut = self.n_classes * self.bins
         return vector[:cut].reshape(self.n_classes, self.bins), vector[cut:]
+
+    def at_minimum(self, weight: Float64Array, bias: Float64Array) -> Minimum:
+        return Minimum(
+            self.inputs, self.truth, weight, bias,
+            self.penalty, self.bias_penalty, self.start.bias.astype(np.float64),
+        )  # fmt: skip
 
     def loss_and_gradient(self, vector: Float64Array) -> tuple[float, Float64Array]:
         weight, bias = self.unpack(vector)
