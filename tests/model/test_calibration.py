@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from napari_ims_tumor.model.calibration import (
+    LEAST_PIXELS,
     balanced_log_loss,
     calibrated_log_loss,
     fit_temperature,
@@ -60,3 +61,5 @@ def test_better_in_one_group_of_many_is_chance() -> None:
     assert is_better_beyond_chance(everywhere, rival, classes, groups)
     assert not is_better_beyond_chance(rival, rival, classes, groups)
     assert not is_better_beyond_chance(everywhere, rival, classes, np.zeros(80, np.int64))
+    few = np.arange(LEAST_PIXELS - 1)
+    assert not is_better_beyond_chance(everywhere[few], rival[few], classes[few], few)

@@ -16,6 +16,8 @@ from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, 
 SURE: Final = 0.975
 """How surely a network must be better than the linear model before it takes part."""
 MIN_GROUPS: Final = 4
+LEAST_PIXELS: Final = 30
+"""Held-out pixels that can speak for a CNN: of ten, two of ten draws did so by chance."""
 """Below this many held-out groups a temperature would describe two patients, not the method."""
 RANGE: Final = (0.2, 10.0)
 
@@ -77,7 +79,7 @@ def is_better_beyond_chance(
     logits, rival
         Shape (n, K): of the same held-out pixels; each is read at its own best temperature.
     classes, groups
-        Shape (n,).
+        Shape (n,); fewer than :data:`LEAST_PIXELS` never show it.
     """
     gains = _pixel_losses(_tempered(rival, classes), classes)
     gains -= _pixel_losses(_tempered(logits, classes), classes)
@@ -85,7 +87,7 @@ def is_better_beyond_chance(
     gains /= np.bincount(classes)[classes]
     of_group = np.bincount(np.unique(groups, return_inverse=True)[1], gains)
     n = of_group.size
-    if n < 2:
+    if n < 2 or len(classes) < LEAST_PIXELS:
         return False
     error = float(np.sqrt(n) * of_group.std(ddof=1))
     return bool(of_group.sum() > stdtrit(n - 1, SURE) * error)
