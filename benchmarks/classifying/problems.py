@@ -125,6 +125,39 @@ def few_labels(cohort: Cohort, pixels: int, n_groups: int, draws: int) -> Iterat
         yield Problem(cohort, split, number, training, held_out, on_painted.astype(int))
 
 
+def one_sided(cohort: Cohort, rare: int, common: int, draws: int) -> Iterator[Problem]:
+    """A few pixels of one class on one group beside many of the other on three.
+
+    The first stroke of a session is like that. Which class is the rare one changes from draw to
+    draw; the groups without a stroke are to be answered.
+    """
+    spectra = cohort.spectra
+    for number in range(draws):
+        draw = np.random.default_rng((rare, common, number))
+        of_class = [np.flatnonzero(spectra.classes == value) for value in (0, 1)]
+        few, many = of_class if number % 2 else of_class[::-1]
+        patches = [_patch(cohort, few, rare, draw)]
+        patches += [_patch(cohort, many, common // 3, draw) for _ in range(3)]
+        training = np.unique(_joined(patches))
+        on_painted = np.isin(spectra.groups, spectra.groups[training])
+        held_out = np.flatnonzero(~on_painted)
+        split = f"{rare} beside {common}"
+        yield Problem(cohort, split, number, training, held_out, on_painted.astype(int))
+
+
+def _patch(cohort: Cohort, among: np.ndarray, n: int, draw: np.random.Generator) -> np.ndarray:
+    """The n pixels of one group that lie nearest to one of them, drawn from ``among``."""
+    start = draw.choice(among)
+    own = among[cohort.spectra.groups[among] == cohort.spectra.groups[start]]
+    return own[np.argsort(_away(cohort, own, start), kind="stable")[:n]]
+
+
+def _away(cohort: Cohort, pixels: np.ndarray, start: int) -> np.ndarray:
+    """Distances to a pixel."""
+    row, column = cohort.gathered.row, cohort.gathered.column
+    return np.asarray(np.hypot(row[pixels] - row[start], column[pixels] - column[start]))
+
+
 def strokes(
     cohort: Cohort, groups: np.ndarray, pixels: int, draw: np.random.Generator,
     one_class: bool = True,
@@ -133,7 +166,7 @@ def strokes(
 
     A patch is of one class, and what one cannot hold is painted elsewhere on the same groups.
     """
-    where, classes = cohort.gathered, cohort.spectra.classes
+    classes = cohort.spectra.classes
     free = np.isin(cohort.spectra.groups, groups)
     patches: list[np.ndarray] = []
     missing = pixels
@@ -146,9 +179,7 @@ def strokes(
             start = draw.choice(own)
             if one_class:
                 own = own[classes[own] == classes[start]]
-            away = np.hypot(
-                where.row[own] - where.row[start], where.column[own] - where.column[start]
-            )
+            away = _away(cohort, own, start)
             patches.append(own[np.argsort(away, kind="stable")[:n]])
             free[patches[-1]] = False
         missing = pixels - sum(len(patch) for patch in patches)

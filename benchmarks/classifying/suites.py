@@ -26,12 +26,14 @@ from classifying.problems import (
     by_slide,
     every_third,
     few_labels,
+    one_sided,
     thirds,
 )
 from classifying.rivals import LINEAR_RIVALS, RIVALS
 from classifying.store import Store, Unit
 
 FEW = (10, 30, 100, 300)
+RARE, COMMON = (2, 3, 5, 10), 30
 SIMPLE = ("linear", *RIVALS)
 COHORTS = ("additive", "distant gate", "mass drift", "label noise", "infiltration")
 
@@ -99,6 +101,11 @@ def _sixty(asked: Asked) -> Iterator[Problem]:
     yield from few_labels(_real(asked), 60, 6, asked.draws)
 
 
+def _one_sided(asked: Asked) -> Iterator[Problem]:
+    for rare in RARE:
+        yield from one_sided(_real(asked), rare, COMMON, 4 * asked.draws)
+
+
 def _shift(_asked: Asked) -> Iterator[Problem]:
     yield from thirds(simulated("12,000 bins"), all_changes())
 
@@ -148,6 +155,8 @@ SUITES: dict[str, Suite] = {
     "few": Suite("strokes of 10, 30, 100, 300 pixels on 6 groups", "10 min",
                  ("linear", "default", "logistic regression", "LDA on PCA", "random forest"), _few),
     "sixty": Suite("60 pixels on 6 groups", "2 min", ("linear", "default"), _sixty),
+    "one-sided": Suite("2 to 10 pixels of one class beside 30 of the other", "5 min",
+                       ("linear", *LINEAR_RIVALS), _one_sided, ("pixel",)),
     "shift": Suite("spectra shifted and bent after the fit, 12,000 simulated bins", "40 min",
                    ("linear", "default", "default" + AUGMENTED, *LINEAR_RIVALS[:2], "random forest",
                     *(name + AUGMENTED for name in (*LINEAR_RIVALS[:2], "random forest")),
@@ -173,7 +182,7 @@ SUITES: dict[str, Suite] = {
     "tiny": Suite("a very small simulated slide, to try the command", "5 s",
                   (MAJORITY, "linear", *LINEAR_RIVALS), _tiny),
 }  # fmt: skip
-NEED_SOURCE = ("rivals", "default", "isotopenet", "few", "sixty", "slides")
+NEED_SOURCE = ("rivals", "default", "isotopenet", "few", "sixty", "one-sided", "slides")
 
 
 def _real(asked: Asked) -> Cohort:

@@ -34,7 +34,7 @@ def sections(runs: Sequence[Run]) -> dict[str, str]:
         found[suite] = write(by_suite[suite])
     found["border, over cohorts"] = border_tables.borders_over_cohorts(by_suite["border"])
     found["cohorts, differences"] = tables.cohort_differences(by_suite["cohorts"])
-    for suite in ("sixty", "few"):
+    for suite in ("sixty", "few", "one-sided"):
         found[suite] = tables.few_labels(by_suite[suite])
         found[f"{suite}, minus linear"] = tables.few_label_differences(by_suite[suite])
     return {name: text for name, text in found.items() if text}

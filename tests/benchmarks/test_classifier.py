@@ -20,7 +20,15 @@ from classifying.cohorts import FAR, SIMULATED, Cohort, simulated
 from classifying.figures import Judged, Run, runs_of
 from classifying.models import MAJORITY, learner
 from classifying.neighbors import mean_of_neighbors
-from classifying.problems import Problem, assignments, by_slide, every_third, few_labels, strokes
+from classifying.problems import (
+    Problem,
+    assignments,
+    by_slide,
+    every_third,
+    few_labels,
+    one_sided,
+    strokes,
+)
 from classifying.rivals import RIVALS, on_principal_axes
 from classifying.store import Store, Unit
 from classifying.suites import Asked
@@ -330,6 +338,15 @@ def test_tables_and_pictures_are_written(results: Path, tmp_path: Path) -> None:
     score = a_run(results, "PLS-DA").figures("pixel")["balanced accuracy"]
     assert f"| PLS-DA | {tables.number(score)}" in text
     assert (tmp_path / "accuracy.json") in written
+
+
+def test_one_sided_strokes_are_few_of_one_class_and_many_of_the_other(tiny: Cohort) -> None:
+    for problem in one_sided(tiny, 2, 9, 4):
+        counts = np.bincount(problem.spectra.classes, minlength=2)
+        assert counts[int(problem.fold % 2 == 0)] == 2
+        assert counts[int(problem.fold % 2 != 0)] in range(3, 10)
+        painted = set(problem.spectra.groups)
+        assert not painted & set(problem.cohort.spectra.groups[problem.held_out])
 
 
 def test_few_labels_are_compared_stroke_by_stroke(tiny: Cohort, tmp_path: Path) -> None:
