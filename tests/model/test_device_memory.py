@@ -86,6 +86,8 @@ def test_a_network_that_fits_is_where_it_shall_be() -> None:
 
 def test_an_error_that_is_none_of_memory_is_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def to(self: nn.Module, where: Any) -> nn.Module:
+        if torch.device(where).type == "cpu":
+            return self
         raise RuntimeError("no kernel image is available")
 
     monkeypatch.setattr(nn.Module, "to", to)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Generator
+import gc
+import weakref
+from collections.abc import Callable, Generator
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +11,7 @@ import pytest
 import torch
 
 from napari_ims_tumor.errors import FitFailed
+from napari_ims_tumor.model import training
 from napari_ims_tumor.model.config import Network, NetworkConfig
 from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.presets import RECIPES, build_network, load_weights
@@ -100,6 +103,89 @@ def test_out_of_memory_halves_the_batch_then_moves_to_the_cpu_visibly(
         "GPU memory ran out: continuing on the CPU",
     ]
     assert fit.device.type == "cpu"
+
+
+def full_at(number: int, real: Callable[..., Any]) -> Callable[..., Any]:
+    """An operation of a GPU whose memory ends at the n-th call of it."""
+    calls = iter(range(1, 1000))
+
+    def operation(*given: Any, **named: Any) -> Any:
+        if next(calls) == number:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return real(*given, **named)
+
+    return operation
+
+
+BY_4 = "GPU memory ran out: batches of 2 spectra now"
+
+
+def test_out_of_memory_while_the_optimizer_is_made_ready_is_as_if_it_had_never_been(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit, undisturbed = trainer(eight_spectra()), trainer(eight_spectra())
+    fit.batch = 4
+    undisturbed.batch = 2
+    # The fourth is the second moment of the second weight: what it begins with is half there.
+    with monkeypatch.context() as patch:
+        patch.setattr(torch, "zeros_like", full_at(4, torch.zeros_like))
+        assert fit._try_step(torch.arange(4)) is None
+    assert fit.notes == [BY_4]
+    assert fit.step == 0
+    for both in (fit, undisturbed):
+        assert both._try_step(torch.arange(2)) is not None
+    expected = undisturbed.weights()
+    assert all(np.array_equal(v, expected[k]) for k, v in fit.weights().items())
+
+
+def test_out_of_memory_behind_a_step_does_not_teach_the_same_spectra_twice(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit, undisturbed = trainer(eight_spectra()), trainer(eight_spectra())
+    expected = undisturbed._try_step(torch.arange(4))
+    fit.batch = 4
+    monkeypatch.setattr(torch, "_foreach_lerp_", full_at(1, torch._foreach_lerp_))
+    assert fit._try_step(torch.arange(4)) == expected
+    assert fit.step == 1
+    assert fit.notes == [BY_4]
+    weights = undisturbed.weights()
+    assert all(np.array_equal(v, weights[k]) for k, v in fit.weights().items())
+
+
+def test_what_filled_the_memory_is_let_go_of_before_it_is_given_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit = trainer(eight_spectra())
+    losses: list[weakref.ref[torch.Tensor]] = []
+    alive: list[bool] = []
+
+    def backward(loss: torch.Tensor) -> None:
+        losses.append(weakref.ref(loss))
+        raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(torch.Tensor, "backward", backward)
+    monkeypatch.setattr(training, "release_memory", lambda _: alive.append(losses[0]() is not None))
+    gc.disable()  # only what is held counts, not what happens to lie around
+    try:
+        assert fit._try_step(torch.arange(4)) is None
+    finally:
+        gc.enable()
+    assert alive == [False]
+
+
+def test_an_apple_gpu_without_memory_is_asked_for_less_before_it_is_left(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit = trainer(eight_spectra())
+    fit.batch, fit.device = 4, torch.device("mps")
+    monkeypatch.setattr(torch.mps, "empty_cache", lambda: None)
+
+    def step(_: torch.Tensor) -> float:
+        raise RuntimeError("MPS backend out of memory (MPS allocated: 17.00 GB)")
+
+    monkeypatch.setattr(fit, "_step", step)
+    assert fit._try_step(torch.arange(4)) is None
+    assert (fit.notes, fit.device.type) == ([BY_4], "mps")
 
 
 def test_an_apple_gpu_that_cannot_do_it_hands_over_to_the_cpu(

@@ -17,6 +17,7 @@ from napari_ims_tumor.model.batches import BATCH, Batches, rising_memory_errors
 from napari_ims_tumor.model.computing import Computing, GivenComputing
 from napari_ims_tumor.model.config import Augmentation, NetworkConfig, Tune
 from napari_ims_tumor.model.device import resolve_device
+from napari_ims_tumor.model.device_memory import ON_THE_CPU, RAN_OUT, fits, release_memory
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, CardValue
 from napari_ims_tumor.model.linear_path import weighted_shares
 from napari_ims_tumor.model.network import DilatedNetwork
@@ -212,22 +213,41 @@ class Trainer:
         return order if self.most_steps is None else order[: self.most_steps * self.batch]
 
     def _try_step(self, chosen: Tensor) -> float | None:
-        """One step; ``None`` when memory ran out and the batch or the device was changed."""
-        try:
-            return self._step(chosen)
-        except torch.cuda.OutOfMemoryError:
-            self._optimizer.zero_grad(set_to_none=True)
-            torch.cuda.empty_cache()
-            self._use_less_memory()
+        """One step; ``None`` when memory ran out before anything was learned from these spectra."""
+        found: list[float] = []
+        if not self._is_done(lambda: found.append(self._step(chosen))):
             return None
+        if np.isfinite(found[0]):
+            # They are learned by now: only what is missing is done again.
+            while not self._is_done(self._average_in):
+                pass
+        return found[0]
+
+    def _is_done(self, work: Callable[[], object]) -> bool:
+        """Do a part of a step; ``False`` when the batch or the device was changed instead."""
+        try:
+            if fits(work):
+                return True
+            self._clear_up()
+            self._use_less_memory()
         except RuntimeError:
             # Not every operation exists on every Apple GPU; all of them do on the CPU.
             if self.device.type != "mps":
                 raise
             self._go_to_cpu("the Apple GPU could not do this")
-            return None
+        return False
+
+    def _clear_up(self) -> None:
+        """Leave nothing of a step that memory ended, so that it can be tried again."""
+        self._optimizer.zero_grad(set_to_none=True)
+        moments = self._optimizer.state.values()
+        if any(known and "exp_avg_sq" not in known for known in moments):
+            # Memory ended while they were made, in the first step: none has been used.
+            self._optimizer = optimizer_of(self._tuned, self.recipe)
+        release_memory(self.device)
 
     def _step(self, chosen: Tensor) -> float:
+        """Learn from some spectra; returns their loss, and has learned nothing if that is none."""
         draw = np.random.default_rng((self._seed, self.step))
         at = chosen if self._rows is None else self._rows[chosen]
         known, before = self.data.normalization, self.data.before_head
@@ -245,13 +265,11 @@ class Trainer:
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._tuned, 1.0)
-        self.step += 1
+        warm = min(1.0, (self.step + 1) / self.recipe.warm_up_steps)
         for group in self._optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * min(
-                1.0, self.step / self.recipe.warm_up_steps
-            )
+            group["lr"] = self.recipe.learning_rate * warm
         self._optimizer.step()
-        self._average_in()
+        self.step += 1
         return value
 
     def _average_in(self) -> None:
@@ -263,12 +281,12 @@ class Trainer:
     def _use_less_memory(self) -> None:
         if self.batch > 1:
             self.batch //= 2
-            self.notes.append(f"GPU memory ran out: batches of {self.batch} spectra now")
+            self.notes.append(f"{RAN_OUT}: batches of {self.batch} spectra now")
             return
-        self._go_to_cpu("GPU memory ran out")
+        self._go_to_cpu(RAN_OUT)
 
     def _go_to_cpu(self, why: str) -> None:
-        self.notes.append(f"{why}: continuing on the CPU")
+        self.notes.append(f"{why}: {ON_THE_CPU}")
         self.batch, self.device = min(BATCH, largest_batch(self.config)), torch.device("cpu")
         self.network.to(self.device)
         self.average = {k: v.to(self.device) for k, v in self.average.items()}
