@@ -53,7 +53,7 @@ def test_it_overfits_eight_spectra(network: Network) -> None:
 
 @pytest.mark.parametrize("network", CNNS)
 def test_the_same_seed_gives_the_same_weights_and_another_seed_others(network: Network) -> None:
-    found = []
+    found: list[dict[str, Any]] = []
     for seed in (0, 0, 1):
         torch.manual_seed(len(found))  # what happened before must not matter
         fit = trainer(eight_spectra(), seed, network)
@@ -74,10 +74,13 @@ def test_a_loss_that_is_not_a_number_keeps_the_last_good_weights() -> None:
     data = eight_spectra()
     fit = trainer(data)
     drained(fit.epoch())
-    good = fit.weights()
+    good = {name: values.copy() for name, values in fit.weights().items()}
+    epoch = fit.epoch()
+    for _ in range(3):
+        next(epoch)
     with torch.no_grad():
         fit.network.output.bias.fill_(float("nan"))
-    assert drained(fit.epoch()) is None
+    assert drained(epoch) is None
     kept = fit.weights()
     assert all(np.array_equal(good[k], kept[k]) for k in good)
     assert all(np.isfinite(v).all() for v in kept.values())
@@ -171,6 +174,88 @@ def test_what_filled_the_memory_is_let_go_of_before_it_is_given_back(
     finally:
         gc.enable()
     assert alive == [False]
+
+
+TO_CPU = "GPU memory ran out: continuing on the CPU"
+
+
+def same_weights(one: Trainer, other: Trainer) -> bool:
+    found = other.weights()
+    return all(np.array_equal(v, found[k]) for k, v in one.weights().items())
+
+
+def full_gpu(monkeypatch: pytest.MonkeyPatch, room: int = 0) -> None:
+    """A GPU, in truth the CPU, on which networks find no room any more after some have."""
+    real, calls = torch.nn.Module.to, iter(range(room))
+
+    def to(self: torch.nn.Module, where: Any) -> torch.nn.Module:
+        if torch.device(where).type == "cuda" and next(calls, None) is None:
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return real(self, "cpu")
+
+    monkeypatch.setattr(torch.nn.Module, "to", to)
+    monkeypatch.setattr(training, "resolve_device", torch.device)
+
+
+def test_on_a_gpu_that_is_full_from_the_start_a_fit_is_that_of_a_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, expected = eight_spectra(), trainer(eight_spectra())
+    full_gpu(monkeypatch)
+    fit = Trainer(expected.config, data, 0, "cuda")
+    assert (fit.device.type, fit.notes) == ("cpu", [TO_CPU])
+    for one in (fit, expected):
+        drained(one.epoch())
+    assert same_weights(fit, expected)
+
+
+def test_held_out_spectra_are_asked_on_the_cpu_where_the_gpu_has_no_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, fit = eight_spectra(), trainer(eight_spectra())
+    drained(fit.epoch())
+    expected = drained(fit.logits(data.inputs))
+    full_gpu(monkeypatch)
+    fit.device = torch.device("cuda")
+    for _ in range(2):
+        assert np.array_equal(drained(fit.logits(data.inputs)), expected)
+        assert fit.notes == [TO_CPU]
+
+
+@pytest.mark.parametrize("what", ["start", "restore", "copy"])
+def test_weights_that_find_no_room_on_a_gpu_are_taken_up_on_the_cpu(
+    what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = trainer(eight_spectra())
+    drained(begun.epoch())
+    undisturbed, fit = trainer(eight_spectra(), 1), trainer(eight_spectra(), 1)
+
+    def taken_up(fit: Trainer) -> Trainer:
+        if what == "start":
+            fit.start_from(begun.weights(), "last blocks")
+        if what == "restore":
+            fit.restore(begun.state())
+        return fit.copy() if what == "copy" else fit
+
+    expected = taken_up(undisturbed)
+    real = torch.nn.Module.load_state_dict
+    monkeypatch.setattr(torch.nn.Module, "load_state_dict", full_at(1, real))
+    found = taken_up(fit)
+    assert (found.device.type, found.notes) == ("cpu", [TO_CPU])
+    found.batch = expected.batch
+    for one in (found, expected):
+        drained(one.epoch())
+    assert same_weights(found, expected)
+
+
+def test_a_loss_that_is_not_a_number_needs_no_second_copy_on_a_full_gpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fit = trainer(eight_spectra())
+    drained(fit.epoch())
+    monkeypatch.setattr(torch.Tensor, "clone", full_at(1, torch.Tensor.clone))
+    assert drained(fit.epoch()) is not None
+    assert not fit.notes
 
 
 def test_an_apple_gpu_without_memory_is_asked_for_less_before_it_is_left(

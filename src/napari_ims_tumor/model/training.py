@@ -17,7 +17,14 @@ from napari_ims_tumor.model.batches import BATCH, Batches, rising_memory_errors
 from napari_ims_tumor.model.computing import Computing, GivenComputing
 from napari_ims_tumor.model.config import Augmentation, NetworkConfig, Tune
 from napari_ims_tumor.model.device import resolve_device
-from napari_ims_tumor.model.device_memory import ON_THE_CPU, RAN_OUT, fits, release_memory
+from napari_ims_tumor.model.device_memory import (
+    ON_THE_CPU,
+    RAN_OUT,
+    fits,
+    note_once,
+    on_device,
+    release_memory,
+)
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, CardValue
 from napari_ims_tumor.model.linear_path import weighted_shares
 from napari_ims_tumor.model.network import DilatedNetwork
@@ -72,16 +79,15 @@ class Trainer:
         self.device = resolve_device(self.computing.device)
         # A few labels are shown a few at a time: as many steps, each one cheaper.
         few = min(BATCH, max(4, len(data.classes) // 8))
-        self.batch = min(few, largest_batch(config))
+        self.batch = self._whole_batch = min(few, largest_batch(config))
         self.notes: list[str] = []
         self.step = 0
         self.most_steps: int | None = None
         """Steps of an epoch at most, where time is short; ``None`` = all spectra are shown."""
         self._order = torch.Generator().manual_seed(seed)
-        self.network = build_network(config, seed).to(self.device)
-        self._seed = seed
-        self.average = _copy(self.network.state_dict())
-        self._get_ready()
+        self.network, self._seed = build_network(config, seed), seed
+        self.average: dict[str, Tensor] = self.network.state_dict()
+        self._begin(lambda: self.network.to(self.device))
         targets = weighted_shares(data.classes, data.n_classes)
         self._targets = torch.from_numpy(targets.astype(np.float32))
         self._inputs = torch.from_numpy(np.ascontiguousarray(data.inputs))
@@ -89,12 +95,9 @@ class Trainer:
 
     def start_from(self, weights: Mapping[str, Float32Array], tune: Tune) -> None:
         """Begin at a base model's weights, and freeze what fine-tuning shall not touch."""
-        load_weights(self.network, weights)
-        self.network.to(self.device)
-        self.average = _copy(self.network.state_dict())
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(is_tuned(name, tune, len(self.config.dilations)))
-        self._get_ready()
+        self._begin(lambda: load_weights(self.network, weights))
 
     def epoch(self) -> Generator[None, None, float | None]:
         """One pass over the spectra, several over few; yields after every batch.
@@ -105,7 +108,8 @@ class Trainer:
             Mean loss; ``None`` when it was not a number, and then the averaged weights are those
             of the last good epoch.
         """
-        kept = _copy(self.average)
+        # Not on a GPU, which may be full: it is looked at only where the loss is no number.
+        kept = {name: value.detach().to("cpu", copy=True) for name, value in self.average.items()}
         losses = []
         order = self._next_order()
         at = 0
@@ -118,8 +122,8 @@ class Trainer:
             if loss is None:
                 continue  # out of memory: the same spectra again, in a smaller batch
             if not np.isfinite(loss):
-                self.average = kept
-                self._get_ready()
+                for name, value in self.average.items():
+                    value.copy_(kept[name])
                 return None
             losses.append(loss * len(chosen))
             at += len(chosen)
@@ -128,11 +132,13 @@ class Trainer:
 
     def logits(self, inputs: Float32Array) -> Generator[None, None, Float32Array]:
         """CNN logits (n, K) of (n, bins) inputs with the averaged weights; yields per batch."""
-        network = build_network(self.config, 0).to(self.device)
+        network = build_network(self.config, 0)
+        on_device(network, self.device, self.notes)
         network.load_state_dict(self.average)
         batches = Batches(network, self.computing.precision)
         found = yield from batches.over(inputs, self._asked(network), self.config.classes)
-        self.notes += [note for note in batches.notes if note not in self.notes]
+        for note in batches.notes:
+            note_once(self.notes, note)
         return found
 
     def _asked(self, network: Built) -> Callable[[Tensor], Tensor]:
@@ -170,25 +176,17 @@ class Trainer:
         """Go back to a state of a trainer of the same kind."""
         self.step, self.batch = int(state["step"]), int(state["batch"])
         self._order.set_state(torch.from_numpy(state["order"]))
-        self.network.load_state_dict(_tensors(state, "network."))
-        self.average = {n: v.to(self.device) for n, v in _tensors(state, "average.").items()}
-        self._get_ready()
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _tensors(state, "optimizer.").items():
-            number, _, moment = name.partition(".")
-            moments.setdefault(int(number), {})[moment] = value
-        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+        self._with_room(lambda: self._take_up(state))
 
     def copy(self) -> Trainer:
         """Another one that is where this one is, but for what was averaged and drawn so far."""
         here = replace(self.computing, device=str(self.device))
         made = Trainer(self.config, self.data, self._seed, here, self._augment)
         made.batch = self.batch
-        made.network.load_state_dict(self.network.state_dict())
         pairs = zip(made.network.parameters(), self.network.parameters(), strict=True)
         for parameter, own in pairs:
             parameter.requires_grad_(own.requires_grad)
-        made._get_ready()
+        made._begin(lambda: made.network.load_state_dict(self.network.state_dict()))
         return made
 
     @property
@@ -286,16 +284,43 @@ class Trainer:
         self._go_to_cpu(RAN_OUT)
 
     def _go_to_cpu(self, why: str) -> None:
-        self.notes.append(f"{why}: {ON_THE_CPU}")
-        self.batch, self.device = min(BATCH, largest_batch(self.config)), torch.device("cpu")
+        note_once(self.notes, f"{why}: {ON_THE_CPU}")
+        self.batch, self.device = self._whole_batch, torch.device("cpu")
         self.network.to(self.device)
         self.average = {k: v.to(self.device) for k, v in self.average.items()}
         self._get_ready()
 
+    def _begin(self, load: Callable[[], object]) -> None:
+        """Give the network its weights, and begin the average there."""
+
+        def begun() -> None:
+            load()
+            self.average = _copy(self.network.state_dict())
+            self._get_ready()
+
+        self._with_room(begun)
+
+    def _take_up(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self.network.load_state_dict(_tensors(state, "network."))
+        self.average = {n: v.to(self.device) for n, v in _tensors(state, "average.").items()}
+        self._get_ready()
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _tensors(state, "optimizer.").items():
+            number, _, moment = name.partition(".")
+            moments.setdefault(int(number), {})[moment] = value
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+
+    def _with_room(self, work: Callable[[], object]) -> None:
+        """Do what can be done again; on the CPU where the device has no room for it."""
+        if not fits(work):
+            release_memory(self.device)
+            self._go_to_cpu(RAN_OUT)
+            work()
+
     def _get_ready(self) -> None:
         """Look up once what every step changes."""
         self._tuned = [p for p in self.network.parameters() if p.requires_grad]
-        self._optimizer = optimizer_of(self._tuned, self.recipe)
+        self._optimizer: torch.optim.AdamW = optimizer_of(self._tuned, self.recipe)
         state = self.network.state_dict()
         names = [name for name, value in state.items() if value.is_floating_point()]
         self._averaged = [self.average[name] for name in names], [state[name] for name in names]
