@@ -12,6 +12,8 @@ import torch
 
 from napari_ims_tumor.errors import FitFailed
 from napari_ims_tumor.model import training
+from napari_ims_tumor.model.batches import Batches
+from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.config import Network, NetworkConfig
 from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.presets import RECIPES, build_network, load_weights
@@ -220,6 +222,30 @@ def test_held_out_spectra_are_asked_on_the_cpu_where_the_gpu_has_no_room(
     for _ in range(2):
         assert np.array_equal(drained(fit.logits(data.inputs)), expected)
         assert fit.notes == [TO_CPU]
+
+
+def test_what_began_on_a_gpu_in_few_bits_goes_on_in_float32_and_its_card_says_so(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    data, expected = eight_spectra(), trainer(eight_spectra())
+    full_gpu(monkeypatch, room=1)
+    fit = Trainer(expected.config, data, 0, Computing("cuda", "bfloat16"))
+    assert fit.facts == {"precision": "bfloat16", "deterministic": False}
+    full_gpu(monkeypatch)
+    precisions: list[str] = []
+
+    def batches(network: Any, precision: Any) -> Any:
+        precisions.append(precision)
+        return Batches(network, precision)
+
+    monkeypatch.setattr(training, "Batches", batches)
+    drained(fit.logits(data.inputs))
+    assert precisions == ["float32"]
+    fit._go_to_cpu("GPU memory ran out")
+    assert fit.facts == {}
+    for one in (fit, expected):
+        drained(one.epoch())
+    assert same_weights(fit, expected)
 
 
 @pytest.mark.parametrize("what", ["start", "restore", "copy"])

@@ -8,7 +8,7 @@ import numpy as np
 
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.batches import Batches
-from napari_ims_tumor.model.computing import Computing
+from napari_ims_tumor.model.computing import Computing, in_full
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.device_memory import on_device
@@ -47,8 +47,10 @@ def _computed(
     network = DilatedNetwork(base.network)
     load_weights(network, base.weights)
     notes: list[str] = []
-    device = on_device(network, resolve_device(computing.device), notes)
-    batches = Batches(network, computing.precision)
+    asked = resolve_device(computing.device)
+    device = on_device(network, asked, notes)
+    how = computing if device == asked else in_full(computing)
+    batches = Batches(network, how.precision)
     n, width = len(answer.spectra), base.network.positions * base.network.channels
     features = answer.spectra.room.matrix(n, width)
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from napari_ims_tumor.model.arithmetic import computing_facts, forward_pass
 from napari_ims_tumor.model.augmentation import Shown, augmented
 from napari_ims_tumor.model.batches import BATCH, Batches, rising_memory_errors
-from napari_ims_tumor.model.computing import Computing, GivenComputing
+from napari_ims_tumor.model.computing import Computing, GivenComputing, in_full
 from napari_ims_tumor.model.config import Augmentation, NetworkConfig, Tune
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.device_memory import (
@@ -64,6 +64,8 @@ class Trainer:
     The weights to keep are an exponential average over steps: steadier than the last step, and
     usable at any moment, which is what *Stop* needs.
     """
+
+    _optimizer: torch.optim.AdamW
 
     def __init__(
         self,
@@ -133,9 +135,10 @@ class Trainer:
     def logits(self, inputs: Float32Array) -> Generator[None, None, Float32Array]:
         """CNN logits (n, K) of (n, bins) inputs with the averaged weights; yields per batch."""
         network = build_network(self.config, 0)
-        on_device(network, self.device, self.notes)
+        device = on_device(network, self.device, self.notes)
         network.load_state_dict(self.average)
-        batches = Batches(network, self.computing.precision)
+        how = self.computing if device == self.device else in_full(self.computing)
+        batches = Batches(network, how.precision)
         found = yield from batches.over(inputs, self._asked(network), self.config.classes)
         for note in batches.notes:
             note_once(self.notes, note)
@@ -160,7 +163,7 @@ class Trainer:
         """What a model's card says of how it was taught and computed."""
         own = ", ".join(self.recipe.augmentation) or "none"
         told: dict[str, CardValue] = {} if self._augment is None else {"augmentation": own}
-        return told | computing_facts(self.computing, resolve_device(self.computing.device))
+        return told | computing_facts(self.computing, self.device)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that the next step depends on, as plain arrays."""
@@ -285,6 +288,7 @@ class Trainer:
 
     def _go_to_cpu(self, why: str) -> None:
         note_once(self.notes, f"{why}: {ON_THE_CPU}")
+        self.computing = in_full(self.computing)
         self.batch, self.device = self._whole_batch, torch.device("cpu")
         self.network.to(self.device)
         self.average = {k: v.to(self.device) for k, v in self.average.items()}
@@ -320,7 +324,7 @@ class Trainer:
     def _get_ready(self) -> None:
         """Look up once what every step changes."""
         self._tuned = [p for p in self.network.parameters() if p.requires_grad]
-        self._optimizer: torch.optim.AdamW = optimizer_of(self._tuned, self.recipe)
+        self._optimizer = optimizer_of(self._tuned, self.recipe)
         state = self.network.state_dict()
         names = [name for name, value in state.items() if value.is_floating_point()]
         self._averaged = [self.average[name] for name in names], [state[name] for name in names]
