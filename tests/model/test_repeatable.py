@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.utils.deterministic
 
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import Job, Progress
@@ -44,6 +45,9 @@ def test_a_switch_is_turned_by_the_first_and_turned_back_by_the_last() -> None:
         assert log == ["on", "off", "on"], "it can be turned again"
 
 
+TENSORS: Any = torch.utils.deterministic
+
+
 def states() -> dict[str, object]:
     cudnn = torch.backends.cudnn
     return {
@@ -51,6 +55,7 @@ def states() -> dict[str, object]:
         "convolutions": cudnn.deterministic,
         "benchmark": cudnn.benchmark,
         "tf32": cudnn.allow_tf32,
+        "filled": TENSORS.fill_uninitialized_memory,
     }
 
 
@@ -74,8 +79,19 @@ def test_switches_are_turned_inside_of_steps_only_and_cudnn_stays_in_use(
     with pytest.raises(ValueError, match="the fit failed"):
         next(steady)
     assert states() == before
-    expected = {"algorithms": deterministic, "convolutions": True, "benchmark": False}
-    assert inside == [{**expected, "tf32": False}] * 2
+    expected = {"algorithms": deterministic, "convolutions": deterministic, "benchmark": False}
+    assert inside == [{**expected, "tf32": False, "filled": not deterministic}] * 2
+
+
+def test_who_asks_for_more_gets_it_while_another_computes_and_no_longer() -> None:
+    before = states()
+    usual, asked = repeatable(False), repeatable(True)
+    with usual:
+        with asked:
+            assert (states()["algorithms"], states()["convolutions"]) == (True, True)
+        assert (states()["algorithms"], states()["convolutions"]) == (False, False)
+        assert states()["filled"]
+    assert states() == before
 
 
 def test_what_cannot_repeat_itself_is_refused_by_torch_only_if_asked() -> None:
