@@ -20,6 +20,7 @@ from napari_ims_tumor.model.repeatable import (
     WORKSPACE,
     SharedSwitch,
     make_repeatable,
+    may_repeat,
     repeatable,
 )
 
@@ -109,6 +110,28 @@ def test_a_gpu_is_told_before_it_is_first_used(monkeypatch: pytest.MonkeyPatch) 
     assert os.environ[WORKSPACE] == ""
     make_repeatable(torch.device("cuda"))
     assert os.environ[WORKSPACE] == ":4096:8"
+
+
+def test_it_is_left_open_for_later_and_what_somebody_chose_stays_unless_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_use = [False]
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: in_use[0])
+    for chosen, insist, expected in (
+        ("", True, ":4096:8"),
+        (":4096:2", False, ":4096:2"),
+        (":4096:2", True, ":4096:8"),
+        (":16:8", True, ":16:8"),
+    ):
+        monkeypatch.setenv(WORKSPACE, chosen)
+        may_repeat(insist)
+        assert os.environ[WORKSPACE] == expected
+    monkeypatch.delenv(WORKSPACE)
+    may_repeat()
+    assert os.environ.pop(WORKSPACE) == ":4096:8"
+    in_use[0] = True
+    may_repeat(insist=True)
+    assert WORKSPACE not in os.environ, "too late: it would be a lie"
 
 
 def test_a_gpu_in_use_cannot_be_told_any_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,19 @@ def repeatable(asked: bool) -> Iterator[None]:
         yield
 
 
+def may_repeat(insist: bool = False) -> None:
+    """Leave it open, before a GPU is first used, whether it shall repeat itself later.
+
+    It costs up to 24 MB of its memory. What stands in the environment stays, unless this is
+    insisted on.
+    """
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return
+    if insist and os.environ.get(WORKSPACE) not in STEADY_WORKSPACES:
+        os.environ[WORKSPACE] = STEADY_WORKSPACES[0]
+    os.environ.setdefault(WORKSPACE, STEADY_WORKSPACES[0])
+
+
 def make_repeatable(device: torch.device) -> None:
     """Say to a GPU, before it is first used, that its matrix products shall repeat themselves.
 
