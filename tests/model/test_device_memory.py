@@ -12,6 +12,7 @@ from torch import nn
 
 from napari_ims_tumor.model.device_memory import (
     fits,
+    free_memory,
     is_out_of_memory,
     on_device,
     release_memory,
@@ -134,3 +135,14 @@ def test_the_gpu_in_use_is_the_one_that_is_freed(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(torch.cuda, "is_initialized", lambda: False)
     release_memory(SECOND)
     assert len(log) == 4, "a GPU that nobody has opened is left closed"
+
+
+def test_what_is_free_is_what_nobody_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "mem_get_info", lambda _: (100, 900))
+    monkeypatch.setattr(torch.cuda, "memory_reserved", lambda _: 50)
+    monkeypatch.setattr(torch.cuda, "memory_allocated", lambda _: 30)
+    assert free_memory(GPU) == 120, "torch keeps 20 for later"
+    monkeypatch.setattr(torch.mps, "recommended_max_memory", lambda: 70)
+    monkeypatch.setattr(torch.mps, "driver_allocated_memory", lambda: 30)
+    assert free_memory(torch.device("mps")) == 40
+    assert free_memory(CPU) == 0

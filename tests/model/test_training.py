@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_ims_tumor.errors import FitFailed
-from napari_ims_tumor.model import training
+from napari_ims_tumor.model import at_hand, training
 from napari_ims_tumor.model.batches import Batches
 from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.config import Network, NetworkConfig
 from napari_ims_tumor.model.network import DilatedNetwork
+from napari_ims_tumor.model.normalization import InputNormalization
 from napari_ims_tumor.model.presets import RECIPES, build_network, load_weights
 from napari_ims_tumor.model.training import Trainer, TrainingSet
 
@@ -95,7 +97,7 @@ def test_out_of_memory_halves_the_batch_then_moves_to_the_cpu_visibly(
     fit.batch = 4
     real_step, failures = fit._step, iter([True, True, True])
 
-    def step(chosen: torch.Tensor) -> float:
+    def step(chosen: torch.Tensor) -> torch.Tensor:
         if next(failures, False):
             raise torch.cuda.OutOfMemoryError("CUDA out of memory")
         return real_step(chosen)
@@ -197,6 +199,7 @@ def full_gpu(monkeypatch: pytest.MonkeyPatch, room: int = 0) -> None:
 
     monkeypatch.setattr(torch.nn.Module, "to", to)
     monkeypatch.setattr(training, "resolve_device", torch.device)
+    monkeypatch.setattr(at_hand, "free_memory", lambda _: 0)
 
 
 def test_on_a_gpu_that_is_full_from_the_start_a_fit_is_that_of_a_cpu(
@@ -248,6 +251,117 @@ def test_what_began_on_a_gpu_in_few_bits_goes_on_in_float32_and_its_card_says_so
     assert same_weights(fit, expected)
 
 
+class Brought(TorchDispatchMode):
+    """Counts numbers that are brought from one device to another."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers: list[int] = []
+
+    def __torch_dispatch__(
+        self, operation: Any, kinds: Any, given: Any = (), named: Any = None
+    ) -> Any:
+        found = operation(*given, **(named or {}))
+        is_copy = str(operation) == "aten._to_copy.default"
+        if is_copy and given[0].device.type != found.device.type:
+            self.numbers.append(given[0].numel())
+        return found
+
+
+class NoSource:
+    """What torch has none of: a source of random numbers on a device without data."""
+
+    def manual_seed(self, seed: int) -> None:
+        assert seed >= 0
+
+
+def without_data(monkeypatch: pytest.MonkeyPatch, room: int) -> None:
+    """A GPU that computes nothing: whoever reads a number of it is told so by torch."""
+    real = torch.Generator
+
+    def source(device: Any = "cpu") -> Any:
+        return NoSource() if torch.device(device).type == "meta" else real(device)
+
+    def optimizer(tuned: list[torch.nn.Parameter], _: Any) -> torch.optim.AdamW:
+        return torch.optim.AdamW(tuned, foreach=True)
+
+    monkeypatch.setattr(torch, "Generator", source)
+    monkeypatch.setattr(training, "optimizer_of", optimizer)
+    monkeypatch.setattr(training, "resolve_device", lambda _: torch.device("meta"))
+    monkeypatch.setattr(at_hand, "free_memory", lambda _: room)
+
+
+@pytest.mark.parametrize("network", CNNS)
+@pytest.mark.parametrize("room", [0, 10**9])
+def test_a_step_on_a_gpu_waits_for_nothing_and_brings_it_only_what_it_has_not(
+    network: Network, room: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_data(monkeypatch, room)
+    config = NetworkConfig.for_axis(network, 60, 2)
+    known = InputNormalization(np.zeros(60, np.float32), np.ones(60, np.float32))
+    data = replace(eight_spectra(), rows=np.arange(8)[::-1].copy(), normalization=known)
+    fit = Trainer(config, data, 0, "meta", ("shift", "gain", "peaks", "mixing"))
+    with Brought() as brought:
+        for _ in range(2):
+            loss = fit._try_step(torch.arange(4))
+    assert loss is not None
+    assert loss.device.type == "meta"
+    assert fit.step == 2
+    spectra = [n for n in brought.numbers if n == 4 * 60]
+    assert len(spectra) == (0 if room else 2), "they are there already, if they fit"
+
+
+def test_where_memory_ends_spectra_leave_it_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_data(monkeypatch, 10**9)
+    data = eight_spectra()
+    fit = Trainer(NetworkConfig.for_axis("default", 60, 2), data, 0, "meta")
+    fit.batch = 4
+    monkeypatch.setattr(torch.Tensor, "backward", full_at(1, torch.Tensor.backward))
+    assert fit._try_step(torch.arange(4)) is None
+    left = "GPU memory ran out: spectra are brought there batch by batch now"
+    assert (fit.notes, fit.batch) == ([left], 4)
+    monkeypatch.setattr(torch.Tensor, "backward", full_at(1, torch.Tensor.backward))
+    assert fit._try_step(torch.arange(4)) is None
+    assert (fit.notes, fit.batch) == ([left, BY_4], 2)
+
+
+def test_a_gpu_is_looked_at_seldom_and_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    usual, fit = trainer(eight_spectra()), trainer(eight_spectra())
+    expected = drained(usual.epoch())
+    monkeypatch.setattr(Trainer, "_is_read_at_once", False)
+    looks: list[int] = []
+    real = Trainer._is_looked_at
+
+    def looked_at(self: Trainer, step: int) -> bool:
+        if real(self, step):
+            looks.append(step)
+        return real(self, step)
+
+    monkeypatch.setattr(Trainer, "_is_looked_at", looked_at)
+    assert drained(fit.epoch()) == expected
+    assert same_weights(fit, usual)
+    assert fit.step == 40
+    assert looks == [0, 1, 2, 3, 16, 32]
+
+
+@pytest.mark.parametrize("at", [2, 20, 39])
+def test_a_loss_on_a_gpu_that_is_not_a_number_is_seen_in_time(
+    at: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit = trainer(eight_spectra())
+    monkeypatch.setattr(Trainer, "_is_read_at_once", False)
+    drained(fit.epoch())
+    good = {name: values.copy() for name, values in fit.weights().items()}
+    epoch = fit.epoch()
+    for _ in range(at):
+        next(epoch)
+    with torch.no_grad():
+        fit.network.output.bias.fill_(float("nan"))
+    more = len(list(epoch))
+    assert more <= 16
+    assert all(np.array_equal(v, good[k]) for k, v in fit.weights().items())
+
+
 @pytest.mark.parametrize("what", ["start", "restore", "copy"])
 def test_weights_that_find_no_room_on_a_gpu_are_taken_up_on_the_cpu(
     what: str, monkeypatch: pytest.MonkeyPatch
@@ -291,7 +405,7 @@ def test_an_apple_gpu_without_memory_is_asked_for_less_before_it_is_left(
     fit.batch, fit.device = 4, torch.device("mps")
     monkeypatch.setattr(torch.mps, "empty_cache", lambda: None)
 
-    def step(_: torch.Tensor) -> float:
+    def step(_: torch.Tensor) -> torch.Tensor:
         raise RuntimeError("MPS backend out of memory (MPS allocated: 17.00 GB)")
 
     monkeypatch.setattr(fit, "_step", step)
@@ -306,7 +420,7 @@ def test_an_apple_gpu_that_cannot_do_it_hands_over_to_the_cpu(
     fit.device = torch.device("mps")
     real_step = fit._step
 
-    def step(chosen: torch.Tensor) -> float:
+    def step(chosen: torch.Tensor) -> torch.Tensor:
         if fit.device.type == "mps":
             raise NotImplementedError("not implemented for the MPS device")
         return real_step(chosen)

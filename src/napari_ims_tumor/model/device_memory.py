@@ -55,6 +55,17 @@ def release_memory(device: torch.device) -> None:
         torch.mps.empty_cache()
 
 
+def free_memory(device: torch.device) -> int:
+    """Bytes of a GPU's memory that nobody uses; 0 of a CPU, where nothing has to be brought."""
+    if device.type == "cuda":
+        # What torch keeps for later is free as well.
+        kept = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return int(torch.cuda.mem_get_info(device)[0]) + kept
+    if device.type == "mps":
+        return int(torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory())
+    return 0
+
+
 def on_device(network: nn.Module, device: torch.device, notes: list[str]) -> torch.device:
     """Move a network to a device, or to the CPU where its memory ran out, which is noted.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_ims_tumor.model.arithmetic import computing_facts, forward_pass
+from napari_ims_tumor.model.at_hand import AtHand
 from napari_ims_tumor.model.augmentation import Shown, augmented
 from napari_ims_tumor.model.batches import BATCH, Batches, rising_memory_errors
 from napari_ims_tumor.model.computing import Computing, GivenComputing, in_full
@@ -38,6 +39,11 @@ from napari_ims_tumor.model.presets import (
 )
 from napari_ims_tumor.model.tuning import is_tuned, optimizer_of
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
+
+FIRST_LOOKS: Final = 4
+LOOK_EVERY: Final = 16
+"""Steps of a GPU between two looks at its loss: the processor is that far ahead at most, so that
+*Stop* is heard soon."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -87,13 +93,11 @@ class Trainer:
         self.most_steps: int | None = None
         """Steps of an epoch at most, where time is short; ``None`` = all spectra are shown."""
         self._order = torch.Generator().manual_seed(seed)
+        self._data = _at_hand(data)
         self.network, self._seed = build_network(config, seed), seed
         self.average: dict[str, Tensor] = self.network.state_dict()
         self._begin(lambda: self.network.to(self.device))
-        targets = weighted_shares(data.classes, data.n_classes)
-        self._targets = torch.from_numpy(targets.astype(np.float32))
-        self._inputs = torch.from_numpy(np.ascontiguousarray(data.inputs))
-        self._rows = None if data.rows is None else torch.from_numpy(np.array(data.rows))
+        self._data.settle(self.device)
 
     def start_from(self, weights: Mapping[str, Float32Array], tune: Tune) -> None:
         """Begin at a base model's weights, and freeze what fine-tuning shall not touch."""
@@ -112,7 +116,8 @@ class Trainer:
         """
         # Not on a GPU, which may be full: it is looked at only where the loss is no number.
         kept = {name: value.detach().to("cpu", copy=True) for name, value in self.average.items()}
-        losses = []
+        losses: list[Tensor] = []
+        sizes: list[int] = []
         order = self._next_order()
         at = 0
         while at < len(order):
@@ -121,16 +126,22 @@ class Trainer:
             chosen = order[at : at + self.batch - one_left]
             with rising_memory_errors():
                 loss = self._try_step(chosen)
-            if loss is None:
-                continue  # out of memory: the same spectra again, in a smaller batch
-            if not np.isfinite(loss):
-                for name, value in self.average.items():
-                    value.copy_(kept[name])
-                return None
-            losses.append(loss * len(chosen))
+                if loss is None:
+                    continue  # out of memory: the same spectra again, in a smaller batch
+                is_lost = self._is_looked_at(len(losses)) and not np.isfinite(float(loss))
+            losses.append(loss)
+            sizes.append(len(chosen))
             at += len(chosen)
+            if is_lost:
+                break
             yield
-        return float(np.sum(losses) / len(order))
+        with rising_memory_errors():
+            told = np.array([float(loss) for loss in losses])
+        if np.isfinite(told).all():
+            return float(np.sum(told * sizes) / len(order))
+        for name, value in self.average.items():
+            value.copy_(kept[name])
+        return None
 
     def logits(self, inputs: Float32Array) -> Generator[None, None, Float32Array]:
         """CNN logits (n, K) of (n, bins) inputs with the averaged weights; yields per batch."""
@@ -195,7 +206,7 @@ class Trainer:
     @property
     def steps_of_all(self) -> int:
         """Steps of an epoch that shows all spectra."""
-        return -(-self._passes * len(self._targets) // self.batch)
+        return -(-self._passes * len(self._data) // self.batch)
 
     @property
     def steps_of_epoch(self) -> int:
@@ -205,20 +216,33 @@ class Trainer:
     @property
     def _passes(self) -> int:
         """How often an epoch shows all spectra."""
-        return max(1, -(-self.recipe.least_steps * self.batch // len(self._targets)))
+        return max(1, -(-self.recipe.least_steps * self.batch // len(self._data)))
 
     def _next_order(self) -> Tensor:
         """Which spectra to show: all of them, once or more often, each time in another order."""
-        n = len(self._targets)
+        n = len(self._data)
         order = torch.cat([torch.randperm(n, generator=self._order) for _ in range(self._passes)])
         return order if self.most_steps is None else order[: self.most_steps * self.batch]
 
-    def _try_step(self, chosen: Tensor) -> float | None:
+    @property
+    def _is_read_at_once(self) -> bool:
+        """Whether a loss can be read without waiting for a GPU to come that far."""
+        return self.device.type == "cpu"
+
+    def _is_looked_at(self, step: int) -> bool:
+        """Whether to look at the loss of a step of this epoch, and wait for it.
+
+        At first of each, so that a few steps that are timed take their time; then seldom.
+        """
+        return self._is_read_at_once or step < FIRST_LOOKS or step % LOOK_EVERY == 0
+
+    def _try_step(self, chosen: Tensor) -> Tensor | None:
         """One step; ``None`` when memory ran out before anything was learned from these spectra."""
-        found: list[float] = []
+        found: list[Tensor] = []
+        before = self.step
         if not self._is_done(lambda: found.append(self._step(chosen))):
             return None
-        if np.isfinite(found[0]):
+        if self.step > before:
             # They are learned by now: only what is missing is done again.
             while not self._is_done(self._average_in):
                 pass
@@ -247,22 +271,24 @@ class Trainer:
             self._optimizer = optimizer_of(self._tuned, self.recipe)
         release_memory(self.device)
 
-    def _step(self, chosen: Tensor) -> float:
-        """Learn from some spectra; returns their loss, and has learned nothing if that is none."""
+    def _step(self, chosen: Tensor) -> Tensor:
+        """Learn from some spectra; returns their loss.
+
+        A CPU has learned nothing if that is no number. To know it, a GPU would have to be waited
+        for between its way there and its way back: it goes on, and is looked at later.
+        """
         draw = np.random.default_rng((self._seed, self.step))
-        at = chosen if self._rows is None else self._rows[chosen]
         known, before = self.data.normalization, self.data.before_head
-        shown = Shown(self._inputs[at], self._targets[chosen], known, before)
+        shown = Shown(*self._data.of(chosen, self.device), known, before)
         inputs, targets = augmented(shown, self.recipe, draw)
         self.network.train()
         self.network.dropout.seed = (self._seed * 1_000_003 + self.step) % 2**63
         with forward_pass(self.computing.precision, self.device):
-            logits = self._asked(self.network)(inputs.to(self.device))
+            logits = self._asked(self.network)(inputs)
         log_probabilities = torch.log_softmax(logits.float(), dim=1)
-        loss = -(targets.to(self.device) * log_probabilities).sum(dim=1).mean()
-        value = float(loss.detach())
-        if not np.isfinite(value):
-            return value
+        loss = -(targets * log_probabilities).sum(dim=1).mean()
+        if self._is_read_at_once and not np.isfinite(float(loss.detach())):
+            return loss.detach()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._tuned, 1.0)
@@ -271,7 +297,7 @@ class Trainer:
             group["lr"] = self.recipe.learning_rate * warm
         self._optimizer.step()
         self.step += 1
-        return value
+        return loss.detach()
 
     def _average_in(self) -> None:
         # Early steps count fully: an average over 50 steps would lag behind a fit of 20.
@@ -280,16 +306,19 @@ class Trainer:
         torch._foreach_lerp_(*self._averaged, 1 - keep)
 
     def _use_less_memory(self) -> None:
-        if self.batch > 1:
+        if self._data.leave():
+            self.notes.append(f"{RAN_OUT}: spectra are brought there batch by batch now")
+        elif self.batch > 1:
             self.batch //= 2
             self.notes.append(f"{RAN_OUT}: batches of {self.batch} spectra now")
-            return
-        self._go_to_cpu(RAN_OUT)
+        else:
+            self._go_to_cpu(RAN_OUT)
 
     def _go_to_cpu(self, why: str) -> None:
         note_once(self.notes, f"{why}: {ON_THE_CPU}")
         self.computing = in_full(self.computing)
         self.batch, self.device = self._whole_batch, torch.device("cpu")
+        self._data.leave()
         self.network.to(self.device)
         self.average = {k: v.to(self.device) for k, v in self.average.items()}
         self._get_ready()
@@ -328,6 +357,15 @@ class Trainer:
         state = self.network.state_dict()
         names = [name for name, value in state.items() if value.is_floating_point()]
         self._averaged = [self.average[name] for name in names], [state[name] for name in names]
+
+
+def _at_hand(data: TrainingSet) -> AtHand:
+    targets = weighted_shares(data.classes, data.n_classes)
+    return AtHand(
+        torch.from_numpy(np.ascontiguousarray(data.inputs)),
+        torch.from_numpy(targets.astype(np.float32)),
+        None if data.rows is None else torch.from_numpy(np.array(data.rows)),
+    )
 
 
 def _tensors(state: Mapping[str, NDArray[Any]], start: str) -> dict[str, Tensor]:
