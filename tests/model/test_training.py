@@ -437,6 +437,17 @@ def test_errors_of_torch_become_one_sentence() -> None:
         drained(fit.logits(np.zeros((2, 3), np.float32)))
 
 
+def test_a_gpu_that_fails_while_a_fit_begins_is_one_sentence_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def failing(*_: Any) -> None:
+        raise RuntimeError("CUDA error: unspecified launch failure")
+
+    monkeypatch.setattr(torch.nn.Module, "to", failing)
+    with pytest.raises(FitFailed, match="error of torch: CUDA error: unspecified"):
+        trainer(eight_spectra())
+
+
 @pytest.mark.parametrize("bins", [60, 4200])
 def test_tuning_the_head_on_what_lies_before_it_is_tuning_the_head(bins: int) -> None:
     rng = np.random.default_rng(1)

@@ -19,6 +19,8 @@ _SAID: Final = re.compile(
     r"(CUDA|HIP|MPS)\b.*\bout of memory|hipErrorOutOfMemory|_ALLOC_FAILED\b", re.IGNORECASE
 )
 
+_FAILED: Final = re.compile(r"\b(CUDA|HIP|MPS|cuDNN|MIOpen)\b")
+
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of torch says that the memory of a GPU ran out.
@@ -28,6 +30,11 @@ def is_out_of_memory(error: BaseException) -> bool:
     if isinstance(error, torch.cuda.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and bool(_SAID.search(str(error)))
+
+
+def is_of_a_gpu(error: BaseException) -> bool:
+    """Whether an error of torch says that a GPU failed, and not what it was asked to do."""
+    return isinstance(error, RuntimeError) and bool(_FAILED.search(str(error)))
 
 
 def fits(work: Callable[[], object]) -> bool:

@@ -331,7 +331,8 @@ class Trainer:
             self.average = _copy(self.network.state_dict())
             self._get_ready()
 
-        self._with_room(begun)
+        with rising_memory_errors():
+            self._with_room(begun)
 
     def _take_up(self, state: Mapping[str, NDArray[Any]]) -> None:
         self.network.load_state_dict(_tensors(state, "network."))
