@@ -90,7 +90,8 @@ def _predict(
         for _ in predictor.look_along(dataset):
             yield from _go_on(PredictionReport("Predicting", 0, n))
     slide = _SlideAnswers(predictor, dataset)
-    jobs = (_answered(predictor, *block) for block in binned_blocks(dataset, model.axis))
+    blocks = binned_blocks(dataset, model.axis)
+    jobs = (_answered(predictor, *block, how.deterministic) for block in blocks)
     workers = at_once(cpu_cores(), str(device))
     shown = time.monotonic()
     with closing(in_order(jobs, workers)) as answers:
@@ -106,10 +107,12 @@ def _predict(
 
 
 def _answered(
-    predictor: Predictor, indices: IntArray, values: Float32Array
+    predictor: Predictor, indices: IntArray, values: Float32Array, deterministic: bool
 ) -> Generator[None, None, tuple[IntArray, BoolArray, Answer]]:
     """Answer to a block of spectra; which they are and which of them hold anything beside it."""
-    answer = yield from predictor.steps(values)
+    # The thread that computes goes on while the job waits at a report, where its own hold ends.
+    with repeatable(deterministic):
+        answer = yield from predictor.steps(values)
     return indices, has_intensity(values), answer
 
 

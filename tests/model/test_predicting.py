@@ -1,0 +1,72 @@
+"""Predictions of whole slides: in which threads they are made, and with which switches."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from napari_ims_tumor.model import predicting
+from napari_ims_tumor.model.batches import Batches
+from napari_ims_tumor.model.computing import Computing
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.model.predicting import predict
+from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.synthetic import in_memory
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
+
+N, BINS = 300, 60
+
+
+@pytest.fixture(autouse=True)
+def one_thread_per_step() -> Iterator[None]:
+    """Instead of what all tests of this folder hold: switches are as they are in a process."""
+    yield
+
+
+@pytest.fixture(scope="module")
+def model(build: Any) -> FittedModel:
+    found: FittedModel = build.fitted(build.distant_gate(N, BINS, 0), epochs=1)
+    assert found.has_cnn
+    return found
+
+
+@pytest.fixture
+def slide(build: Any, monkeypatch: pytest.MonkeyPatch) -> InMemoryDataset:
+    """A slide that is read in blocks of 30 spectra."""
+    monkeypatch.setattr(in_memory, "BLOCK_VALUES", 30 * BINS)
+    spectra = build.distant_gate(N, BINS, 0)
+    pixels = PixelGrid(*np.divmod(np.arange(N), 20), (15, 20), (50.0, 50.0))
+    return InMemoryDataset.from_matrix(spectra.axis, spectra.values, pixels, "slide")
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("deterministic", [False, True])
+def test_every_batch_repeats_itself_also_while_somebody_looks_at_a_report(
+    workers: int,
+    deterministic: bool,
+    model: FittedModel,
+    slide: InMemoryDataset,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: Counter[tuple[bool, bool, bool]] = Counter()
+    asked = Batches._answer
+
+    def watched(*given: Any) -> torch.Tensor:
+        time.sleep(0.01)
+        flags = torch.backends.cudnn
+        algorithms = torch.are_deterministic_algorithms_enabled()
+        seen[flags.deterministic, flags.allow_tf32, algorithms] += 1
+        return asked(*given)
+
+    monkeypatch.setattr(Batches, "_answer", watched)
+    monkeypatch.setattr(predicting, "at_once", lambda jobs, device: workers)
+    for _ in predict(model, slide, Computing("cpu", "float32", deterministic)):
+        time.sleep(0.05)
+    assert set(seen) == {(deterministic, False, deterministic)}
+    assert sum(seen.values()) >= 10
