@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -24,9 +23,8 @@ N, BINS = 300, 60
 
 
 @pytest.fixture(autouse=True)
-def one_thread_per_step() -> Iterator[None]:
+def one_thread_per_step() -> None:
     """Instead of what all tests of this folder hold: switches are as they are in a process."""
-    yield
 
 
 @pytest.fixture(scope="module")

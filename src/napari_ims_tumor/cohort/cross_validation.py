@@ -138,7 +138,7 @@ def _one_network(
     alone = np.full((len(spectra), len(spectra.class_names)), np.nan, np.float32)
     together = alone.copy()
     models: list[Facts] = []
-    looking = Looking(spectra, config.device)
+    looking = Looking(spectra, config.computing)
     for number, fold in enumerate(folds):
         progress = Progress(f"{config.network}, fold {number + 1}", number, len(folds))
         model = yield from _fitted(spectra.take(fold.training), config, progress)

@@ -80,7 +80,7 @@ def validate(
 def _result(model: FittedModel, gathered: Gathered, how: Computing) -> Job[Progress, NetworkResult]:
     begun = time.monotonic()
     probabilities, strange = yield from _predicted(model, gathered, how)
-    looking = Looking(gathered.spectra, how.device)
+    looking = Looking(gathered.spectra, how)
     every = np.arange(len(gathered.spectra))
     steps = looking.add(model, every, "Looking at what moved the answers")
     yield from steadily(steps, how.deterministic)

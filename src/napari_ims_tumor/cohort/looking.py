@@ -12,6 +12,7 @@ from napari_ims_tumor.cohort.explaining import method_words, model_peaks, univar
 from napari_ims_tumor.cohort.explanation import CAVEATS, TOP, Explanation
 from napari_ims_tumor.cohort.univariate import LEVEL, Univariate
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
+from napari_ims_tumor.model.computing import GivenComputing
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.relevance import Attributed, Attribution, Explainer
 from napari_ims_tumor.model.samples import LabelledSpectra
@@ -34,7 +35,7 @@ class Looking:
         What computes.
     """
 
-    def __init__(self, spectra: LabelledSpectra, device: str) -> None:
+    def __init__(self, spectra: LabelledSpectra, device: GivenComputing) -> None:
         self._spectra, self._device = spectra, device
         self._target = spectra.class_names[-1]
         self._sum = np.zeros(len(spectra.axis))

@@ -27,6 +27,7 @@ from torch import Tensor
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import outcome_of
 from napari_ims_tumor.model.batches import Batches, rising_memory_errors
+from napari_ims_tumor.model.computing import Computing, GivenComputing
 from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
@@ -105,6 +106,8 @@ class Explainer:
         The class whose logit, minus the mean of the others', is explained.
     how
         Method and steps.
+    device
+        What computes; always in float32, see :class:`.Computing`.
 
     Raises
     ------
@@ -113,11 +116,15 @@ class Explainer:
     """
 
     def __init__(
-        self, model: FittedModel, target: str, how: Attribution | None = None, device: str = "auto"
+        self,
+        model: FittedModel,
+        target: str,
+        how: Attribution | None = None,
+        device: GivenComputing = "auto",
     ) -> None:
         self.model, self.target, self.how = model, target, how or Attribution()
         self._contrast = contrast(model.class_names, target) / (model.temperature or 1.0)
-        self._network = _ready(model, device) if model.has_cnn else None
+        self._network = _ready(model, Computing.of(device)) if model.has_cnn else None
         self._normalization = model.normalization
 
     def steps(
@@ -210,17 +217,17 @@ def contrast(class_names: tuple[str, ...], target: str) -> Float64Array:
 
 def attribute(
     model: FittedModel, values: FloatArray, target: str, how: Attribution | None = None,
-    device: str = "auto",
+    device: GivenComputing = "auto",
 ) -> Attributed:  # fmt: skip
     """Explain the answers to raw binned intensities (n, bins) by the mean, in one go."""
     return outcome_of(Explainer(model, target, how, device).steps(values))
 
 
-def _ready(model: FittedModel, device: str) -> Built:
+def _ready(model: FittedModel, how: Computing) -> Built:
     network = build_network(model.network, 0)
     load_weights(network, model.weights)
     network.requires_grad_(False)
-    return network.to(resolve_device(device)).eval()
+    return network.to(resolve_device(how.device)).eval()
 
 
 def _tensor(values: Float64Array) -> Tensor:
