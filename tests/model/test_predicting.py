@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.model import predicting
 from napari_ims_tumor.model.batches import Batches
 from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.fitted_model import FittedModel
-from napari_ims_tumor.model.predicting import predict
+from napari_ims_tumor.model.predicting import predict, predict_matrix
+from napari_ims_tumor.model.relevance import Explainer
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.synthetic import in_memory
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
@@ -68,3 +71,27 @@ def test_every_batch_repeats_itself_also_while_somebody_looks_at_a_report(
         time.sleep(0.05)
     assert set(seen) == {(deterministic, False, deterministic)}
     assert sum(seen.values()) >= 10
+
+
+def test_a_matrix_is_refused_where_the_device_cannot_repeat_itself(
+    model: FittedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    how, values = Computing("mps", deterministic=True), np.ones((1, BINS), np.float32)
+    with pytest.raises(FitRefused, match="Apple"):
+        predict_matrix(model, values, how)
+    with pytest.raises(FitRefused, match="Apple"):
+        Explainer(model, "tumor", None, how)
+    linear = replace(model, blend=0.0)
+    assert predict_matrix(linear, values, how).shape == (1, 2), "the network alone is meant"
+
+
+def test_an_explanation_does_not_ask_for_bfloat16(
+    model: FittedModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    monkeypatch.setattr(torch.nn.Module, "to", lambda self, _: self)
+    how, values = Computing("mps", "bfloat16"), np.ones((1, BINS), np.float32)
+    with pytest.raises(FitRefused, match="bfloat16"):
+        predict_matrix(model, values, how)
+    assert Explainer(model, "tumor", None, how).model is model

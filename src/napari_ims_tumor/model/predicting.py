@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from math import inf
 
 import numpy as np
+import torch
 
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress, outcome_of
 from napari_ims_tumor.model.calibration import softmax
@@ -75,13 +76,14 @@ def predict_matrix(
     """Raw intensities (n, bins) on the model's axis → probabilities (n, K)."""
     how = Computing.of(device)
     with repeatable(how.deterministic):
+        _ready(model, how)
         return outcome_of(Predictor(model, how).steps(values)).probabilities
 
 
 def _predict(
     model: FittedModel, dataset: MsiDataset, how: Computing, preview_every_s: float
 ) -> Job[PredictionReport, Prediction]:
-    device = prepare(how) if model.has_cnn else resolve_device(how.device)
+    device = _ready(model, how)
     refuse_uncovered(dataset, model.axis)
     n = dataset.n_spectra
     yield from _go_on(PredictionReport("Predicting", 0, n))
@@ -104,6 +106,11 @@ def _predict(
             phase = " · ".join(("Predicting", *predictor.notes[-1:]))
             yield from _go_on(PredictionReport(phase, slide.done, n, preview))
     return slide.laid_out()
+
+
+def _ready(model: FittedModel, how: Computing) -> torch.device:
+    """Find the device; only a network has to be computed on it as was asked."""
+    return prepare(how) if model.has_cnn else resolve_device(how.device)
 
 
 def _answered(

@@ -17,7 +17,7 @@ gradients*, Nature Machine Intelligence 3, 2021), with the other classes as refe
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -28,7 +28,7 @@ from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import outcome_of
 from napari_ims_tumor.model.batches import Batches, rising_memory_errors
 from napari_ims_tumor.model.computing import Computing, GivenComputing
-from napari_ims_tumor.model.device import resolve_device
+from napari_ims_tumor.model.device import prepare
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, frozen
@@ -113,6 +113,8 @@ class Explainer:
     ------
     QueryError
         The model does not know the class.
+    FitRefused
+        The device is not there, or cannot compute so.
     """
 
     def __init__(
@@ -227,7 +229,8 @@ def _ready(model: FittedModel, how: Computing) -> Built:
     network = build_network(model.network, 0)
     load_weights(network, model.weights)
     network.requires_grad_(False)
-    return network.to(resolve_device(how.device)).eval()
+    # Slopes are always taken in full: that a device has no bfloat16 is no reason to refuse.
+    return network.to(prepare(replace(how, precision="float32"))).eval()
 
 
 def _tensor(values: Float64Array) -> Tensor:
