@@ -12,12 +12,13 @@ import pytest
 import torch
 
 from napari_ims_tumor.errors import FitRefused
-from napari_ims_tumor.model import predicting
+from napari_ims_tumor.job import outcome_of, run_inline
+from napari_ims_tumor.model import predicting, predictor, relevance
 from napari_ims_tumor.model.batches import Batches
 from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.predicting import predict, predict_matrix
-from napari_ims_tumor.model.relevance import Explainer
+from napari_ims_tumor.model.relevance import Explainer, attribute
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.synthetic import in_memory
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
@@ -95,3 +96,36 @@ def test_an_explanation_does_not_ask_for_bfloat16(
     with pytest.raises(FitRefused, match="bfloat16"):
         predict_matrix(model, values, how)
     assert Explainer(model, "tumor", None, how).model is model
+
+
+def full_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the device ``meta`` stand for a GPU that has no room for any network."""
+    real = torch.nn.Module.to
+
+    def to(self: torch.nn.Module, where: Any) -> torch.nn.Module:
+        if torch.device(where).type == "meta":
+            raise torch.cuda.OutOfMemoryError("CUDA out of memory")
+        return real(self, where)
+
+    monkeypatch.setattr(torch.nn.Module, "to", to)
+    for module in (predictor, relevance):
+        monkeypatch.setattr(module, "prepare", lambda _: torch.device("meta"))
+
+
+def test_a_network_without_room_answers_on_the_cpu_and_says_so(
+    model: FittedModel, slide: InMemoryDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = slide.content.intensity[:5]
+    expected = run_inline(predict(model, slide, "cpu"))
+    matrix = predict_matrix(model, values, "cpu")
+    why = attribute(model, values, "tumor", device="cpu")
+    full_gpu(monkeypatch)
+    made = run_inline(predict(model, slide))
+    assert np.array_equal(made.probabilities, expected.probabilities, equal_nan=True)
+    assert made.note == "GPU memory ran out: continuing on the CPU"
+    with pytest.warns(RuntimeWarning, match=f"^{made.note}$"):
+        assert np.array_equal(predict_matrix(model, values), matrix)
+    explainer = Explainer(model, "tumor")
+    found = outcome_of(explainer.steps(values))
+    assert np.array_equal(found.bins, why.bins)
+    assert explainer.notes == [made.note]

@@ -174,11 +174,18 @@ def _explain(
         target=target,
         others=" and ".join(name for name in model.class_names if name != target),
         about=which.about,
-        method=method_words(model, method, which.against is not None),
+        method=" ".join(
+            (method_words(model, method, which.against is not None), *_said(explainer))
+        ),
         peaks=model_peaks(model),
         bins=(bins / n).astype(np.float32),
         moved=moved / n,
     )
+
+
+def _said(explainer: Explainer) -> list[str]:
+    """What was done where memory ended, in sentences."""
+    return [f"{note}." for note in explainer.notes]
 
 
 def _beside_one(

@@ -33,6 +33,11 @@ class Looking:
         All that is judged.
     device
         What computes.
+
+    Attributes
+    ----------
+    notes
+        What was done where memory ended with the last model.
     """
 
     def __init__(self, spectra: LabelledSpectra, device: GivenComputing) -> None:
@@ -41,10 +46,12 @@ class Looking:
         self._sum = np.zeros(len(spectra.axis))
         self._moved, self._n, self._both_held_out = 0.0, 0, True
         self._method = ""
+        self.notes: list[str] = []
         self.peaks: AxisPeaks | None = None
 
     def add(self, model: FittedModel, held_out: IntArray, phase: str) -> Job[Progress, None]:
         """Explain a few held-out pixels of the tumor, each against one of the rest."""
+        self.notes = []
         sides = self._sides(held_out)
         if sides is None:
             return
@@ -53,6 +60,7 @@ class Looking:
         how = Attribution(steps=STEPS)
         self._method = method_words(model, how, by_pairs=True)
         explainer = Explainer(model, self._target, how, self._device)
+        self.notes = explainer.notes
         steps = explainer.steps(self._spectra.values[tumor], self._spectra.values[others])
         while True:
             if (yield Progress(phase)) is STOP:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+import warnings
+from collections.abc import Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from math import inf
 
 import numpy as np
-import torch
 
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress, outcome_of
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.computing import Computing, GivenComputing
-from napari_ims_tumor.model.device import prepare, resolve_device, steadily
+from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.normalization import has_intensity
@@ -73,17 +73,32 @@ def predict(
 def predict_matrix(
     model: FittedModel, values: FloatArray, device: GivenComputing = "auto"
 ) -> Float32Array:
-    """Raw intensities (n, bins) on the model's axis → probabilities (n, K)."""
+    """Raw intensities (n, bins) on the model's axis → probabilities (n, K).
+
+    What was done where the memory of a GPU ended is told by a ``RuntimeWarning``.
+    """
     how = Computing.of(device)
     with repeatable(how.deterministic):
-        _ready(model, how)
-        return outcome_of(Predictor(model, how).steps(values)).probabilities
+        predictor = Predictor(model, how)
+        found = outcome_of(predictor.steps(values)).probabilities
+    if predictor.notes:
+        warnings.warn("; ".join(predictor.notes), RuntimeWarning, stacklevel=2)
+    return found
+
+
+def predict_rows(
+    predictor: Predictor, blocks: Iterable[tuple[IntArray, Float32Array]]
+) -> Iterator[tuple[IntArray, Float32Array]]:
+    """Which spectra they are and raw intensities (k, bins) → which they are and probabilities."""
+    for rows, values in blocks:
+        with repeatable(predictor.how.deterministic):
+            found = outcome_of(predictor.steps(values)).probabilities
+        yield rows, found
 
 
 def _predict(
     model: FittedModel, dataset: MsiDataset, how: Computing, preview_every_s: float
 ) -> Job[PredictionReport, Prediction]:
-    device = _ready(model, how)
     refuse_uncovered(dataset, model.axis)
     n = dataset.n_spectra
     yield from _go_on(PredictionReport("Predicting", 0, n))
@@ -94,7 +109,7 @@ def _predict(
     slide = _SlideAnswers(predictor, dataset)
     blocks = binned_blocks(dataset, model.axis)
     jobs = (_answered(predictor, *block, how.deterministic) for block in blocks)
-    workers = at_once(cpu_cores(), str(device))
+    workers = at_once(cpu_cores(), str(predictor.device))
     shown = time.monotonic()
     with closing(in_order(jobs, workers)) as answers:
         for answered in answers:
@@ -106,11 +121,6 @@ def _predict(
             phase = " · ".join(("Predicting", *predictor.notes[-1:]))
             yield from _go_on(PredictionReport(phase, slide.done, n, preview))
     return slide.laid_out()
-
-
-def _ready(model: FittedModel, how: Computing) -> torch.device:
-    """Find the device; only a network has to be computed on it as was asked."""
-    return prepare(how) if model.has_cnn else resolve_device(how.device)
 
 
 def _answered(

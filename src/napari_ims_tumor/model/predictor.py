@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+import torch
 
 from napari_ims_tumor.model.batches import Batches
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.computing import Computing, GivenComputing
-from napari_ims_tumor.model.device import resolve_device
+from napari_ims_tumor.model.device import prepare, resolve_device
 from napari_ims_tumor.model.familiarity import chosen_rows, directions
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.folded_linear import FoldedLinear
 from napari_ims_tumor.model.presets import Built, build_network, load_weights, sees_shares
+from napari_ims_tumor.model.sparing import placed
 from napari_ims_tumor.model.uncertainty import total_variation
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray
 from napari_ims_tumor.msi.binning import bin_spectra
@@ -48,16 +50,28 @@ class Answer:
 
 
 class Predictor:
-    """A model made ready to run on a device.
+    """A model made ready to run on a device, or on the CPU where that has no room for it.
 
     Attributes
     ----------
+    model, how
+        What answers, and what it is computed by.
+    notes
+        What was done where memory ended.
     along
         Directions (k, bins) of inputs along which spectra shall be told apart; ``None`` = none.
+
+    Raises
+    ------
+    FitRefused
+        The device is not there, or cannot compute so.
     """
 
     def __init__(self, model: FittedModel, device: GivenComputing = "auto") -> None:
-        self.model, how = model, Computing.of(device)
+        self.model, self.how = model, Computing.of(device)
+        # Only a network has to be computed as was asked.
+        there = prepare(self.how) if model.has_cnn else resolve_device(self.how.device)
+        self.notes: list[str] = []
         self.along: Float32Array | None = None
         self._normalization = model.normalization
         self._linear = model.linear
@@ -65,7 +79,8 @@ class Predictor:
         self._familiarity = model.trust.familiarity
         self._network: Batches | None = None
         if model.has_cnn:
-            self._network = Batches(_network(model, how.device), how.precision)
+            network = placed(_network(model), there, self.notes)
+            self._network = Batches(network, self.how.precision, self.notes)
 
     def steps(self, values: FloatArray) -> Generator[None, None, Answer]:
         """Raw binned intensities (n, bins) → answer to n spectra; yields after every batch."""
@@ -82,9 +97,9 @@ class Predictor:
         return Answer(blended, apart, seen.strange, seen.scores)
 
     @property
-    def notes(self) -> list[str]:
-        """What was done where memory ended."""
-        return self._network.notes if self._network else []
+    def device(self) -> torch.device:
+        """Where the network is; the CPU where there is none."""
+        return self._network.device if self._network else torch.device("cpu")
 
     def look_along(self, dataset: MsiDataset) -> Generator[object, object, None]:
         """Find the directions in which the spectra of a slide differ most, on some of them."""
@@ -148,7 +163,7 @@ def _small_pieces(n: int, bins: int) -> Iterator[slice]:
         yield slice(start, min(start + at_once, n))
 
 
-def _network(model: FittedModel, device: str) -> Built:
+def _network(model: FittedModel) -> Built:
     network = build_network(model.network, 0)
     load_weights(network, model.weights)
-    return network.to(resolve_device(device))
+    return network
