@@ -92,6 +92,7 @@ def test_an_explanation_does_not_ask_for_bfloat16(
 ) -> None:
     monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
     monkeypatch.setattr(torch.nn.Module, "to", lambda self, _: self)
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: None)
     how, values = Computing("mps", "bfloat16"), np.ones((1, BINS), np.float32)
     with pytest.raises(FitRefused, match="bfloat16"):
         predict_matrix(model, values, how)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+import threading
+import time
 import weakref
 from typing import Any
 
@@ -34,6 +36,7 @@ def room(monkeypatch: pytest.MonkeyPatch) -> Sparing:
         Sparing, "device", property(lambda _: torch.device("cpu") if moved else apple)
     )
     monkeypatch.setattr(sparing, "release_memory", lambda _: None)
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: None)
     return Sparing(network, 4, 3)
 
 
@@ -67,6 +70,33 @@ def test_what_an_apple_gpu_cannot_do_is_done_on_the_cpu(room: Sparing) -> None:
     found = room.tried(lambda: torch.ones(2))
     assert found is not None
     assert found.sum() == 2
+
+
+def test_no_other_thread_is_at_an_apple_gpu_meanwhile(
+    room: Sparing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log: list[str] = []
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: log.append("done"))
+
+    def work() -> Tensor:
+        log.append("begun")
+        time.sleep(0.02)
+        log.append("handed out")
+        return torch.ones(1)
+
+    def moved(self: Any, where: Any) -> Any:
+        work()
+        return self
+
+    monkeypatch.setattr(torch.nn.Linear, "to", moved)
+    other: Any = torch.nn.Linear(1, 1)
+    asked = [lambda: room.tried(work), lambda: placed(other, torch.device("mps"), [])] * 3
+    threads = [threading.Thread(target=one) for one in asked]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert log == ["begun", "handed out", "done"] * 6
 
 
 def test_memory_is_given_back_when_nothing_holds_it_any_more(

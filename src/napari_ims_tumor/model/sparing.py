@@ -17,6 +17,7 @@ from napari_ims_tumor.model.device_memory import (
     on_device,
     release_memory,
 )
+from napari_ims_tumor.model.one_at_a_time import one_at_a_time
 from napari_ims_tumor.model.presets import Built
 
 
@@ -55,7 +56,7 @@ class Sparing:
         refused = False
         try:
             with rising_memory_errors():
-                if fits(lambda: found.append(work())):
+                if fits(lambda: found.append(_in_turn(work, device))):
                     return found[0]
         except FitFailed:
             # Not every operation exists on every Apple GPU; all of them do on the CPU.
@@ -63,11 +64,12 @@ class Sparing:
                 raise
             refused = True
         # Only here is nothing held any more of what was tried: a handler holds all of it.
-        if refused:
-            self._go_to_cpu("the Apple GPU could not do this")
-        else:
-            self._use_less_memory()
-        release_memory(device)
+        with one_at_a_time(device):
+            if refused:
+                self._go_to_cpu("the Apple GPU could not do this")
+            else:
+                self._use_less_memory()
+            release_memory(device)
         return None
 
     def _use_less_memory(self) -> None:
@@ -91,9 +93,14 @@ def placed(network: Built, device: torch.device, notes: list[str]) -> Built:
     FitFailed
         It cannot be moved there, and not for want of memory.
     """
-    with rising_memory_errors():
+    with rising_memory_errors(), one_at_a_time(device):
         on_device(network, device, notes)
     return network
+
+
+def _in_turn(work: Callable[[], Tensor], device: torch.device) -> Tensor:
+    with one_at_a_time(device):
+        return work()
 
 
 @contextmanager
