@@ -13,7 +13,7 @@ import torch
 
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import outcome_of, run_inline
-from napari_ims_tumor.model import predicting, predictor, relevance
+from napari_ims_tumor.model import answering, predicting, predictor, relevance
 from napari_ims_tumor.model.batches import Batches
 from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.fitted_model import FittedModel
@@ -47,10 +47,11 @@ def slide(build: Any, monkeypatch: pytest.MonkeyPatch) -> InMemoryDataset:
     return InMemoryDataset.from_matrix(spectra.axis, spectra.values, pixels, "slide")
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize(("workers", "apart"), [(1, False), (2, False), (2, True)])
 @pytest.mark.parametrize("deterministic", [False, True])
 def test_every_batch_repeats_itself_also_while_somebody_looks_at_a_report(
     workers: int,
+    apart: bool,
     deterministic: bool,
     model: FittedModel,
     slide: InMemoryDataset,
@@ -67,11 +68,32 @@ def test_every_batch_repeats_itself_also_while_somebody_looks_at_a_report(
         return asked(*given)
 
     monkeypatch.setattr(Batches, "_answer", watched)
-    monkeypatch.setattr(predicting, "at_once", lambda jobs, device: workers)
+    monkeypatch.setattr(answering, "cpu_cores", lambda: workers)
+    monkeypatch.setattr(answering, "computes_apart", lambda _: apart)
+    monkeypatch.setattr(Batches, "size", 30)
     for _ in predict(model, slide, Computing("cpu", "float32", deterministic)):
         time.sleep(0.05)
     assert set(seen) == {(deterministic, False, deterministic)}
     assert sum(seen.values()) >= 10
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_a_matrix_is_answered_by_what_repeats_itself(
+    apart: bool, model: FittedModel, slide: InMemoryDataset, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: set[tuple[bool, bool]] = set()
+    asked = Batches._answer
+
+    def watched(*given: Any) -> torch.Tensor:
+        algorithms = torch.are_deterministic_algorithms_enabled()
+        seen.add((torch.backends.cudnn.deterministic, algorithms))
+        return asked(*given)
+
+    monkeypatch.setattr(Batches, "_answer", watched)
+    monkeypatch.setattr(predicting, "computes_apart", lambda _: apart)
+    predict_matrix(model, slide.content.intensity, Computing("cpu", deterministic=True))
+    assert seen == {(True, True)}
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 def test_a_matrix_is_refused_where_the_device_cannot_repeat_itself(

@@ -146,7 +146,7 @@ def _one_network(
         model = yield from _fitted(spectra.take(fold.training), config, progress)
         predictor = Predictor(model, config.computing)
         blocks = _blocks(model, spectra, fold.held_out, strange)
-        for rows, found in predict_rows(predictor, blocks):
+        for rows, found in predict_rows(predictor, blocks, len(fold.held_out)):
             alone[rows] = found
         held_out = spectra.take(fold.held_out)
         together[fold.held_out] = answers_with_neighbors(model, held_out, alone[fold.held_out])

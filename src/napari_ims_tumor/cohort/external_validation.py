@@ -109,7 +109,7 @@ def _predicted(
     strange, every = np.zeros(len(values), np.float32), np.arange(len(values))
     blocks = ((every[part], values[part]) for part in pieces(*values.shape))
     yield from _go_on(0, len(values))
-    for rows, found in predict_rows(predictor, blocks):
+    for rows, found in predict_rows(predictor, blocks, len(values)):
         answers[rows], strange[rows] = found, unfamiliarity_of(model, values[rows])
         yield from _go_on(int(rows[-1]) + 1, len(values))
     return answers, strange

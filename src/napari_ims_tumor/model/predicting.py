@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from math import inf
@@ -12,21 +12,26 @@ from math import inf
 import numpy as np
 
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress, outcome_of
+from napari_ims_tumor.model.answering import (
+    Answered,
+    Blocks,
+    answered,
+    beside_a_gpu,
+    computes_apart,
+)
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.computing import Computing, GivenComputing
 from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.neighborhood import Neighborhood
-from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.model.prediction import Prediction
-from napari_ims_tumor.model.predictor import Answer, Predictor
+from napari_ims_tumor.model.predictor import Predictor
 from napari_ims_tumor.model.repeatable import repeatable
-from napari_ims_tumor.model.together import at_once, in_order
-from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 from napari_ims_tumor.msi.binning import binned_blocks, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.neighbors import neighbor_pairs
-from napari_ims_tumor.msi.turns import cpu_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,23 +82,30 @@ def predict_matrix(
 
     What was done where the memory of a GPU ended is told by a ``RuntimeWarning``.
     """
-    how = Computing.of(device)
-    with repeatable(how.deterministic):
-        predictor = Predictor(model, how)
-        found = outcome_of(predictor.steps(values)).probabilities
+    predictor = Predictor(model, device)
+    found = np.zeros((len(values), len(model.class_names)), np.float32)
+    blocks = _blocks_of(predictor, values)
+    for rows, answers in predict_rows(predictor, blocks, len(values)):
+        found[rows] = answers
     if predictor.notes:
         warnings.warn("; ".join(predictor.notes), RuntimeWarning, stacklevel=2)
     return found
 
 
 def predict_rows(
-    predictor: Predictor, blocks: Iterable[tuple[IntArray, Float32Array]]
+    predictor: Predictor, blocks: Blocks, n: int
 ) -> Iterator[tuple[IntArray, Float32Array]]:
-    """Which spectra they are and raw intensities (k, bins) → which they are and probabilities."""
-    for rows, values in blocks:
-        with repeatable(predictor.how.deterministic):
-            found = outcome_of(predictor.steps(values)).probabilities
-        yield rows, found
+    """Blocks of at most n spectra → which they are, and probabilities (k, K)."""
+    if not computes_apart(predictor.device):
+        for rows, values in blocks:
+            with repeatable(predictor.how.deterministic):
+                found = outcome_of(predictor.steps(values)).probabilities
+            yield rows, found
+        return
+    with closing(beside_a_gpu(predictor, blocks, n)) as answers:
+        for one in answers:
+            if one is not None:
+                yield one.indices, one.answer.probabilities
 
 
 def _predict(
@@ -108,14 +120,12 @@ def _predict(
             yield from _go_on(PredictionReport("Predicting", 0, n))
     slide = _SlideAnswers(predictor, dataset)
     blocks = binned_blocks(dataset, model.axis)
-    jobs = (_answered(predictor, *block, how.deterministic) for block in blocks)
-    workers = at_once(cpu_cores(), str(predictor.device))
     shown = time.monotonic()
-    with closing(in_order(jobs, workers)) as answers:
-        for answered in answers:
+    with closing(answered(predictor, blocks, n)) as answers:
+        for one in answers:
             preview = None
-            if answered is not None:
-                slide.take(*answered)
+            if one is not None:
+                slide.take(one)
                 if time.monotonic() - shown >= preview_every_s and slide.done < n:
                     preview, shown = slide.so_far(), time.monotonic()
             phase = " · ".join(("Predicting", *predictor.notes[-1:]))
@@ -123,14 +133,13 @@ def _predict(
     return slide.laid_out()
 
 
-def _answered(
-    predictor: Predictor, indices: IntArray, values: Float32Array, deterministic: bool
-) -> Generator[None, None, tuple[IntArray, BoolArray, Answer]]:
-    """Answer to a block of spectra; which they are and which of them hold anything beside it."""
-    # The thread that computes goes on while the job waits at a report, where its own hold ends.
-    with repeatable(deterministic):
-        answer = yield from predictor.steps(values)
-    return indices, has_intensity(values), answer
+def _blocks_of(predictor: Predictor, values: FloatArray) -> Blocks:
+    """A matrix in blocks: no second one as large is made of it."""
+    every, n = np.arange(len(values)), len(values)
+    if computes_apart(predictor.device):
+        return ((every[part], values[part]) for part in pieces(*values.shape))
+    rows = predictor.rows_alike(values.shape[1])
+    return ((every[at : at + rows], values[at : at + rows]) for at in range(0, n, rows))
 
 
 class _SlideAnswers:
@@ -147,10 +156,11 @@ class _SlideAnswers:
         self._strange = None if self.model.trust.familiarity is None else _blank(n)
         self._scores = None if predictor.along is None else _blank(n, len(predictor.along))
 
-    def take(self, indices: IntArray, full: BoolArray, answer: Answer) -> None:
-        """Put the answers to some spectra in their place; ``full`` are those that hold anything."""
+    def take(self, one: Answered) -> None:
+        """Put the answers to some spectra in their place."""
+        indices, answer = one.indices, one.answer
         self._answered[indices] = True
-        self._full[indices], self._found[indices] = full, answer.probabilities
+        self._full[indices], self._found[indices] = one.full, answer.probabilities
         for kept, part in (
             (self._apart, answer.disagreement),
             (self._strange, answer.unfamiliarity),
