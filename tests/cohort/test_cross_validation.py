@@ -10,12 +10,16 @@ import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
 from napari_ims_tumor.cohort.cross_validation import evaluate
+from napari_ims_tumor.cohort.explaining import How, explain_pixel
 from napari_ims_tumor.cohort.external_validation import validate
 from napari_ims_tumor.cohort.fitting import fit_cohort
 from napari_ims_tumor.cohort.table import read_cohort
 from napari_ims_tumor.errors import CohortError, FitRefused
 from napari_ims_tumor.job import STOP, JobStopped, run_inline
+from napari_ims_tumor.model import predictor, relevance
 from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.fitted_model import FittedModel
+from napari_ims_tumor.msi import matrix_room
 
 LINEAR = ("linear",)
 
@@ -92,6 +96,41 @@ def test_a_network_is_judged_beside_its_own_linear_path_on_new_slides(cohorts: A
     alone = run_inline(validate(linear, new)).as_dict()["networks"]["linear"]
     assert facts["networks"]["linear"]["auroc"] == alone["auroc"]
     assert list(facts["differences"]) == own
+
+
+def test_a_network_is_put_on_its_device_once_per_model_and_what_was_done_there_is_told(
+    cohorts: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    built: list[object] = []
+    network = predictor._network
+
+    def counted(model: FittedModel) -> Any:
+        built.append(model)
+        return network(model)
+
+    def full(network: Any, device: object, notes: list[str]) -> Any:
+        notes.append("GPU memory ran out: continuing on the CPU")
+        return network
+
+    monkeypatch.setattr(predictor, "_network", counted)
+    for module in (predictor, relevance):
+        monkeypatch.setattr(module, "placed", full)
+    # Two spectra at a time, as of a wide axis.
+    monkeypatch.setattr(matrix_room, "_ROWS_AT_ONCE", 2)
+    config = FitConfig(network="isotopenet", epochs=1, device="cpu")
+    facts = run_inline(evaluate(cohorts.cohort(), ("isotopenet",), config)).as_dict()
+    models = facts["networks"]["isotopenet"]["models"]
+    assert len(built) == len(models) == 5
+    assert all("continuing on the CPU" in model["note"] for model in models)
+    built.clear()
+    model = run_inline(fit_cohort(cohorts.cohort(), config))
+    new = tuple(cohorts.slide(20 + n, f"new {n}") for n in range(2))
+    (own,) = run_inline(validate(model, new)).as_dict()["networks"]["isotopenet"]["models"]
+    assert len(built) == 1
+    assert "continuing on the CPU" in own["note"]
+    dataset: Any = new[0].slide
+    found = run_inline(explain_pixel(model, dataset, (3, 3), How(device="cpu")))
+    assert found.method.endswith(" GPU memory ran out: continuing on the CPU.")
 
 
 def test_stop_and_wrong_questions(cohorts: Any) -> None:

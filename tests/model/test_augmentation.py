@@ -8,7 +8,7 @@ import torch
 
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import outcome_of
-from napari_ims_tumor.model.augmentation import Shown, augmented
+from napari_ims_tumor.model.augmentation import Shown, _left_there, augmented
 from napari_ims_tumor.model.config import Augmentation, FitConfig, Network, NetworkConfig
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.presets import RECIPES, Recipe, recipe_of
@@ -130,3 +130,11 @@ def test_ions_picked_one_by_one_cannot_be_shifted(build: Any) -> None:
     with pytest.raises(FitRefused, match="each bin is an ion of its own"):
         build.fitted(build.spectra(), network="faithful", augment=("shift",))
     assert FitConfig().augment is None
+
+
+def test_what_a_gpu_hides_it_draws_itself_as_much_and_the_same_for_the_same_seed() -> None:
+    inputs = torch.ones(50, BINS)
+    first, same, other = (_left_there(inputs, 0.3, seed) for seed in (1, 1, 2))
+    assert torch.equal(first, same)
+    assert not torch.equal(first, other)
+    assert float(first.float().mean()) == pytest.approx(0.7, abs=0.02)

@@ -48,7 +48,7 @@ def test_out_of_memory_halves_the_batch_then_moves_to_the_cpu_visibly() -> None:
     config = NetworkConfig.for_axis("default", 60, 2)
     expected = outcome_of(Batches(tight(config, 0)).logits(INPUTS))
     batches = Batches(tight(config, 3))
-    batches._size = 4
+    batches.sparing.size = 4
     assert np.allclose(outcome_of(batches.logits(INPUTS)), expected, atol=1e-6)
     assert batches.notes == NOTES
     assert np.allclose(outcome_of(batches.logits(INPUTS)), expected, atol=1e-6)

@@ -45,10 +45,12 @@ def test_a_gpu_is_told_to_repeat_itself_before_it_is_asked_what_it_can(
     asked: list[str] = []
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(device, "may_repeat", lambda insist=False: asked.append(f"may {insist}"))
+    monkeypatch.setattr(device, "why_unusable", lambda _: asked.append("code"))
     monkeypatch.setattr(device, "make_repeatable", lambda _: asked.append("repeat"))
     monkeypatch.setattr(device, "has_bfloat16", lambda _: asked.append("bfloat16") or True)
     device.prepare(Computing("cuda", "bfloat16", deterministic=True))
-    assert asked == ["repeat", "bfloat16"]
+    assert asked == ["may True", "may False", "code", "repeat", "bfloat16"]
 
 
 @pytest.mark.skipif(torch.version.cuda is not None, reason="this torch can use CUDA")

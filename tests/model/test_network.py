@@ -53,6 +53,23 @@ def test_wide_convolutions_are_the_same_sum(dilation: int, length: int) -> None:
         assert torch.allclose(conv(x), expected, atol=1e-5)
 
 
+@pytest.mark.parametrize("bins", [593, 12_000])
+def test_on_a_gpu_maps_keep_one_layout_from_the_stem_to_the_head(bins: int) -> None:
+    """Without data: what is not a CPU is asked to lay out its maps as a GPU is."""
+    config = NetworkConfig.for_axis("default", bins, 2)
+    with torch.device("meta"):
+        network, inputs = DilatedNetwork(config), torch.empty(4, bins)
+    before: list[bool] = []
+    for block in network.blocks:
+        block.register_forward_pre_hook(lambda _, given: before.append(given[0].is_contiguous()))
+    assert network._maps(inputs).is_contiguous()
+    assert before == [True] * len(config.dilations)
+    heard: list[bool] = []
+    network.norm.register_forward_pre_hook(lambda _, given: heard.append(given[0].is_contiguous()))
+    network.eval().of_rows(network.in_rows(inputs))
+    assert heard == [True]
+
+
 def test_absolute_position_matters() -> None:
     config = NetworkConfig.for_axis("default", 64, 2)
     network = build_network(config, 0).eval()

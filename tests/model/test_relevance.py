@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import run_inline
+from napari_ims_tumor.model.batches import Batches
 from napari_ims_tumor.model.config import Network, NetworkConfig
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, FittedModel, linear_weights
 from napari_ims_tumor.model.linear_path import LinearPath
@@ -212,6 +213,48 @@ def test_a_batch_is_explained_as_each_spectrum_alone(monkeypatch: pytest.MonkeyP
     explainer = Explainer(model, "tumor", Attribution(steps=7), "cpu")
     one = run_inline(explainer.steps(VALUES[3:4], OTHERS[3:4])).bins
     assert np.allclose(pairs[3], one[0], atol=1e-5)
+
+
+def test_where_memory_ends_an_explanation_takes_smaller_steps_then_the_cpu(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from napari_ims_tumor.model import relevance
+
+    model, how = random_model("default", 0.6), Attribution(steps=7)
+    expected = attribute(model, VALUES, "tumor", how, "cpu")
+    monkeypatch.setattr(relevance, "GRADIENT_NUMBERS", 4 * model.network.widest)
+    explainer = Explainer(model, "tumor", how, "cpu")
+    slope, left = explainer._slope, iter(range(5))
+
+    def tight(*given: Any) -> Any:
+        if next(left, 0) % 5 in (1, 2, 3):
+            raise RuntimeError("CUDA error: out of memory")
+        return slope(*given)
+
+    monkeypatch.setattr(explainer, "_slope", tight)
+    found = run_inline(explainer.steps(VALUES))
+    assert np.allclose(found.bins, expected.bins, atol=1e-5)
+    assert explainer.notes == [
+        "GPU memory ran out: batches of 2 spectra now",
+        "GPU memory ran out: batches of 1 spectra now",
+        "GPU memory ran out: continuing on the CPU",
+    ]
+
+
+def test_where_memory_ends_at_the_last_answers_that_is_noted_too(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    explainer = Explainer(random_model("default", 0.6), "tumor", Attribution(steps=2), "cpu")
+    answer, full = Batches._answer, [torch.cuda.OutOfMemoryError("CUDA out of memory")]
+
+    def tight(*given: Any) -> Any:
+        if full:
+            raise full.pop()
+        return answer(*given)
+
+    monkeypatch.setattr(Batches, "_answer", tight)
+    run_inline(explainer.steps(VALUES))
+    assert [note.partition(":")[0] for note in explainer.notes] == ["GPU memory ran out"]
 
 
 def test_the_model_is_left_as_it_was() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import torch
+import torch.utils.deterministic
 
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import Job, Progress
@@ -19,6 +20,7 @@ from napari_ims_tumor.model.repeatable import (
     WORKSPACE,
     SharedSwitch,
     make_repeatable,
+    may_repeat,
     repeatable,
 )
 
@@ -44,6 +46,9 @@ def test_a_switch_is_turned_by_the_first_and_turned_back_by_the_last() -> None:
         assert log == ["on", "off", "on"], "it can be turned again"
 
 
+TENSORS: Any = torch.utils.deterministic
+
+
 def states() -> dict[str, object]:
     cudnn = torch.backends.cudnn
     return {
@@ -51,6 +56,7 @@ def states() -> dict[str, object]:
         "convolutions": cudnn.deterministic,
         "benchmark": cudnn.benchmark,
         "tf32": cudnn.allow_tf32,
+        "filled": TENSORS.fill_uninitialized_memory,
     }
 
 
@@ -74,8 +80,19 @@ def test_switches_are_turned_inside_of_steps_only_and_cudnn_stays_in_use(
     with pytest.raises(ValueError, match="the fit failed"):
         next(steady)
     assert states() == before
-    expected = {"algorithms": deterministic, "convolutions": True, "benchmark": False}
-    assert inside == [{**expected, "tf32": False}] * 2
+    expected = {"algorithms": deterministic, "convolutions": deterministic, "benchmark": False}
+    assert inside == [{**expected, "tf32": False, "filled": not deterministic}] * 2
+
+
+def test_who_asks_for_more_gets_it_while_another_computes_and_no_longer() -> None:
+    before = states()
+    usual, asked = repeatable(False), repeatable(True)
+    with usual:
+        with asked:
+            assert (states()["algorithms"], states()["convolutions"]) == (True, True)
+        assert (states()["algorithms"], states()["convolutions"]) == (False, False)
+        assert states()["filled"]
+    assert states() == before
 
 
 def test_what_cannot_repeat_itself_is_refused_by_torch_only_if_asked() -> None:
@@ -93,6 +110,28 @@ def test_a_gpu_is_told_before_it_is_first_used(monkeypatch: pytest.MonkeyPatch) 
     assert os.environ[WORKSPACE] == ""
     make_repeatable(torch.device("cuda"))
     assert os.environ[WORKSPACE] == ":4096:8"
+
+
+def test_it_is_left_open_for_later_and_what_somebody_chose_stays_unless_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    in_use = [False]
+    monkeypatch.setattr(torch.cuda, "is_initialized", lambda: in_use[0])
+    for chosen, insist, expected in (
+        ("", True, ":4096:8"),
+        (":4096:2", False, ":4096:2"),
+        (":4096:2", True, ":4096:8"),
+        (":16:8", True, ":16:8"),
+    ):
+        monkeypatch.setenv(WORKSPACE, chosen)
+        may_repeat(insist)
+        assert os.environ[WORKSPACE] == expected
+    monkeypatch.delenv(WORKSPACE)
+    may_repeat()
+    assert os.environ.pop(WORKSPACE) == ":4096:8"
+    in_use[0] = True
+    may_repeat(insist=True)
+    assert WORKSPACE not in os.environ, "too late: it would be a lie"
 
 
 def test_a_gpu_in_use_cannot_be_told_any_more(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,6 +89,37 @@ def test_answers_come_in_order_and_jobs_are_asked_for_as_they_are_needed(workers
     assert most <= workers + 2
 
 
+@pytest.mark.parametrize("ahead", [1, 4])
+def test_others_are_under_way_while_whoever_listens_is_busy(ahead: int) -> None:
+    asked: list[int] = []
+
+    def jobs() -> Generator[Generator[None, None, int], None, None]:
+        for number in range(9):
+            asked.append(number)
+            yield counting(0, [])
+
+    found: list[int] = []
+    for answer in together.in_order(jobs(), 2, ahead):
+        if answer is not None:
+            found.append(answer)
+            time.sleep(0.02)  # all of them have ended by now
+            assert len(asked) - len(found) == min(ahead, 9 - len(found))
+    assert len(found) == 9
+
+
+def test_it_can_be_stopped_while_many_are_taken() -> None:
+    def slowly() -> Generator[Generator[None, None, int], None, None]:
+        for _ in range(30):
+            time.sleep(0.03)
+            yield counting(0, [])
+
+    begun = time.monotonic()
+    answers = together.in_order(slowly(), 2, 30)
+    assert next(answers) is None
+    answers.close()
+    assert time.monotonic() - begun < 0.6
+
+
 def test_closing_ends_what_is_under_way() -> None:
     seen: list[list[int]] = [[] for _ in range(5)]
     answers = together.in_order((counting(10**6, own) for own in seen), 2)

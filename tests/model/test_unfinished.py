@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from napari_ims_tumor.errors import FitRefused, ModelFileError
+from napari_ims_tumor.errors import FitFailed, FitRefused, ModelFileError
 from napari_ims_tumor.job import Job, run_inline
 from napari_ims_tumor.model.checkpoint import model_bytes, write_model
 from napari_ims_tumor.model.config import FitConfig
@@ -15,6 +15,7 @@ from napari_ims_tumor.model.fit_run import EpochReport
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.samples import LabelledSpectra
+from napari_ims_tumor.model.training import Trainer
 from napari_ims_tumor.model.unfinished import OTHER_FIT, Unfinished
 from napari_ims_tumor.model.unfinished_file import (
     read_unfinished,
@@ -160,3 +161,14 @@ def test_a_file_that_is_absent_or_damaged_is_one_sentence(
     trainers = ({"step": np.array(1)}, *unfinished.trainers[1:])
     with pytest.raises(ModelFileError, match="damaged"):
         run_inline(fit(spectra, CONFIG, replace(unfinished, trainers=trainers)))
+
+
+def test_a_gpu_that_fails_is_not_taken_for_a_damaged_file(
+    spectra: LabelledSpectra, unfinished: Unfinished, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def failing(*_: object) -> None:
+        raise RuntimeError("CUDA error: an illegal memory access was encountered")
+
+    monkeypatch.setattr(Trainer, "restore", failing)
+    with pytest.raises(FitFailed, match="error of torch: CUDA error: an illegal"):
+        run_inline(fit(spectra, CONFIG, unfinished))

@@ -13,6 +13,7 @@ from tests.session.conftest import two_tissues
 from napari_ims_tumor.job import Progress
 from napari_ims_tumor.model import predicting
 from napari_ims_tumor.model.checkpoint import model_bytes
+from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitting import EpochReport
 from napari_ims_tumor.msi.mass_axis import MassAxis
@@ -270,3 +271,27 @@ def test_empty_spectra_are_told_once(session, ear, slide, strokes) -> None:
         "holed: 4 spectra hold nothing in the model's m/z range: what is predicted there is no "
         "finding."
     ]
+
+
+def test_what_was_chosen_for_the_fit_predicts_too(session, slide, strokes, monkeypatch) -> None:
+    asked, predict = [], predicting.predict
+
+    def watched(model, dataset, device="auto", preview_every_s=1.0):
+        asked.append(device)
+        return predict(model, dataset, device, preview_every_s)
+
+    monkeypatch.setattr(predicting, "predict", watched)
+    mine, later = Computing("cpu", "float32", deterministic=True), Computing("cpu", "bfloat16")
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(replace(LINEAR, device="cpu", precision="float32", deterministic=True))
+    session.classifier.chosen = later
+    session.classifier.predict()
+    assert len(asked) > 2, "first answers, the finished model, and what was asked for"
+    assert set(asked) == {mine}
+    asked.clear()
+    session.classifier.take(session.classifier.model)
+    session.classifier.predict()
+    session.classifier.reopen(session.classifier.model, {}, ())
+    session.classifier.predict()
+    assert asked == [later] * 2, "nobody knows what computed a model of a file"

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tests.session.conftest import two_tissues
 
+from napari_ims_tumor.cohort import explaining
+from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.why import Explained
@@ -122,3 +125,21 @@ def test_a_slide_closed_meanwhile_is_not_explained(session: Session, ear: Ear) -
     session.close_slide(slide)
     session.why.explain_pixel()
     assert not ear.explained
+
+
+def test_what_was_chosen_for_the_fit_explains_too(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    explainer = explaining.Explainer
+
+    def watched(model: Any, target: str, how: Any, device: object) -> Any:
+        asked.append(device)
+        return explainer(model, target, how, Computing.of(device))  # type: ignore[arg-type]
+
+    monkeypatch.setattr(explaining, "Explainer", watched)
+    fitted(session)
+    session.pick(*measured(session))
+    session.why.explain_pixel()
+    session.why.explain_class("healthy")
+    assert asked == [Computing("cpu")] * 2

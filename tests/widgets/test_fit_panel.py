@@ -14,6 +14,7 @@ from tests.widgets.conftest import make_dataset, painted
 
 from napari_ims_tumor.job import STOP, Job, Progress, run_inline
 from napari_ims_tumor.model.checkpoint import write_model
+from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.config import NETWORKS, PLAIN, FitConfig
 from napari_ims_tumor.model.device import DeviceNote
 from napari_ims_tumor.model.fitting import EpochReport
@@ -89,6 +90,14 @@ def test_the_form_reads_as_a_config(panel: FitPanel, qtbot: QtBot) -> None:
         doubt_labels=True,
         time_limit_s=60,
     )
+
+
+def test_models_of_files_are_computed_as_the_form_says(panel: FitPanel, session: Session) -> None:
+    assert session.classifier.computing == Computing()
+    panel.options["device"].value = "cpu"
+    panel.options["precision"].value = "float32"
+    panel.options["deterministic"].value = True
+    assert session.classifier.computing == Computing("cpu", "float32", deterministic=True)
 
 
 def test_pressing_fit_gives_a_model_and_a_prediction(
@@ -223,7 +232,7 @@ def test_stop_ends_a_running_fit_and_keeps_its_best(
 ) -> None:
     taken: list[object] = []
     monkeypatch.setattr(classifier, "fit_job", endless)
-    monkeypatch.setattr(classifier.Classifier, "take", lambda self, model, _: taken.append(model))
+    monkeypatch.setattr(classifier.Classifier, "take", lambda _, *fit: taken.append(fit[0]))
     monkeypatch.setattr(classifier.Classifier, "_predict_with", lambda *_: None)
     panel = shown(FitPanel(Wiring(threaded)), qtbot)
     threaded.adopt(make_dataset())

@@ -13,6 +13,7 @@ import numpy as np
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.model.computing import GivenComputing
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.predicting import predict
 from napari_ims_tumor.model.prediction import Prediction
@@ -52,7 +53,11 @@ class ClassPixels:
     """
 
     def __init__(
-        self, model: FittedModel, dataset: MsiDataset, annotation: Annotation | None, device: str
+        self,
+        model: FittedModel,
+        dataset: MsiDataset,
+        annotation: Annotation | None,
+        device: GivenComputing,
     ) -> None:
         self._model, self._dataset, self._annotation = model, dataset, annotation
         self._device = device

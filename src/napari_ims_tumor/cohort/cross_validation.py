@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 
 import numpy as np
@@ -23,8 +23,10 @@ from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.honest_folds import pixel_folds
 from napari_ims_tumor.model.judging import unfamiliarity_of
-from napari_ims_tumor.model.predicting import predict_matrix
+from napari_ims_tumor.model.predicting import predict_rows
+from napari_ims_tumor.model.predictor import Predictor
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
+from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.memory_budget import MemoryBudget
 
@@ -138,22 +140,33 @@ def _one_network(
     alone = np.full((len(spectra), len(spectra.class_names)), np.nan, np.float32)
     together = alone.copy()
     models: list[Facts] = []
-    looking = Looking(spectra, config.device)
+    looking = Looking(spectra, config.computing)
     for number, fold in enumerate(folds):
         progress = Progress(f"{config.network}, fold {number + 1}", number, len(folds))
         model = yield from _fitted(spectra.take(fold.training), config, progress)
-        for part in pieces(len(fold.held_out), len(spectra.axis)):
-            rows = fold.held_out[part]
-            alone[rows] = predict_matrix(model, spectra.values[rows], config.computing)
-            strange[rows] = unfamiliarity_of(model, spectra.values[rows])
+        predictor = Predictor(model, config.computing)
+        blocks = _blocks(model, spectra, fold.held_out, strange)
+        for rows, found in predict_rows(predictor, blocks, len(fold.held_out)):
+            alone[rows] = found
         held_out = spectra.take(fold.held_out)
         together[fold.held_out] = answers_with_neighbors(model, held_out, alone[fold.held_out])
         phase = f"{progress.phase}: what it looks at"
         yield from steadily(looking.add(model, fold.held_out, phase), config.deterministic)
-        models.append(model_facts(model))
+        models.append(model_facts(model.with_note(*predictor.notes, *looking.notes)))
     seconds = time.monotonic() - begun
     own = NetworkResult(alone, seconds, tuple(models), looking.explanation(), strange)
     return with_and_without(config.network, own, together)
+
+
+def _blocks(
+    model: FittedModel, spectra: LabelledSpectra, which: IntArray, strange: Float32Array
+) -> Iterator[tuple[IntArray, Float32Array]]:
+    """Some of the spectra, a few at a time; notes on the way how unlike the model's they are."""
+    for part in pieces(len(which), len(spectra.axis)):
+        rows = which[part]
+        values = spectra.values[rows]
+        strange[rows] = unfamiliarity_of(model, values)
+        yield rows, values
 
 
 def _fitted(

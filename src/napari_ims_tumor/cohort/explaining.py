@@ -13,6 +13,7 @@ from napari_ims_tumor.cohort.explanation import Explanation
 from napari_ims_tumor.cohort.univariate import Univariate, compare
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
+from napari_ims_tumor.model.computing import Computing, GivenComputing
 from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.predicting import predict_matrix
@@ -47,13 +48,18 @@ class How:
     most_pixels
         Of a class at most so many, evenly spread over the slide.
     device
-        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``.
+        ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"mps"``, or how it computes too.
     """
 
     target: str | None = None
     attribution: Attribution | None = None
     most_pixels: int = MOST_PIXELS
-    device: str = "auto"
+    device: GivenComputing = "auto"
+
+    @property
+    def deterministic(self) -> bool:
+        """Whether a GPU shall give the same numbers every time."""
+        return Computing.of(self.device).deterministic
 
 
 def model_peaks(model: FittedModel) -> AxisPeaks:
@@ -96,7 +102,7 @@ def explain_pixel(
     which = replace(which, about=", ".join(part for part in (about, which.about) if part))
     by_few = Attribution(steps=REFERENCE_STEPS) if which.indices.size > 1 else Attribution()
     how = replace(how, attribution=how.attribution or by_few)
-    return (yield from steadily(_explain(model, dataset, which, how)))
+    return (yield from steadily(_explain(model, dataset, which, how), how.deterministic))
 
 
 def explain_class(
@@ -119,7 +125,7 @@ def explain_class(
     compared = yield from pixels.compared(class_name, how.most_pixels)
     fewer = Attribution(steps=CLASS_STEPS) if compared.indices.size > 1 else Attribution()
     how = replace(how, attribution=how.attribution or fewer)
-    return (yield from steadily(_explain(model, dataset, compared, how)))
+    return (yield from steadily(_explain(model, dataset, compared, how), how.deterministic))
 
 
 def univariate_job(
@@ -168,15 +174,26 @@ def _explain(
         target=target,
         others=" and ".join(name for name in model.class_names if name != target),
         about=which.about,
-        method=method_words(model, method, which.against is not None),
+        method=" ".join(
+            (method_words(model, method, which.against is not None), *_said(explainer))
+        ),
         peaks=model_peaks(model),
         bins=(bins / n).astype(np.float32),
         moved=moved / n,
     )
 
 
+def _said(explainer: Explainer) -> list[str]:
+    """What was done where memory ended, in sentences."""
+    return [f"{note}." for note in explainer.notes]
+
+
 def _beside_one(
-    model: FittedModel, dataset: MsiDataset, index: int, annotation: Annotation | None, device: str
+    model: FittedModel,
+    dataset: MsiDataset,
+    index: int,
+    annotation: Annotation | None,
+    device: GivenComputing,
 ) -> Compared:
     if annotation is None or not annotation.strokes.any():
         return Compared(np.array([index]), None, "")

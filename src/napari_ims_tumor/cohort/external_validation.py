@@ -20,7 +20,8 @@ from napari_ims_tumor.model.computing import Computing, GivenComputing
 from napari_ims_tumor.model.device import prepare, steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.judging import uncalibrated, unfamiliarity_of
-from napari_ims_tumor.model.predicting import predict_matrix
+from napari_ims_tumor.model.predicting import predict_rows
+from napari_ims_tumor.model.predictor import Predictor
 from napari_ims_tumor.msi.arrays import Float32Array
 from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.memory_budget import MemoryBudget
@@ -79,13 +80,14 @@ def validate(
 
 def _result(model: FittedModel, gathered: Gathered, how: Computing) -> Job[Progress, NetworkResult]:
     begun = time.monotonic()
-    probabilities, strange = yield from _predicted(model, gathered, how)
-    looking = Looking(gathered.spectra, how.device)
+    predictor = Predictor(model, how)
+    probabilities, strange = yield from _predicted(predictor, gathered)
+    looking = Looking(gathered.spectra, how)
     every = np.arange(len(gathered.spectra))
     steps = looking.add(model, every, "Looking at what moved the answers")
     yield from steadily(steps, how.deterministic)
     seconds = time.monotonic() - begun
-    facts = (model_facts(model),)
+    facts = (model_facts(model.with_note(*predictor.notes, *looking.notes)),)
     return NetworkResult(probabilities, seconds, facts, looking.explanation(), strange)
 
 
@@ -99,15 +101,20 @@ def _linear_alone(model: FittedModel) -> FittedModel:
 
 
 def _predicted(
-    model: FittedModel, gathered: Gathered, how: Computing
+    predictor: Predictor, gathered: Gathered
 ) -> Job[Progress, tuple[Float32Array, Float32Array]]:
     """Probabilities of the labelled spectra, and how unlike the model's labels they are."""
-    values = gathered.spectra.values
-    parts = [np.zeros((0, len(model.class_names)), np.float32)]
-    strange = np.zeros(len(values), np.float32)
-    for part in pieces(*values.shape):
-        if (yield Progress("Predicting", part.start, len(values))) is STOP:
-            raise JobStopped("Validation stopped: no report was written.")
-        parts.append(predict_matrix(model, values[part], how))
-        strange[part] = unfamiliarity_of(model, values[part])
-    return np.concatenate(parts), strange
+    model, values = predictor.model, gathered.spectra.values
+    answers = np.zeros((len(values), len(model.class_names)), np.float32)
+    strange, every = np.zeros(len(values), np.float32), np.arange(len(values))
+    blocks = ((every[part], values[part]) for part in pieces(*values.shape))
+    yield from _go_on(0, len(values))
+    for rows, found in predict_rows(predictor, blocks, len(values)):
+        answers[rows], strange[rows] = found, unfamiliarity_of(model, values[rows])
+        yield from _go_on(int(rows[-1]) + 1, len(values))
+    return answers, strange
+
+
+def _go_on(done: int, total: int) -> Job[Progress, None]:
+    if (yield Progress("Predicting", done, total)) is STOP:
+        raise JobStopped("Validation stopped: no report was written.")

@@ -12,6 +12,7 @@ from napari_ims_tumor.cohort.explaining import method_words, model_peaks, univar
 from napari_ims_tumor.cohort.explanation import CAVEATS, TOP, Explanation
 from napari_ims_tumor.cohort.univariate import LEVEL, Univariate
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
+from napari_ims_tumor.model.computing import GivenComputing
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.relevance import Attributed, Attribution, Explainer
 from napari_ims_tumor.model.samples import LabelledSpectra
@@ -32,18 +33,25 @@ class Looking:
         All that is judged.
     device
         What computes.
+
+    Attributes
+    ----------
+    notes
+        What was done where memory ended with the last model.
     """
 
-    def __init__(self, spectra: LabelledSpectra, device: str) -> None:
+    def __init__(self, spectra: LabelledSpectra, device: GivenComputing) -> None:
         self._spectra, self._device = spectra, device
         self._target = spectra.class_names[-1]
         self._sum = np.zeros(len(spectra.axis))
         self._moved, self._n, self._both_held_out = 0.0, 0, True
         self._method = ""
+        self.notes: list[str] = []
         self.peaks: AxisPeaks | None = None
 
     def add(self, model: FittedModel, held_out: IntArray, phase: str) -> Job[Progress, None]:
         """Explain a few held-out pixels of the tumor, each against one of the rest."""
+        self.notes = []
         sides = self._sides(held_out)
         if sides is None:
             return
@@ -52,6 +60,7 @@ class Looking:
         how = Attribution(steps=STEPS)
         self._method = method_words(model, how, by_pairs=True)
         explainer = Explainer(model, self._target, how, self._device)
+        self.notes = explainer.notes
         steps = explainer.steps(self._spectra.values[tumor], self._spectra.values[others])
         while True:
             if (yield Progress(phase)) is STOP:

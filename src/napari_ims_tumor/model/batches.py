@@ -2,44 +2,75 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Generator
+from functools import partial
 from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from napari_ims_tumor.errors import FitFailed
 from napari_ims_tumor.model.arithmetic import forward_pass
+from napari_ims_tumor.model.batch_size import spectra_at_once
 from napari_ims_tumor.model.computing import Precision
 from napari_ims_tumor.model.presets import Built
+from napari_ims_tumor.model.sparing import Sparing, rising_memory_errors
 from napari_ims_tumor.msi.arrays import Float32Array
+
+__all__ = ["BATCH", "Batches", "rising_memory_errors"]
 
 BATCH: Final = 32
 """Spectra per step of a fit, and per batch once a CPU has to do what a GPU could not."""
-PREDICTION_NUMBERS: Final = 800_000
-"""Feature-map numbers per prediction batch: small batches stay in the processor's cache."""
 
 
 class Batches:
     """Asks a network; halves the batch, then moves to the CPU, when memory ends, and says so.
 
-    Attributes
+    Parameters
     ----------
     notes
-        What was done where memory ended; later batches begin with it.
+        Where to say it; a list of its own by default.
     """
 
-    def __init__(self, network: Built, precision: Precision = "float32") -> None:
-        self.notes: list[str] = []
+    def __init__(
+        self, network: Built, precision: Precision = "float32", notes: list[str] | None = None
+    ) -> None:
         self._precision = precision
         self._network = network.eval()
-        self._size = max(1, PREDICTION_NUMBERS // network.config.widest)
+        widest, device = network.config.widest, network.output.weight.device
+        on_cpu = min(BATCH, spectra_at_once(widest, torch.device("cpu")))
+        self.sparing = Sparing(network, spectra_at_once(widest, device), on_cpu, notes)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was done where memory ended; later batches begin with it."""
+        return self.sparing.notes
+
+    @property
+    def device(self) -> torch.device:
+        """Where the network is."""
+        return self.sparing.device
+
+    @property
+    def size(self) -> int:
+        """Spectra at once."""
+        return self.sparing.size
+
+    @property
+    def width(self) -> int:
+        """Logits of a spectrum."""
+        return self._network.config.classes
+
+    def asked(self, rows: Tensor) -> Tensor | None:
+        """Logits (n, K) of a batch of rows (n, bins), perhaps still being computed on a GPU.
+
+        ``None`` where memory ended: the same rows again, then, ``size`` of them at once.
+        """
+        return self.sparing.tried(partial(self._begun, rows))
 
     def logits(self, inputs: Float32Array) -> Generator[None, None, Float32Array]:
         """Logits (n, K) of inputs (n, bins); yields after every batch."""
-        found = yield from self.over(inputs, self._network, self._network.config.classes)
+        found = yield from self.over(inputs, self._network, self.width)
         return found
 
     def over(
@@ -49,53 +80,28 @@ class Batches:
         found = np.zeros((len(inputs), width), np.float32)
         at = 0
         while at < len(inputs):
-            device, part = self._network.output.weight.device, slice(at, at + self._size)
-            try:
-                with torch.inference_mode(), rising_memory_errors():
-                    found[part] = self._answer(ask, inputs[part], device).cpu().numpy()
-            except torch.cuda.OutOfMemoryError:
-                torch.cuda.empty_cache()
-                self._use_less_memory()
+            part = slice(at, at + self.size)
+            rows = torch.from_numpy(inputs[part])
+            answer = self.sparing.tried(partial(self._fetched, ask, rows))
+            if answer is None:
                 continue
-            except FitFailed:
-                if device.type != "mps":
-                    raise
-                self._go_to_cpu("the Apple GPU could not do this")
-                continue
+            found[part] = answer.numpy()
             at = part.stop
             yield
         return found
 
+    def _begun(self, rows: Tensor) -> Tensor:
+        found = self._answer(self._network, rows, self.device)
+        # Only of an NVIDIA GPU may logits be left where they are: others take turns.
+        return found if self.device.type == "cuda" else found.cpu()
+
+    def _fetched(self, ask: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        return self._answer(ask, rows, self.device).cpu()
+
     def _answer(
-        self, ask: Callable[[Tensor], Tensor], inputs: Float32Array, device: torch.device
+        self, ask: Callable[[Tensor], Tensor], rows: Tensor, device: torch.device
     ) -> Tensor:
-        with forward_pass(self._precision, device):
-            found = ask(torch.from_numpy(inputs).to(device))
-        return found.float()
-
-    def _use_less_memory(self) -> None:
-        if self._size > 1:
-            self._size //= 2
-            self.notes.append(f"GPU memory ran out: batches of {self._size} spectra now")
-            return
-        self._go_to_cpu("GPU memory ran out")
-
-    def _go_to_cpu(self, why: str) -> None:
-        self._network.to("cpu")
-        self._size = min(BATCH, max(1, PREDICTION_NUMBERS // self._network.config.widest))
-        self.notes.append(f"{why}: continuing on the CPU")
-
-
-@contextmanager
-def rising_memory_errors() -> Iterator[None]:
-    """Turn torch's RuntimeErrors, which napari's workers swallow, into :class:`FitFailed`."""
-    try:
-        yield
-    except torch.cuda.OutOfMemoryError:
-        raise
-    except RuntimeError as error:
-        first_line = str(error).splitlines()[0] if str(error) else "no reason given"
-        raise FitFailed(
-            f"The network stopped with an error of torch: {first_line}. "
-            "Fit with --device cpu, or --network linear."
-        ) from error
+        with torch.inference_mode(), forward_pass(self._precision, device):
+            # A GPU that reads memory by itself needs no waiting for, and no other memory may.
+            at_once = device.type == "cuda" and rows.is_pinned()
+            return ask(rows.to(device, non_blocking=at_once)).float()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, TypeAlias, get_args
 
 from napari_ims_tumor.errors import FitRefused
@@ -49,3 +49,8 @@ class Computing:
 
 
 GivenComputing: TypeAlias = "str | Computing"
+
+
+def in_full(computing: Computing) -> Computing:
+    """The same in float32: for a CPU that takes over, which would only emulate fewer bits."""
+    return replace(computing, precision="float32")

@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
 
 import torch
 from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
@@ -17,12 +16,9 @@ from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import Job, Report, Result, Stop
 from napari_ims_tumor.model.arithmetic import has_bfloat16
 from napari_ims_tumor.model.computing import Computing
-from napari_ims_tumor.model.repeatable import make_repeatable, repeatable
+from napari_ims_tumor.model.kernels import NEWEST, install, why_unusable
+from napari_ims_tumor.model.repeatable import make_repeatable, may_repeat, repeatable
 from napari_ims_tumor.msi.turns import cpu_cores
-
-CUDA_INSTALL: Final = (
-    "pip install --force-reinstall torch --index-url https://download.pytorch.org/whl/cu130"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,10 +67,14 @@ def describe_device(name: str = "auto") -> DeviceNote:
         return DeviceNote("Apple GPU")
     cores = cpu_cores()
     note = f"CPU ({cores} {'core' if cores == 1 else 'cores'})"
-    if _has_nvidia_driver() and torch.version.cuda is None:
-        advice = f"There is an NVIDIA GPU, but this torch is CPU-only. Run: {CUDA_INSTALL}"
-        return DeviceNote(note, advice)
-    return DeviceNote(note)
+    return DeviceNote(note, _advice())
+
+
+def _advice() -> str | None:
+    """What would make an idle NVIDIA GPU usable."""
+    if torch.version.cuda is None and _has_nvidia_driver():
+        return f"There is an NVIDIA GPU, but this torch is CPU-only. Run: {install(NEWEST)}"
+    return why_unusable(torch.device("cuda")) if torch.cuda.is_available() else None
 
 
 def prepare(computing: Computing) -> torch.device:
@@ -85,9 +85,11 @@ def prepare(computing: Computing) -> torch.device:
     FitRefused
         It is not there, or cannot compute so.
     """
+    if computing.deterministic:
+        may_repeat(insist=True)  # before anything uses a GPU
     device = resolve_device(computing.device)
     if computing.deterministic:
-        make_repeatable(device)  # before anything else uses a GPU
+        make_repeatable(device)
     if computing.precision == "bfloat16" and device.type != "cpu" and not has_bfloat16(device):
         name = describe_device(computing.device).name
         raise FitRefused(f"{name} does not compute in bfloat16: use the precision auto or float32.")
@@ -134,14 +136,16 @@ def _thread_pools() -> ThreadpoolController:
 
 
 def _auto_kind() -> str:
-    if torch.cuda.is_available():
+    if _is_available(torch.device("cuda")):
         return "cuda"
     return "mps" if torch.backends.mps.is_available() else "cpu"
 
 
 def _is_available(device: torch.device) -> bool:
     if device.type == "cuda":
-        return torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+        there = torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count()
+        may_repeat()  # to ask a GPU anything is to use it
+        return there and why_unusable(device) is None
     if device.type == "mps":
         return bool(torch.backends.mps.is_available())
     return device.type == "cpu"

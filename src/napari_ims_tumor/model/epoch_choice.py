@@ -52,6 +52,8 @@ class Check:
     chosen, it is there already."""
     features: Float32Array | None = None
     """What lies before the head, of every spectrum, where only the head is tuned."""
+    shown: dict[Fold, Float32Array] = field(default_factory=dict)
+    """What the CNN of a fold is shown of the spectra that it holds out, once it was asked."""
     mark: str = ""
     saved: Unfinished | None = None
     """Where it was after its last whole epoch."""

@@ -8,9 +8,10 @@ import numpy as np
 
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.batches import Batches
-from napari_ims_tumor.model.computing import Computing
+from napari_ims_tumor.model.computing import Computing, in_full
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.device import resolve_device
+from napari_ims_tumor.model.device_memory import on_device
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.linear_answer import LinearAnswer
@@ -45,8 +46,11 @@ def _computed(
 ) -> Generator[None, None, tuple[Float32Array, list[str]]]:
     network = DilatedNetwork(base.network)
     load_weights(network, base.weights)
-    device = resolve_device(computing.device)
-    batches = Batches(network.to(device), computing.precision)
+    notes: list[str] = []
+    asked = resolve_device(computing.device)
+    device = on_device(network, asked, notes)
+    how = computing if device == asked else in_full(computing)
+    batches = Batches(network, how.precision)
     n, width = len(answer.spectra), base.network.positions * base.network.channels
     features = answer.spectra.room.matrix(n, width)
 
@@ -58,4 +62,4 @@ def _computed(
     workers = at_once(n, str(device))
     shares = np.array_split(np.arange(n), workers)
     yield from together([fill(rows) for rows in shares], workers)
-    return features, batches.notes
+    return features, [*notes, *batches.notes]

@@ -73,6 +73,8 @@ class LinearAnswer:
     region_share: float = REGION_SHARE
     near: Neighborhood | None = None
     suspect: bool = False
+    _learned: dict[Fold, InputNormalization] = field(default_factory=dict, repr=False)
+    """Of each fold's training side: asked for in every phase and epoch, and always the same."""
 
     def classes(self, fold: Fold | None) -> IntArray | Float64Array:
         """What is to be taught of a fold's training side (``None``: of everything)."""
@@ -85,7 +87,11 @@ class LinearAnswer:
             return base.normalization
         if fold is None:
             return self.model.normalization
-        return InputNormalization.learn(self.roots, fold.training, self.model.preparation)
+        known = self._learned.get(fold)
+        if known is None:
+            known = InputNormalization.learn(self.roots, fold.training, self.model.preparation)
+            self._learned[fold] = known
+        return known
 
     def with_neighbors(
         self, model: FittedModel, rows: IntArray, logits: Float32Array

@@ -13,6 +13,7 @@ from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.alike_neighbors import find_neighborhood
 from napari_ims_tumor.model.calibration import MIN_GROUPS, softmax
 from napari_ims_tumor.model.config import FitConfig, NetworkConfig
+from napari_ims_tumor.model.device import resolve_device
 from napari_ims_tumor.model.familiar_phase import with_familiarity
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import CardValue, FittedModel, linear_weights
@@ -32,6 +33,7 @@ from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.normalization import InputNormalization
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
+from napari_ims_tumor.model.warming_up import warmed_up
 from napari_ims_tumor.model.weak_labels import Learned, ToldLabels, fit_told
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
 
@@ -74,6 +76,9 @@ def linear_phase(
     if learned is not None:
         first = _linear_model(spectra, config, normalization, learned)
         yield from run.tell(replace(begun, preview=first))
+    if config.network != "linear" and not run.over:
+        # Not before: imports hold Python up, and somebody waits for the first answer.
+        warmed_up(resolve_device(config.device))
     if learned is None or not run.over:
         exact = yield from run.drive(fit_told(inputs, told, start, run.is_over), begun, True)
         # Stopped on its way to what has been found already, it has found less.

@@ -58,8 +58,13 @@ def is_long(x: Tensor) -> bool:
 
 
 def laid_out(values: Tensor, x: Tensor) -> Tensor:
-    """Lay a kernel or a map out in memory as the map it meets."""
-    return side_by_side(values) if is_long(x) else values.contiguous()
+    """Lay a kernel or a map out in memory as the map it meets.
+
+    A GPU normalizes into maps with each channel in one piece: with any other layout, as the stem
+    leaves it, every block would copy the map there and back.
+    """
+    side = is_long(x) and x.device.type == "cpu"
+    return side_by_side(values) if side else values.contiguous()
 
 
 def _in_rows(x: Tensor, width: int) -> Tensor:

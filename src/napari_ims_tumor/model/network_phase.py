@@ -205,12 +205,18 @@ def _fold_epoch(
     loss = 0.0 if epoch == 0 else (yield from trainer.epoch())
     if loss is None:
         return None
+    if fold not in check.shown:
+        check.shown[fold] = _shown(check, fold)
+    return loss, (yield from trainer.logits(check.shown[fold]))
+
+
+def _shown(check: Check, fold: Fold) -> Float32Array:
+    """What a fold's CNN is asked about: the same in every epoch."""
     if check.features is not None:
-        inputs = check.features[fold.held_out]
-    else:
-        normalization = check.answer.normalization(fold, check.base)
-        inputs = check.answer.inputs(normalization, fold.held_out)
-    return loss, (yield from trainer.logits(inputs))
+        features: Float32Array = check.features[fold.held_out]
+        return features
+    normalization = check.answer.normalization(fold, check.base)
+    return check.answer.inputs(normalization, fold.held_out)
 
 
 def _ahead_epoch(trainer: Trainer, epoch: int) -> Generator[None, None, _Judged | None]:

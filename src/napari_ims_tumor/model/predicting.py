@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator
+import warnings
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from math import inf
@@ -11,21 +12,26 @@ from math import inf
 import numpy as np
 
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress, outcome_of
+from napari_ims_tumor.model.answering import (
+    Answered,
+    Blocks,
+    answered,
+    beside_a_gpu,
+    computes_apart,
+)
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.computing import Computing, GivenComputing
-from napari_ims_tumor.model.device import prepare, resolve_device, steadily
+from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.neighborhood import Neighborhood
-from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.model.prediction import Prediction
-from napari_ims_tumor.model.predictor import Answer, Predictor
+from napari_ims_tumor.model.predictor import Predictor
 from napari_ims_tumor.model.repeatable import repeatable
-from napari_ims_tumor.model.together import at_once, in_order
-from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, FloatArray, IntArray
+from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 from napari_ims_tumor.msi.binning import binned_blocks, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
+from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.neighbors import neighbor_pairs
-from napari_ims_tumor.msi.turns import cpu_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,16 +78,39 @@ def predict(
 def predict_matrix(
     model: FittedModel, values: FloatArray, device: GivenComputing = "auto"
 ) -> Float32Array:
-    """Raw intensities (n, bins) on the model's axis → probabilities (n, K)."""
-    how = Computing.of(device)
-    with repeatable(how.deterministic):
-        return outcome_of(Predictor(model, how).steps(values)).probabilities
+    """Raw intensities (n, bins) on the model's axis → probabilities (n, K).
+
+    What was done where the memory of a GPU ended is told by a ``RuntimeWarning``.
+    """
+    predictor = Predictor(model, device)
+    found = np.zeros((len(values), len(model.class_names)), np.float32)
+    blocks = _blocks_of(predictor, values)
+    for rows, answers in predict_rows(predictor, blocks, len(values)):
+        found[rows] = answers
+    if predictor.notes:
+        warnings.warn("; ".join(predictor.notes), RuntimeWarning, stacklevel=2)
+    return found
+
+
+def predict_rows(
+    predictor: Predictor, blocks: Blocks, n: int
+) -> Iterator[tuple[IntArray, Float32Array]]:
+    """Blocks of at most n spectra → which they are, and probabilities (k, K)."""
+    if not computes_apart(predictor.device):
+        for rows, values in blocks:
+            with repeatable(predictor.how.deterministic):
+                found = outcome_of(predictor.steps(values)).probabilities
+            yield rows, found
+        return
+    with closing(beside_a_gpu(predictor, blocks, n)) as answers:
+        for one in answers:
+            if one is not None:
+                yield one.indices, one.answer.probabilities
 
 
 def _predict(
     model: FittedModel, dataset: MsiDataset, how: Computing, preview_every_s: float
 ) -> Job[PredictionReport, Prediction]:
-    device = prepare(how) if model.has_cnn else resolve_device(how.device)
     refuse_uncovered(dataset, model.axis)
     n = dataset.n_spectra
     yield from _go_on(PredictionReport("Predicting", 0, n))
@@ -90,14 +119,13 @@ def _predict(
         for _ in predictor.look_along(dataset):
             yield from _go_on(PredictionReport("Predicting", 0, n))
     slide = _SlideAnswers(predictor, dataset)
-    jobs = (_answered(predictor, *block) for block in binned_blocks(dataset, model.axis))
-    workers = at_once(cpu_cores(), str(device))
+    blocks = binned_blocks(dataset, model.axis)
     shown = time.monotonic()
-    with closing(in_order(jobs, workers)) as answers:
-        for answered in answers:
+    with closing(answered(predictor, blocks, n)) as answers:
+        for one in answers:
             preview = None
-            if answered is not None:
-                slide.take(*answered)
+            if one is not None:
+                slide.take(one)
                 if time.monotonic() - shown >= preview_every_s and slide.done < n:
                     preview, shown = slide.so_far(), time.monotonic()
             phase = " · ".join(("Predicting", *predictor.notes[-1:]))
@@ -105,12 +133,13 @@ def _predict(
     return slide.laid_out()
 
 
-def _answered(
-    predictor: Predictor, indices: IntArray, values: Float32Array
-) -> Generator[None, None, tuple[IntArray, BoolArray, Answer]]:
-    """Answer to a block of spectra; which they are and which of them hold anything beside it."""
-    answer = yield from predictor.steps(values)
-    return indices, has_intensity(values), answer
+def _blocks_of(predictor: Predictor, values: FloatArray) -> Blocks:
+    """A matrix in blocks: no second one as large is made of it."""
+    every, n = np.arange(len(values)), len(values)
+    if computes_apart(predictor.device):
+        return ((every[part], values[part]) for part in pieces(*values.shape))
+    rows = predictor.rows_alike(values.shape[1])
+    return ((every[at : at + rows], values[at : at + rows]) for at in range(0, n, rows))
 
 
 class _SlideAnswers:
@@ -127,10 +156,11 @@ class _SlideAnswers:
         self._strange = None if self.model.trust.familiarity is None else _blank(n)
         self._scores = None if predictor.along is None else _blank(n, len(predictor.along))
 
-    def take(self, indices: IntArray, full: BoolArray, answer: Answer) -> None:
-        """Put the answers to some spectra in their place; ``full`` are those that hold anything."""
+    def take(self, one: Answered) -> None:
+        """Put the answers to some spectra in their place."""
+        indices, answer = one.indices, one.answer
         self._answered[indices] = True
-        self._full[indices], self._found[indices] = full, answer.probabilities
+        self._full[indices], self._found[indices] = one.full, answer.probabilities
         for kept, part in (
             (self._apart, answer.disagreement),
             (self._strange, answer.unfamiliarity),

@@ -17,7 +17,8 @@ gradients*, Nature Machine Intelligence 3, 2021), with the other classes as refe
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, Literal, get_args
 
 import numpy as np
@@ -26,10 +27,12 @@ from torch import Tensor
 
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import outcome_of
-from napari_ims_tumor.model.batches import Batches, rising_memory_errors
-from napari_ims_tumor.model.device import resolve_device
+from napari_ims_tumor.model.batches import BATCH, Batches
+from napari_ims_tumor.model.computing import Computing, GivenComputing
+from napari_ims_tumor.model.device import prepare
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.presets import Built, build_network, inputs_of, load_weights
+from napari_ims_tumor.model.sparing import Sparing, placed
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, frozen
 
 Method = Literal["integrated gradients", "gradient x input"]
@@ -105,19 +108,35 @@ class Explainer:
         The class whose logit, minus the mean of the others', is explained.
     how
         Method and steps.
+    device
+        What computes; always in float32, see :class:`.Computing`.
+
+    Attributes
+    ----------
+    notes
+        What was done where memory ended.
 
     Raises
     ------
     QueryError
         The model does not know the class.
+    FitRefused
+        The device is not there, or cannot compute so.
     """
 
     def __init__(
-        self, model: FittedModel, target: str, how: Attribution | None = None, device: str = "auto"
+        self,
+        model: FittedModel,
+        target: str,
+        how: Attribution | None = None,
+        device: GivenComputing = "auto",
     ) -> None:
         self.model, self.target, self.how = model, target, how or Attribution()
+        self.notes: list[str] = []
         self._contrast = contrast(model.class_names, target) / (model.temperature or 1.0)
-        self._network = _ready(model, device) if model.has_cnn else None
+        self._network: Built | None = None
+        if model.has_cnn:
+            self._network = _ready(model, Computing.of(device), self.notes)
         self._normalization = model.normalization
 
     def steps(
@@ -159,36 +178,38 @@ class Explainer:
         self, network: Built, start: Float32Array, inputs: Float32Array
     ) -> Generator[None, None, tuple[Float32Array, Float64Array]]:
         places, weights = self.how.path()
-        device = network.output.weight.device
         away = torch.from_numpy(inputs - start)
         origin = torch.from_numpy(start).expand_as(away)
         slopes = torch.zeros_like(away)
         # Every spectrum at every place, in an order that keeps those of one spectrum together.
         row = np.repeat(np.arange(len(inputs)), len(places))
         place, weight = (_tensor(np.tile(v, len(inputs))) for v in (places, weights))
-        at_once = max(1, GRADIENT_NUMBERS // network.config.widest)
-        for first in range(0, len(row), at_once):
-            part = slice(first, first + at_once)
+        size = max(1, GRADIENT_NUMBERS // network.config.widest)
+        sparing, at = Sparing(network, size, min(BATCH, size), self.notes), 0
+        while at < len(row):
+            part = slice(at, at + sparing.size)
             owner = torch.from_numpy(row[part])
             shown = origin[owner] + place[part, None] * away[owner]
-            with rising_memory_errors():
-                slope = self._slope(network, shown.to(device)).cpu()
+            slope = sparing.tried(partial(self._slope, network, shown))
+            if slope is None:
+                continue
             slopes.index_add_(0, owner, weight[part, None] * slope)
+            at = part.stop
             yield
         climbed = yield from self._climbed(network, start, inputs)
         return (slopes * away).numpy(), climbed
 
     def _slope(self, network: Built, shown: Tensor) -> Tensor:
-        shown.requires_grad_(True)
-        answer = network(shown) @ _tensor(self._contrast).to(shown.device)
-        return torch.autograd.grad(answer.sum(), shown)[0]
+        seen = shown.to(network.output.weight.device).requires_grad_(True)
+        answer = network(seen) @ _tensor(self._contrast).to(seen.device)
+        return torch.autograd.grad(answer.sum(), seen)[0].cpu()
 
     def _climbed(
         self, network: Built, start: Float32Array, inputs: Float32Array
     ) -> Generator[None, None, Float64Array]:
         """How far the network's answer to each spectrum is from that to its start."""
         seen = np.concatenate([start, inputs]).astype(np.float32)
-        logits = yield from Batches(network).logits(seen)
+        logits = yield from Batches(network, notes=self.notes).logits(seen)
         answers = logits.astype(np.float64) @ self._contrast
         climbed: Float64Array = answers[len(start) :] - answers[: len(start)]
         return climbed
@@ -210,17 +231,18 @@ def contrast(class_names: tuple[str, ...], target: str) -> Float64Array:
 
 def attribute(
     model: FittedModel, values: FloatArray, target: str, how: Attribution | None = None,
-    device: str = "auto",
+    device: GivenComputing = "auto",
 ) -> Attributed:  # fmt: skip
     """Explain the answers to raw binned intensities (n, bins) by the mean, in one go."""
     return outcome_of(Explainer(model, target, how, device).steps(values))
 
 
-def _ready(model: FittedModel, device: str) -> Built:
+def _ready(model: FittedModel, how: Computing, notes: list[str]) -> Built:
     network = build_network(model.network, 0)
     load_weights(network, model.weights)
     network.requires_grad_(False)
-    return network.to(resolve_device(device)).eval()
+    # Slopes are always taken in full: that a device has no bfloat16 is no reason to refuse.
+    return placed(network, prepare(replace(how, precision="float32")), notes).eval()
 
 
 def _tensor(values: Float64Array) -> Tensor:

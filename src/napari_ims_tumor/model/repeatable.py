@@ -10,9 +10,10 @@ import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from typing import Final
+from typing import Any, Final
 
 import torch
+import torch.utils.deterministic
 
 from napari_ims_tumor.errors import FitRefused
 
@@ -28,6 +29,9 @@ TOO_LATE: Final = (
     f"The GPU was in use before it was asked to repeat itself: start anew with {WORKSPACE}="
     f"{STEADY_WORKSPACES[0]} in the environment, or use the device cpu, which always repeats."
 )
+
+
+_TENSORS: Final[Any] = torch.utils.deterministic
 
 
 class SharedSwitch:
@@ -55,39 +59,68 @@ class SharedSwitch:
 
 
 @contextmanager
-def _steady_convolutions() -> Iterator[None]:
-    """The same algorithm every time, and float32 that is not cut to 19 bits on the way."""
-    usual = torch.backends.cudnn.enabled
-    with torch.backends.cudnn.flags(
-        enabled=usual, deterministic=True, benchmark=False, allow_tf32=False
+def _full_convolutions() -> Iterator[None]:
+    """No algorithm chosen by a race against the clock, and float32 that is not cut to 19 bits."""
+    cudnn = torch.backends.cudnn
+    # Only those that repeat themselves, asked for without need, would cost cuDNN altogether: before
+    # mid-2025 torch did not use it then for the dilated convolutions that networks are made of.
+    with cudnn.flags(
+        enabled=cudnn.enabled,
+        deterministic=cudnn.deterministic,
+        benchmark=False,
+        allow_tf32=False,
     ):
         yield
 
 
 @contextmanager
 def _steady_algorithms() -> Iterator[None]:
-    """Operations that have no algorithm that repeats itself are refused by torch."""
+    """Operations that have no algorithm that repeats itself are refused by torch.
+
+    Hold :data:`CONVOLUTIONS` before, and let it go after.
+    """
     before = torch.are_deterministic_algorithms_enabled()
     only_warn = torch.is_deterministic_algorithms_warn_only_enabled()
+    convolutions = torch.backends.cudnn.deterministic
+    filled = _TENSORS.fill_uninitialized_memory
     torch.use_deterministic_algorithms(True)
+    torch.backends.cudnn.deterministic = True
+    # By default every new tensor is filled with NaN before it is written: nothing here reads one
+    # before, and it is one more pass over each map.
+    _TENSORS.fill_uninitialized_memory = False
     try:
         yield
     finally:
         torch.use_deterministic_algorithms(before, warn_only=only_warn)
+        torch.backends.cudnn.deterministic = convolutions
+        _TENSORS.fill_uninitialized_memory = filled
 
 
-CONVOLUTIONS: Final = SharedSwitch(_steady_convolutions)
+CONVOLUTIONS: Final = SharedSwitch(_full_convolutions)
 ALGORITHMS: Final = SharedSwitch(_steady_algorithms)
 
 
 @contextmanager
-def repeatable(deterministic: bool) -> Iterator[None]:
-    """Compute with convolutions that repeat themselves; if asked, with nothing that does not."""
+def repeatable(asked: bool) -> Iterator[None]:
+    """Compute convolutions in full; if asked, with nothing that does not repeat itself."""
     with ExitStack() as stack:
         stack.enter_context(CONVOLUTIONS.held())
-        if deterministic:
+        if asked:
             stack.enter_context(ALGORITHMS.held())
         yield
+
+
+def may_repeat(insist: bool = False) -> None:
+    """Leave it open, before a GPU is first used, whether it shall repeat itself later.
+
+    It costs up to 24 MB of its memory. What stands in the environment stays, unless this is
+    insisted on.
+    """
+    if torch.cuda.is_initialized():  # type: ignore[no-untyped-call]
+        return
+    if insist and os.environ.get(WORKSPACE) not in STEADY_WORKSPACES:
+        os.environ[WORKSPACE] = STEADY_WORKSPACES[0]
+    os.environ.setdefault(WORKSPACE, STEADY_WORKSPACES[0])
 
 
 def make_repeatable(device: torch.device) -> None:

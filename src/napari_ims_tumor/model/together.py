@@ -7,6 +7,7 @@ sources of its own, so the result is the same as one after the other.
 from __future__ import annotations
 
 import threading
+import time
 from collections import deque
 from collections.abc import Generator, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
@@ -57,21 +58,34 @@ def together(
 
 
 def in_order(
-    jobs: Iterable[Generator[object, None, Outcome]], workers: int
+    jobs: Iterable[Generator[object, None, Outcome]], workers: int, ahead: int | None = None
 ) -> Generator[Outcome | None, None, None]:
     """Run jobs some at a time, and yield their results in order as they come in.
 
     The next jobs are taken from the iterable while those before run: reading goes on meanwhile.
     ``None`` comes at least every 50 ms, so that whoever listens may stop it.
+
+    Parameters
+    ----------
+    jobs, workers
+        What runs, and how many of them at the same time.
+    ahead
+        How many are under way while whoever listens is busy with a result, as far as there are any.
+        By default a result comes as soon as it is there, and there may be none.
     """
-    ended = threading.Event()
+    ended, most = threading.Event(), workers if ahead is None else ahead
     waiting: deque[Future[Outcome]] = deque()
+    told = time.monotonic()
     with _threads(workers) as pool:
         try:
             for job in jobs:
                 waiting.append(pool.submit(_run, job, ended))
-                while waiting and (len(waiting) > workers or waiting[0].done()):
+                while waiting and (len(waiting) > most or (ahead is None and waiting[0].done())):
                     yield from _first(waiting)
+                    told = time.monotonic()
+                if time.monotonic() - told > LOOK_EVERY_S:  # many were taken, none was due
+                    yield None
+                    told = time.monotonic()
             while waiting:
                 yield from _first(waiting)
         finally:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import torch
@@ -12,11 +12,20 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from napari_ims_tumor.model.arithmetic import computing_facts, forward_pass
+from napari_ims_tumor.model.at_hand import AtHand
 from napari_ims_tumor.model.augmentation import Shown, augmented
 from napari_ims_tumor.model.batches import BATCH, Batches, rising_memory_errors
-from napari_ims_tumor.model.computing import Computing, GivenComputing
+from napari_ims_tumor.model.computing import Computing, GivenComputing, in_full
 from napari_ims_tumor.model.config import Augmentation, NetworkConfig, Tune
 from napari_ims_tumor.model.device import resolve_device
+from napari_ims_tumor.model.device_memory import (
+    ON_THE_CPU,
+    RAN_OUT,
+    fits,
+    note_once,
+    on_device,
+    release_memory,
+)
 from napari_ims_tumor.model.fitted_model import CNN_PREFIX, CardValue
 from napari_ims_tumor.model.linear_path import weighted_shares
 from napari_ims_tumor.model.network import DilatedNetwork
@@ -30,6 +39,11 @@ from napari_ims_tumor.model.presets import (
 )
 from napari_ims_tumor.model.tuning import is_tuned, optimizer_of
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
+
+FIRST_LOOKS: Final = 4
+LOOK_EVERY: Final = 16
+"""Steps of a GPU between two looks at its loss: the processor is that far ahead at most, so that
+*Stop* is heard soon."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,6 +71,8 @@ class Trainer:
     usable at any moment, which is what *Stop* needs.
     """
 
+    _optimizer: torch.optim.AdamW
+
     def __init__(
         self,
         config: NetworkConfig,
@@ -71,29 +87,23 @@ class Trainer:
         self.device = resolve_device(self.computing.device)
         # A few labels are shown a few at a time: as many steps, each one cheaper.
         few = min(BATCH, max(4, len(data.classes) // 8))
-        self.batch = min(few, largest_batch(config))
+        self.batch = self._whole_batch = min(few, largest_batch(config))
         self.notes: list[str] = []
         self.step = 0
         self.most_steps: int | None = None
         """Steps of an epoch at most, where time is short; ``None`` = all spectra are shown."""
         self._order = torch.Generator().manual_seed(seed)
-        self.network = build_network(config, seed).to(self.device)
-        self._seed = seed
-        self.average = _copy(self.network.state_dict())
-        self._get_ready()
-        targets = weighted_shares(data.classes, data.n_classes)
-        self._targets = torch.from_numpy(targets.astype(np.float32))
-        self._inputs = torch.from_numpy(np.ascontiguousarray(data.inputs))
-        self._rows = None if data.rows is None else torch.from_numpy(np.array(data.rows))
+        self._data = _at_hand(data)
+        self.network, self._seed = build_network(config, seed), seed
+        self.average: dict[str, Tensor] = self.network.state_dict()
+        self._begin(lambda: self.network.to(self.device))
+        self._data.settle(self.device)
 
     def start_from(self, weights: Mapping[str, Float32Array], tune: Tune) -> None:
         """Begin at a base model's weights, and freeze what fine-tuning shall not touch."""
-        load_weights(self.network, weights)
-        self.network.to(self.device)
-        self.average = _copy(self.network.state_dict())
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(is_tuned(name, tune, len(self.config.dilations)))
-        self._get_ready()
+        self._begin(lambda: load_weights(self.network, weights))
 
     def epoch(self) -> Generator[None, None, float | None]:
         """One pass over the spectra, several over few; yields after every batch.
@@ -104,8 +114,10 @@ class Trainer:
             Mean loss; ``None`` when it was not a number, and then the averaged weights are those
             of the last good epoch.
         """
-        kept = _copy(self.average)
-        losses = []
+        # Not on a GPU, which may be full: it is looked at only where the loss is no number.
+        kept = {name: value.detach().to("cpu", copy=True) for name, value in self.average.items()}
+        losses: list[Tensor] = []
+        sizes: list[int] = []
         order = self._next_order()
         at = 0
         while at < len(order):
@@ -114,24 +126,33 @@ class Trainer:
             chosen = order[at : at + self.batch - one_left]
             with rising_memory_errors():
                 loss = self._try_step(chosen)
-            if loss is None:
-                continue  # out of memory: the same spectra again, in a smaller batch
-            if not np.isfinite(loss):
-                self.average = kept
-                self._get_ready()
-                return None
-            losses.append(loss * len(chosen))
+                if loss is None:
+                    continue  # out of memory: the same spectra again, in a smaller batch
+                is_lost = self._is_looked_at(len(losses)) and not np.isfinite(float(loss))
+            losses.append(loss)
+            sizes.append(len(chosen))
             at += len(chosen)
+            if is_lost:
+                break
             yield
-        return float(np.sum(losses) / len(order))
+        with rising_memory_errors():
+            told = np.array([float(loss) for loss in losses])
+        if np.isfinite(told).all():
+            return float(np.sum(told * sizes) / len(order))
+        for name, value in self.average.items():
+            value.copy_(kept[name])
+        return None
 
     def logits(self, inputs: Float32Array) -> Generator[None, None, Float32Array]:
         """CNN logits (n, K) of (n, bins) inputs with the averaged weights; yields per batch."""
-        network = build_network(self.config, 0).to(self.device)
+        network = build_network(self.config, 0)
+        device = on_device(network, self.device, self.notes)
         network.load_state_dict(self.average)
-        batches = Batches(network, self.computing.precision)
+        how = self.computing if device == self.device else in_full(self.computing)
+        batches = Batches(network, how.precision)
         found = yield from batches.over(inputs, self._asked(network), self.config.classes)
-        self.notes += [note for note in batches.notes if note not in self.notes]
+        for note in batches.notes:
+            note_once(self.notes, note)
         return found
 
     def _asked(self, network: Built) -> Callable[[Tensor], Tensor]:
@@ -153,7 +174,7 @@ class Trainer:
         """What a model's card says of how it was taught and computed."""
         own = ", ".join(self.recipe.augmentation) or "none"
         told: dict[str, CardValue] = {} if self._augment is None else {"augmentation": own}
-        return told | computing_facts(self.computing, resolve_device(self.computing.device))
+        return told | computing_facts(self.computing, self.device)
 
     def state(self) -> dict[str, NDArray[Any]]:
         """All that the next step depends on, as plain arrays."""
@@ -169,31 +190,23 @@ class Trainer:
         """Go back to a state of a trainer of the same kind."""
         self.step, self.batch = int(state["step"]), int(state["batch"])
         self._order.set_state(torch.from_numpy(state["order"]))
-        self.network.load_state_dict(_tensors(state, "network."))
-        self.average = {n: v.to(self.device) for n, v in _tensors(state, "average.").items()}
-        self._get_ready()
-        moments: dict[int, dict[str, Tensor]] = {}
-        for name, value in _tensors(state, "optimizer.").items():
-            number, _, moment = name.partition(".")
-            moments.setdefault(int(number), {})[moment] = value
-        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+        self._with_room(lambda: self._take_up(state))
 
     def copy(self) -> Trainer:
         """Another one that is where this one is, but for what was averaged and drawn so far."""
         here = replace(self.computing, device=str(self.device))
         made = Trainer(self.config, self.data, self._seed, here, self._augment)
         made.batch = self.batch
-        made.network.load_state_dict(self.network.state_dict())
         pairs = zip(made.network.parameters(), self.network.parameters(), strict=True)
         for parameter, own in pairs:
             parameter.requires_grad_(own.requires_grad)
-        made._get_ready()
+        made._begin(lambda: made.network.load_state_dict(self.network.state_dict()))
         return made
 
     @property
     def steps_of_all(self) -> int:
         """Steps of an epoch that shows all spectra."""
-        return -(-self._passes * len(self._targets) // self.batch)
+        return -(-self._passes * len(self._data) // self.batch)
 
     @property
     def steps_of_epoch(self) -> int:
@@ -203,56 +216,88 @@ class Trainer:
     @property
     def _passes(self) -> int:
         """How often an epoch shows all spectra."""
-        return max(1, -(-self.recipe.least_steps * self.batch // len(self._targets)))
+        return max(1, -(-self.recipe.least_steps * self.batch // len(self._data)))
 
     def _next_order(self) -> Tensor:
         """Which spectra to show: all of them, once or more often, each time in another order."""
-        n = len(self._targets)
+        n = len(self._data)
         order = torch.cat([torch.randperm(n, generator=self._order) for _ in range(self._passes)])
         return order if self.most_steps is None else order[: self.most_steps * self.batch]
 
-    def _try_step(self, chosen: Tensor) -> float | None:
-        """One step; ``None`` when memory ran out and the batch or the device was changed."""
-        try:
-            return self._step(chosen)
-        except torch.cuda.OutOfMemoryError:
-            self._optimizer.zero_grad(set_to_none=True)
-            torch.cuda.empty_cache()
-            self._use_less_memory()
+    @property
+    def _is_read_at_once(self) -> bool:
+        """Whether a loss can be read without waiting for a GPU to come that far."""
+        return self.device.type == "cpu"
+
+    def _is_looked_at(self, step: int) -> bool:
+        """Whether to look at the loss of a step of this epoch, and wait for it.
+
+        At first of each, so that a few steps that are timed take their time; then seldom.
+        """
+        return self._is_read_at_once or step < FIRST_LOOKS or step % LOOK_EVERY == 0
+
+    def _try_step(self, chosen: Tensor) -> Tensor | None:
+        """One step; ``None`` when memory ran out before anything was learned from these spectra."""
+        found: list[Tensor] = []
+        before = self.step
+        if not self._is_done(lambda: found.append(self._step(chosen))):
             return None
+        if self.step > before:
+            # They are learned by now: only what is missing is done again.
+            while not self._is_done(self._average_in):
+                pass
+        return found[0]
+
+    def _is_done(self, work: Callable[[], object]) -> bool:
+        """Do a part of a step; ``False`` when the batch or the device was changed instead."""
+        try:
+            if fits(work):
+                return True
+            self._clear_up()
+            self._use_less_memory()
         except RuntimeError:
             # Not every operation exists on every Apple GPU; all of them do on the CPU.
             if self.device.type != "mps":
                 raise
             self._go_to_cpu("the Apple GPU could not do this")
-            return None
+        return False
 
-    def _step(self, chosen: Tensor) -> float:
+    def _clear_up(self) -> None:
+        """Leave nothing of a step that memory ended, so that it can be tried again."""
+        self._optimizer.zero_grad(set_to_none=True)
+        moments = self._optimizer.state.values()
+        if any(known and "exp_avg_sq" not in known for known in moments):
+            # Memory ended while they were made, in the first step: none has been used.
+            self._optimizer = optimizer_of(self._tuned, self.recipe)
+        release_memory(self.device)
+
+    def _step(self, chosen: Tensor) -> Tensor:
+        """Learn from some spectra; returns their loss.
+
+        A CPU has learned nothing if that is no number. To know it, a GPU would have to be waited
+        for between its way there and its way back: it goes on, and is looked at later.
+        """
         draw = np.random.default_rng((self._seed, self.step))
-        at = chosen if self._rows is None else self._rows[chosen]
         known, before = self.data.normalization, self.data.before_head
-        shown = Shown(self._inputs[at], self._targets[chosen], known, before)
+        shown = Shown(*self._data.of(chosen, self.device), known, before)
         inputs, targets = augmented(shown, self.recipe, draw)
         self.network.train()
         self.network.dropout.seed = (self._seed * 1_000_003 + self.step) % 2**63
         with forward_pass(self.computing.precision, self.device):
-            logits = self._asked(self.network)(inputs.to(self.device))
+            logits = self._asked(self.network)(inputs)
         log_probabilities = torch.log_softmax(logits.float(), dim=1)
-        loss = -(targets.to(self.device) * log_probabilities).sum(dim=1).mean()
-        value = float(loss.detach())
-        if not np.isfinite(value):
-            return value
+        loss = -(targets * log_probabilities).sum(dim=1).mean()
+        if self._is_read_at_once and not np.isfinite(float(loss.detach())):
+            return loss.detach()
         self._optimizer.zero_grad(set_to_none=True)
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self._tuned, 1.0)
-        self.step += 1
+        warm = min(1.0, (self.step + 1) / self.recipe.warm_up_steps)
         for group in self._optimizer.param_groups:
-            group["lr"] = self.recipe.learning_rate * min(
-                1.0, self.step / self.recipe.warm_up_steps
-            )
+            group["lr"] = self.recipe.learning_rate * warm
         self._optimizer.step()
-        self._average_in()
-        return value
+        self.step += 1
+        return loss.detach()
 
     def _average_in(self) -> None:
         # Early steps count fully: an average over 50 steps would lag behind a fit of 20.
@@ -261,18 +306,50 @@ class Trainer:
         torch._foreach_lerp_(*self._averaged, 1 - keep)
 
     def _use_less_memory(self) -> None:
-        if self.batch > 1:
+        if self._data.leave():
+            self.notes.append(f"{RAN_OUT}: spectra are brought there batch by batch now")
+        elif self.batch > 1:
             self.batch //= 2
-            self.notes.append(f"GPU memory ran out: batches of {self.batch} spectra now")
-            return
-        self._go_to_cpu("GPU memory ran out")
+            self.notes.append(f"{RAN_OUT}: batches of {self.batch} spectra now")
+        else:
+            self._go_to_cpu(RAN_OUT)
 
     def _go_to_cpu(self, why: str) -> None:
-        self.notes.append(f"{why}: continuing on the CPU")
-        self.batch, self.device = min(BATCH, largest_batch(self.config)), torch.device("cpu")
+        note_once(self.notes, f"{why}: {ON_THE_CPU}")
+        self.computing = in_full(self.computing)
+        self.batch, self.device = self._whole_batch, torch.device("cpu")
+        self._data.leave()
         self.network.to(self.device)
         self.average = {k: v.to(self.device) for k, v in self.average.items()}
         self._get_ready()
+
+    def _begin(self, load: Callable[[], object]) -> None:
+        """Give the network its weights, and begin the average there."""
+
+        def begun() -> None:
+            load()
+            self.average = _copy(self.network.state_dict())
+            self._get_ready()
+
+        with rising_memory_errors():
+            self._with_room(begun)
+
+    def _take_up(self, state: Mapping[str, NDArray[Any]]) -> None:
+        self.network.load_state_dict(_tensors(state, "network."))
+        self.average = {n: v.to(self.device) for n, v in _tensors(state, "average.").items()}
+        self._get_ready()
+        moments: dict[int, dict[str, Tensor]] = {}
+        for name, value in _tensors(state, "optimizer.").items():
+            number, _, moment = name.partition(".")
+            moments.setdefault(int(number), {})[moment] = value
+        self._optimizer.load_state_dict({**self._optimizer.state_dict(), "state": moments})
+
+    def _with_room(self, work: Callable[[], object]) -> None:
+        """Do what can be done again; on the CPU where the device has no room for it."""
+        if not fits(work):
+            release_memory(self.device)
+            self._go_to_cpu(RAN_OUT)
+            work()
 
     def _get_ready(self) -> None:
         """Look up once what every step changes."""
@@ -281,6 +358,15 @@ class Trainer:
         state = self.network.state_dict()
         names = [name for name, value in state.items() if value.is_floating_point()]
         self._averaged = [self.average[name] for name in names], [state[name] for name in names]
+
+
+def _at_hand(data: TrainingSet) -> AtHand:
+    targets = weighted_shares(data.classes, data.n_classes)
+    return AtHand(
+        torch.from_numpy(np.ascontiguousarray(data.inputs)),
+        torch.from_numpy(targets.astype(np.float32)),
+        None if data.rows is None else torch.from_numpy(np.array(data.rows)),
+    )
 
 
 def _tensors(state: Mapping[str, NDArray[Any]], start: str) -> dict[str, Tensor]:

@@ -16,7 +16,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.errors import FitRefused, ModelFileError
+from napari_ims_tumor.model.batches import rising_memory_errors
 from napari_ims_tumor.model.config import FitConfig
+from napari_ims_tumor.model.device_memory import is_of_a_gpu
 from napari_ims_tumor.model.epoch_choice import Check, Choice
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
 from napari_ims_tumor.model.samples import LabelledSpectra
@@ -106,6 +108,9 @@ def take_up(check: Check, unfinished: Unfinished) -> None:
         for trainer, state in pairs:
             trainer.restore(state)
     except (KeyError, RuntimeError, TypeError, ValueError) as error:
+        if is_of_a_gpu(error):
+            with rising_memory_errors():
+                raise  # the file is as it was
         raise ModelFileError(NO_FIT) from error
     check.best, check.history = unfinished.best, list(unfinished.history)
     check.saved = unfinished

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from napari_ims_tumor.annotation.next_stroke import most_uncertain_pixel
 from napari_ims_tumor.job import Job, Progress, Stop
+from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.session.kept_spectra import keep
 from napari_ims_tumor.session.requests import FitRequest
 
@@ -49,6 +50,8 @@ class Classifier:
         What the last fit reported of its epochs and scores: for its curves.
     left_half
         Whether the last prediction was stopped or failed: what was shown of it is none.
+    chosen
+        What is to compute models that come from a file, and how.
     """
 
     def __init__(self, session: Session) -> None:
@@ -57,7 +60,9 @@ class Classifier:
         self.fitted_to: Revisions = {}
         self.log: tuple[EpochReport, ...] = ()
         self.left_half = False
+        self.chosen = Computing()
         self._config: FitConfig | None = None
+        self._fitted_by: Computing | None = None
 
     # ---- fit --------------------------------------------------------------------------------
 
@@ -116,13 +121,13 @@ class Classifier:
             active = self._session.active
             shown = None if goes_on else report.preview
             if shown is not None and active is not None and active.key in revisions:
-                self._predict_with(shown, revisions, looked)
+                self._predict_with(shown, revisions, config.computing, looked)
             elif report.preview is not None:
                 looked.set()
 
         def fitted(model: FittedModel) -> None:
-            self.take(model, revisions)
-            self._predict_with(model, revisions)
+            self.take(model, revisions, config.computing)
+            self._predict_with(model, revisions, config.computing)
 
         # A fit reads what it needs first, and needs all cores for it.
         self._session.kept_spectra.stop()
@@ -135,9 +140,22 @@ class Classifier:
         """End a running fit with its best model so far."""
         self._session.runner.stop("fit")
 
-    def take(self, model: FittedModel, fitted_to: Revisions | None = None) -> None:
-        """Make a complete model the session's."""
-        self.model, self.fitted_to = model, fitted_to or {}
+    def take(
+        self,
+        model: FittedModel,
+        fitted_to: Revisions | None = None,
+        fitted_by: Computing | None = None,
+    ) -> None:
+        """Make a complete model the session's.
+
+        Parameters
+        ----------
+        model, fitted_to
+            The model, and the strokes it has seen.
+        fitted_by
+            What its fit was computed by; ``None`` where it comes from a file.
+        """
+        self.model, self.fitted_to, self._fitted_by = model, fitted_to or {}, fitted_by
         self._session.fitted.emit(model)
 
     def reopen(
@@ -145,10 +163,16 @@ class Classifier:
     ) -> None:
         """Take the model of a saved session, or that it has none, with how it was fitted."""
         self.model, self.fitted_to, self.log = model, fitted_to, log
+        self._fitted_by = None
         if model is not None:
             self._session.fitted.emit(model)
 
     # ---- predict ----------------------------------------------------------------------------
+
+    @property
+    def computing(self) -> Computing:
+        """What predicts and explains: what the model was fitted by, or what was chosen since."""
+        return self._fitted_by or self.chosen
 
     def why_not_predict(self) -> str | None:
         """Say in one sentence why *Predict* cannot be pressed; ``None`` when it can."""
@@ -165,7 +189,7 @@ class Classifier:
             self._session.failed.emit(reason)
             return
         assert self.model is not None  # noqa: S101 - why_not_predict has just said so
-        self._predict_with(self.model, self.fitted_to)
+        self._predict_with(self.model, self.fitted_to, self.computing)
 
     def stop_predicting(self) -> None:
         """End a running prediction; half of one is not kept."""
@@ -188,7 +212,11 @@ class Classifier:
             self.log = (*self.log, said)
 
     def _predict_with(
-        self, model: FittedModel, fitted_to: Revisions, looked: threading.Event | None = None
+        self,
+        model: FittedModel,
+        fitted_to: Revisions,
+        computing: Computing,
+        looked: threading.Event | None = None,
     ) -> None:
         slide = self._session.active
         if slide is None:
@@ -213,7 +241,7 @@ class Classifier:
                 half = current.with_(prediction=preview, prediction_revision=revision)
                 self._session.previewed.emit(half)
 
-        job = self._whole(predict_job(model, slide.dataset), looked)
+        job = self._whole(predict_job(model, slide.dataset, computing), looked)
         self._session.run("predict", job, predicted, reported)
 
     def _whole(
@@ -269,10 +297,12 @@ def first_look(
                     answer = yield Progress("Showing the first answer")
 
 
-def predict_job(model: FittedModel, dataset: MsiDataset) -> Job[Progress, Prediction]:
+def predict_job(
+    model: FittedModel, dataset: MsiDataset, computing: Computing
+) -> Job[Progress, Prediction]:
     """Predict every pixel of a slide."""
     yield Progress("Getting ready to predict")
     from napari_ims_tumor.model.predicting import predict
 
     keep(dataset, model.axis)
-    return (yield from predict(model, dataset, preview_every_s=PREVIEW_EVERY_S))
+    return (yield from predict(model, dataset, computing, PREVIEW_EVERY_S))

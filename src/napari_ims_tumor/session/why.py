@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from napari_ims_tumor.job import Job, Progress
+from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.session.jobs import one_step
 from napari_ims_tumor.session.slide_state import SlideState
@@ -86,7 +87,8 @@ class SessionWhy:
         model = self._session.classifier.model
         assert model is not None  # noqa: S101 - why_not has just said so
         title = f"row {picked[0]}, column {picked[1]}"
-        self._run(slide, title, _pixel_job(model, slide.dataset, picked, slide.annotation))
+        asked = _Asked(model, slide, self._session.classifier.computing)
+        self._run(slide, title, _pixel_job(asked, picked))
 
     def explain_class(self, name: str) -> None:
         """Explain what tells the pixels of a class, labelled or else predicted, from the others."""
@@ -95,7 +97,7 @@ class SessionWhy:
         if reason is not None or slide is None or model is None:
             self._session.failed.emit(reason or "")
             return
-        job = _class_job(model, slide.dataset, name, slide.annotation)
+        job = _class_job(_Asked(model, slide, self._session.classifier.computing), name)
         others = " and ".join(other for other in model.class_names if other != name)
         self._run(slide, f"all {name} against {others} pixels", job)
 
@@ -156,24 +158,31 @@ class SessionWhy:
 Slides = tuple[tuple[MsiDataset, "Annotation"], ...]
 
 
-def _pixel_job(
-    model: FittedModel, dataset: MsiDataset, place: tuple[int, int, int], annotation: Annotation
-) -> Job[Progress, Explanation]:
+@dataclass(frozen=True, eq=False)
+class _Asked:
+    """Whose answer is to be explained, on which slide, and what computes it."""
+
+    model: FittedModel
+    slide: SlideState
+    computing: Computing
+
+
+def _pixel_job(asked: _Asked, place: tuple[int, int, int]) -> Job[Progress, Explanation]:
     # A report before the import: loading torch takes seconds, which are the worker's.
     yield Progress("Explaining")
-    from napari_ims_tumor.cohort.explaining import explain_pixel
+    from napari_ims_tumor.cohort.explaining import How, explain_pixel
 
-    return (yield from explain_pixel(model, dataset, place, annotation=annotation))
+    how, slide = How(device=asked.computing), asked.slide
+    return (yield from explain_pixel(asked.model, slide.dataset, place, how, slide.annotation))
 
 
-def _class_job(
-    model: FittedModel, dataset: MsiDataset, name: str, annotation: Annotation
-) -> Job[Progress, Explanation]:
+def _class_job(asked: _Asked, name: str) -> Job[Progress, Explanation]:
     yield Progress("Explaining")
     from napari_ims_tumor.cohort.explaining import How, explain_class
 
-    how = How(target=model.class_names[-1])
-    return (yield from explain_class(model, dataset, name, annotation, how))
+    how = How(target=asked.model.class_names[-1], device=asked.computing)
+    slide = asked.slide
+    return (yield from explain_class(asked.model, slide.dataset, name, slide.annotation, how))
 
 
 def _alone_job(slides: Slides, peaks: AxisPeaks, target: str) -> Job[Progress, Univariate]:

@@ -10,6 +10,7 @@ from qtpy.QtCore import Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_ims_tumor.job import Progress
+from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.config import FitConfig, why_not_fine_tune
 from napari_ims_tumor.session.jobs import one_step
 from napari_ims_tumor.session.slide_state import SlideState
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.model.fitting import EpochReport
 
+COMPUTING = ("device", "precision", "deterministic")
 NO_BASE = "Choose the model file to start from."
 
 
@@ -54,6 +56,7 @@ class FitPanel(Section):
         self._time_left: tuple[str, float] | None = None
         self._make()
         self._connect(wiring)
+        self._computing_chosen()
         self.refresh()
         self._show_last_fit()
         for slide in self._session.slides:
@@ -120,6 +123,8 @@ class FitPanel(Section):
         self.start["start_from"].changed.connect(self._changed)
         self.start["network"].changed.connect(self._changed)
         self.start["model_file"].changed.connect(self._file_chosen)
+        for name in COMPUTING:
+            self.options[name].changed.connect(self._computing_chosen)
 
     def paint_with(self, colors: Palette) -> None:
         """Take the theme's colors."""
@@ -186,6 +191,11 @@ class FitPanel(Section):
     def _base_read(self, model: FittedModel) -> None:
         self._base = model
         self.refresh()
+
+    def _computing_chosen(self, _: object = None) -> None:
+        """Models that are opened are computed as the next fit would be."""
+        read = self.options.read()
+        self._session.classifier.chosen = Computing(**{name: read[name] for name in COMPUTING})
 
     # ---- what the session says --------------------------------------------------------------
 
