@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import gc
 import weakref
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -398,6 +399,26 @@ def test_a_loss_that_is_not_a_number_needs_no_second_copy_on_a_full_gpu(
     assert not fit.notes
 
 
+def test_an_apple_gpu_is_used_in_turn_by_every_step(monkeypatch: pytest.MonkeyPatch) -> None:
+    fit, inside = trainer(eight_spectra()), [False]
+    real = fit._step
+
+    @contextmanager
+    def turn(_: torch.device) -> Iterator[None]:
+        inside[0] = True
+        yield
+        inside[0] = False
+
+    def step(chosen: torch.Tensor) -> torch.Tensor:
+        assert inside[0]
+        return real(chosen)
+
+    monkeypatch.setattr(training, "one_at_a_time", turn)
+    monkeypatch.setattr(fit, "_step", step)
+    for _ in fit.epoch():
+        assert not inside[0], "nobody waits while a report is read"
+
+
 def test_an_apple_gpu_without_memory_is_asked_for_less_before_it_is_left(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -418,6 +439,7 @@ def test_an_apple_gpu_that_cannot_do_it_hands_over_to_the_cpu(
 ) -> None:
     fit = trainer(eight_spectra())
     fit.device = torch.device("mps")
+    monkeypatch.setattr(torch.mps, "synchronize", lambda: None)
     real_step = fit._step
 
     def step(chosen: torch.Tensor) -> torch.Tensor:

@@ -63,7 +63,8 @@ def test_it_is_the_bias_of_models_that_were_fitted_without_each_spectrum(k: int,
         unseen[i] = vector[: k * bins].reshape(k, bins) @ exact[i]
 
     def loss(bias: np.ndarray) -> float:
-        return float(-(truth * np.log(softmax(unseen + bias, axis=1))).sum() + 1e-3 * 12 * (bias**2).sum())
+        told = -(truth * np.log(softmax(unseen + bias, axis=1))).sum()
+        return float(told + 1e-3 * 24 / 2 * (bias**2).sum())
 
     expected = scipy_minimize(loss, np.zeros(k)).x
     found = outcome_of(known.unseen_bias())

@@ -30,6 +30,7 @@ from napari_ims_tumor.model.fitted_model import CNN_PREFIX, CardValue
 from napari_ims_tumor.model.linear_path import weighted_shares
 from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.normalization import InputNormalization
+from napari_ims_tumor.model.one_at_a_time import one_at_a_time
 from napari_ims_tumor.model.presets import (
     Built,
     build_network,
@@ -97,7 +98,8 @@ class Trainer:
         self.network, self._seed = build_network(config, seed), seed
         self.average: dict[str, Tensor] = self.network.state_dict()
         self._begin(lambda: self.network.to(self.device))
-        self._data.settle(self.device)
+        with one_at_a_time(self.device):
+            self._data.settle(self.device)
 
     def start_from(self, weights: Mapping[str, Float32Array], tune: Tune) -> None:
         """Begin at a base model's weights, and freeze what fine-tuning shall not touch."""
@@ -115,7 +117,8 @@ class Trainer:
             of the last good epoch.
         """
         # Not on a GPU, which may be full: it is looked at only where the loss is no number.
-        kept = {name: value.detach().to("cpu", copy=True) for name, value in self.average.items()}
+        with one_at_a_time(self.device):
+            kept = {n: value.detach().to("cpu", copy=True) for n, value in self.average.items()}
         losses: list[Tensor] = []
         sizes: list[int] = []
         order = self._next_order()
@@ -124,7 +127,7 @@ class Trainer:
             # No step on one spectrum alone: batch normalization could not measure its spread.
             one_left = len(order) - at == self.batch + 1 and self.batch > 2
             chosen = order[at : at + self.batch - one_left]
-            with rising_memory_errors():
+            with rising_memory_errors(), one_at_a_time(self.device):
                 loss = self._try_step(chosen)
                 if loss is None:
                     continue  # out of memory: the same spectra again, in a smaller batch
@@ -135,7 +138,7 @@ class Trainer:
             if is_lost:
                 break
             yield
-        with rising_memory_errors():
+        with rising_memory_errors(), one_at_a_time(self.device):
             told = np.array([float(loss) for loss in losses])
         if np.isfinite(told).all():
             return float(np.sum(told * sizes) / len(order))
@@ -146,8 +149,9 @@ class Trainer:
     def logits(self, inputs: Float32Array) -> Generator[None, None, Float32Array]:
         """CNN logits (n, K) of (n, bins) inputs with the averaged weights; yields per batch."""
         network = build_network(self.config, 0)
-        device = on_device(network, self.device, self.notes)
-        network.load_state_dict(self.average)
+        with one_at_a_time(self.device):
+            device = on_device(network, self.device, self.notes)
+            network.load_state_dict(self.average)
         how = self.computing if device == self.device else in_full(self.computing)
         batches = Batches(network, how.precision)
         found = yield from batches.over(inputs, self._asked(network), self.config.classes)
@@ -182,7 +186,8 @@ class Trainer:
         found |= {"average." + name: value for name, value in self.average.items()}
         for number, moments in self._optimizer.state_dict()["state"].items():
             found |= {f"optimizer.{number}.{name}": value for name, value in moments.items()}
-        arrays = {name: np.array(value.detach().cpu().numpy()) for name, value in found.items()}
+        with one_at_a_time(self.device):
+            arrays = {name: np.array(value.detach().cpu().numpy()) for name, value in found.items()}
         counts = {"step": np.array(self.step), "batch": np.array(self.batch)}
         return {**arrays, **counts, "order": self._order.get_state().numpy().copy()}
 
@@ -190,7 +195,8 @@ class Trainer:
         """Go back to a state of a trainer of the same kind."""
         self.step, self.batch = int(state["step"]), int(state["batch"])
         self._order.set_state(torch.from_numpy(state["order"]))
-        self._with_room(lambda: self._take_up(state))
+        with one_at_a_time(self.device):
+            self._with_room(lambda: self._take_up(state))
 
     def copy(self) -> Trainer:
         """Another one that is where this one is, but for what was averaged and drawn so far."""
@@ -331,7 +337,7 @@ class Trainer:
             self.average = _copy(self.network.state_dict())
             self._get_ready()
 
-        with rising_memory_errors():
+        with rising_memory_errors(), one_at_a_time(self.device):
             self._with_room(begun)
 
     def _take_up(self, state: Mapping[str, NDArray[Any]]) -> None:
