@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.cohort.cross_validation import evaluate
 from napari_ims_tumor.cohort.external_validation import validate
 from napari_ims_tumor.cohort.fitting import fit_cohort
@@ -140,3 +142,20 @@ def test_seeds_and_networks_that_cannot_be(cohorts: Any) -> None:
         run_inline(evaluate(slides, ("linear",), permute_labels=-1))
     with pytest.raises(FitRefused, match="default or linear"):
         run_inline(evaluate(slides, ()))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_groups_of_two_or_three_pixels_are_judged_with_their_neighbors(
+    cohorts: Any, n: int
+) -> None:
+    """So few spectra differ in no direction: neighbors speak as if they were all alike."""
+    few = []
+    for number, row in enumerate(cohorts.cohort(12, signal=8.0)):
+        labels = np.zeros((6, 8), np.uint8)
+        labels[0, 3 : 3 + n] = 1 + number % 2
+        few.append(replace(row, labels=Annotation(labels)))
+    report = run_inline(evaluate(tuple(few), LINEAR, n_folds=12))
+    assert all(np.isfinite(found.probabilities).all() for found in report.results.values())
+    facts = report.as_dict()
+    assert facts["n_judged"] == facts["n"] == 12 * n
+    assert len(facts["groups"]) == 12

@@ -243,3 +243,17 @@ def test_unfamiliar_shares_and_the_curve_are_those_of_the_table(
         hits = weights * sure * (peer.p.argmax(axis=1) == peer.truth)
         assert right == pytest.approx(hits.sum() / (weights * sure).sum(), abs=1e-5)
     assert all("unfamiliar" in group for group in facts["groups"])
+
+
+def test_held_out_pixels_without_an_answer_are_told_and_not_counted(cohorts: Any) -> None:
+    base = run_inline(evaluate(cohorts.cohort(6), ("linear",)))
+    assert base.as_dict()["warnings"] == []
+    p = np.array(base.results["linear"].probabilities)
+    p[:3] = np.nan
+    facts = replace(base, results={"linear": NetworkResult(p, 0.0)}).as_dict()
+    assert (facts["n"], facts["n_judged"]) == (6 * 38, 6 * 38 - 3)
+    assert (
+        "3 of 228 held-out pixels got no answer that is a number (patient 0)"
+        in (facts["warnings"][0])
+    )
+    assert facts["verdict"][0].startswith("225 labelled pixels of 6 groups were judged")

@@ -39,6 +39,7 @@ Facts: TypeAlias = dict[str, Any]
 FORMAT: Final = "napari-ims-tumor report"
 VERSION: Final = 2
 BASELINE: Final = "linear"
+MOST_NAMED: Final = 5
 
 
 def model_facts(model: FittedModel) -> Facts:
@@ -179,12 +180,13 @@ class EvaluationReport:
             "classes": list(spectra.class_names),
             "group_kind": spectra.group_kind,
             "n": int(self.classes.size),
+            "n_judged": int(self.judged.sum()),
             "n_groups": len(self.gathered.group_names),
             "slides": list(self.gathered.slides),
             "permute_labels": self.permute_labels,
             "why_not": self.why_not,
             "notices": list(self.gathered.notices),
-            "warnings": list(self.warnings),
+            "warnings": [*self.warnings, *self._lost()],
             "options": self.options,
             "model": self.model,
             "folds": [self._fold_facts(k) for k in range(int(self.fold.max(initial=-1)) + 1)],
@@ -209,6 +211,21 @@ class EvaluationReport:
         """Shape (n,): pixels that every network was judged on."""
         finite = [np.isfinite(r.probabilities).all(axis=1) for r in self.results.values()]
         return np.logical_and.reduce(finite) if finite else np.zeros(self.classes.size, np.bool_)
+
+    def _lost(self) -> list[str]:
+        """One sentence where a held-out pixel got no answer: no figure counts it."""
+        lost = (self.fold >= 0) & ~self.judged if self.results else np.zeros(0, np.bool_)
+        if not lost.any():
+            return []
+        numbers = np.unique(self.gathered.spectra.groups[lost])
+        names = [self.gathered.group_names[number] for number in numbers]
+        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+        held_out = int((self.fold >= 0).sum())
+        return [
+            f"{int(lost.sum())} of {held_out} held-out pixels got no answer that is a number "
+            f"({', '.join(names[:MOST_NAMED])}{more}), so no figure counts them: their "
+            "spectra may hold intensities too large to compute with; look at these first."
+        ]
 
     def _figures(self) -> Facts:
         judged, groups = self.judged, self.gathered.spectra.groups

@@ -44,7 +44,9 @@ def summary_lines(facts: Facts) -> tuple[str, ...]:
     """A few lines for the command line, intervals included."""
     if facts["why_not"] is not None:
         return (str(facts["why_not"]),)
-    head = f"{facts['kind']}: {facts['n']} spectra, {facts['n_groups']} {facts['group_kind']}s"
+    head = (
+        f"{facts['kind']}: {facts['n_judged']} spectra, {facts['n_groups']} {facts['group_kind']}s"
+    )
     seconds = facts["provenance"]["seconds"]
     lines = [
         f"{name}: {_figure(found, 'balanced_accuracy')}, {_figure(found, 'auroc')}, "
@@ -91,7 +93,7 @@ def _permuted(facts: Facts) -> list[str]:
 def _judged(facts: Facts) -> str:
     word, n = facts["group_kind"], facts["bootstrap"]["n_units"]
     units = f"{n} {word}{'' if n == 1 else 's'}"
-    pixels = f"{facts['n']:,} labelled pixels of {units}"
+    pixels = f"{facts['n_judged']:,} labelled pixels of {units}"
     if facts["kind"] == "external validation":
         return f"A finished model was judged on {pixels}, without fitting anything."
     return f"{pixels} were judged by models that had seen none of the {word} they lie in."
