@@ -159,3 +159,12 @@ def test_groups_of_two_or_three_pixels_are_judged_with_their_neighbors(
     facts = report.as_dict()
     assert facts["n_judged"] == facts["n"] == 12 * n
     assert len(facts["groups"]) == 12
+
+
+def test_the_report_says_what_a_group_was_and_what_is_doubtful_about_them(cohorts: Any) -> None:
+    slides = (*cohorts.cohort(3), cohorts.slide(3))
+    report = run_inline(evaluate(slides, LINEAR))
+    facts = report.as_dict()
+    assert facts["group_means"] in facts["verdict"]
+    assert "No group is named for slide3" in facts["warnings"][0]
+    assert facts["warnings"][0] in report.summary()

@@ -153,3 +153,31 @@ def test_empty_labelled_spectra_are_told(cohorts: Any) -> None:
     assert run_inline(gather((whole,))).notices == ()
     (said,) = run_inline(gather((replace(whole, slide=holed),))).notices
     assert said == "slide0: 3 of 38 labelled spectra hold nothing on the m/z axis"
+
+
+def test_one_patient_however_her_name_is_written(cohorts: Any) -> None:
+    for first, second in (("M\u00fcller", "Mu\u0308ller"), ("1", "1.0"), (" Ms X", "Ms X ")):
+        found = run_inline(gather((cohorts.slide(0, first), cohorts.slide(1, second))))
+        assert len(found.group_names) == 1
+        assert found.cautions == ()
+    assert run_inline(gather((cohorts.slide(0, "1.5"),))).group_names == ("1.5",)
+
+
+def test_groups_that_may_be_one_patient_are_told(cohorts: Any) -> None:
+    slides = (cohorts.slide(0, "p 1"), cohorts.slide(1, "P1"), cohorts.slide(2), cohorts.slide(3))
+    forgotten, alike = run_inline(gather(slides)).cautions
+    assert forgotten.startswith("No group is named for slide2, slide3, and others have one")
+    assert alike.startswith("Groups that differ only by case or spaces count as different ones")
+    assert "'p 1' and 'P1'" in alike
+    assert run_inline(gather(slides[2:])).cautions == ()
+
+
+def test_what_a_group_is_is_always_said(cohorts: Any) -> None:
+    def said(*groups: str | None) -> str:
+        slides = tuple(cohorts.slide(seed, name) for seed, name in enumerate(groups))
+        return run_inline(gather(slides)).group_means
+
+    assert said("a", "b") == "A group is what was named as one, such as a patient or a core."
+    assert said(None, None).startswith("No groups were given, so each slide is a group")
+    assert said("a", None).endswith("one slide without a name is a group as well.")
+    assert said(None) == "No groups were given, so each connected painted stroke is a stroke."

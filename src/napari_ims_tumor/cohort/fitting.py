@@ -41,7 +41,7 @@ def fit_cohort(
     first = base.base if isinstance(base, Unfinished) else base
     gathered = yield from gather(slides, first.axis if first else None, memory)
     if on_notice is not None:
-        for notice in gathered.notices:
+        for notice in (*gathered.notices, *gathered.cautions):
             on_notice(notice)
     model = yield from fit(gathered.spectra, config, base)
     return with_marks(with_warning(model, gathered, first), gathered, first)

@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_ims_tumor.annotation.regions import GroupKind
 from napari_ims_tumor.cohort.common_axis import common_axis
+from napari_ims_tumor.cohort.doubtful_groups import group_doubts, what_groups_are
 from napari_ims_tumor.cohort.fingerprints import SlideRecord
 from napari_ims_tumor.cohort.labelled_slide import LabelledSlide, labelled_slide
 from napari_ims_tumor.cohort.naming import WholeSlide, distinct_names, group_names
@@ -58,6 +59,10 @@ class Gathered:
         Which files each slide was.
     group_ids
         Name or number of each group as the user gave it; ``None`` for a slide, stroke or region.
+    cautions
+        Why figures of a validation may not mean what they seem to, one sentence each.
+    group_means
+        What a group is, in one sentence.
     """
 
     spectra: LabelledSpectra
@@ -71,6 +76,8 @@ class Gathered:
     grids: tuple[PixelGrid, ...] = ()
     records: tuple[SlideRecord, ...] = ()
     group_ids: tuple[str | None, ...] = ()
+    cautions: tuple[str, ...] = ()
+    group_means: str = ""
 
     def __post_init__(self) -> None:
         for name in ("slide", "plane", "row", "column"):
@@ -179,6 +186,8 @@ def _joined(
         grids=tuple(part.dataset.pixels for part in parts),
         records=tuple(part.record for part in parts),
         group_ids=tuple(_given(key, kind) for key in number_of),
+        cautions=group_doubts(parts),
+        group_means=what_groups_are(number_of, kind),
     )
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -22,6 +25,8 @@ from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.matrix_room import pieces
+
+_WHOLE: Final = re.compile(r"([0-9]{1,18})(?:[.,]0+)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,7 +171,10 @@ def _groups(
 
 def _key(name: str) -> Hashable:
     """A name that is a number is the patient of that number in the images of other slides."""
-    return int(name) if name.isdecimal() and name.isascii() and len(name) < 19 else name
+    # Macs write ü as two signs; spreadsheets write 1 as 1.0 where a cell of the column is empty.
+    plain = unicodedata.normalize("NFC", name).strip()
+    whole = _WHOLE.fullmatch(plain)
+    return int(whole[1]) if whole else plain
 
 
 def _identity(dataset: MsiDataset, record: SlideRecord) -> Hashable:

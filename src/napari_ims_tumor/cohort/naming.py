@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -11,6 +11,7 @@ from napari_ims_tumor.annotation.regions import GroupKind
 from napari_ims_tumor.cohort.table import CohortSlide
 
 _MOST_FOLDERS: Final = 3
+_MOST_LISTED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,3 +64,9 @@ def _group_name(key: Hashable, kind: GroupKind) -> str:
     if isinstance(key, WholeSlide):
         return key.name
     return key if isinstance(key, str) else f"{kind} {key}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")

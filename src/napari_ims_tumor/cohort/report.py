@@ -18,6 +18,7 @@ from napari_ims_tumor.cohort.fingerprints import file_hash
 from napari_ims_tumor.cohort.gathering import Gathered
 from napari_ims_tumor.cohort.intervals import DRAWS, LEVEL, SEED, Bootstrap
 from napari_ims_tumor.cohort.looking import relevance_facts
+from napari_ims_tumor.cohort.naming import listed
 from napari_ims_tumor.cohort.predictions_file import write_predictions
 from napari_ims_tumor.cohort.scoring import (
     HARD_BELOW,
@@ -39,7 +40,6 @@ Facts: TypeAlias = dict[str, Any]
 FORMAT: Final = "napari-ims-tumor report"
 VERSION: Final = 2
 BASELINE: Final = "linear"
-MOST_NAMED: Final = 5
 
 
 def model_facts(model: FittedModel) -> Facts:
@@ -179,6 +179,7 @@ class EvaluationReport:
             "kind": self.kind,
             "classes": list(spectra.class_names),
             "group_kind": spectra.group_kind,
+            "group_means": self.gathered.group_means,
             "n": int(self.classes.size),
             "n_judged": int(self.judged.sum()),
             "n_groups": len(self.gathered.group_names),
@@ -186,7 +187,7 @@ class EvaluationReport:
             "permute_labels": self.permute_labels,
             "why_not": self.why_not,
             "notices": list(self.gathered.notices),
-            "warnings": [*self.warnings, *self._lost()],
+            "warnings": [*self.warnings, *self.gathered.cautions, *self._lost()],
             "options": self.options,
             "model": self.model,
             "folds": [self._fold_facts(k) for k in range(int(self.fold.max(initial=-1)) + 1)],
@@ -219,11 +220,10 @@ class EvaluationReport:
             return []
         numbers = np.unique(self.gathered.spectra.groups[lost])
         names = [self.gathered.group_names[number] for number in numbers]
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
         held_out = int((self.fold >= 0).sum())
         return [
             f"{int(lost.sum())} of {held_out} held-out pixels got no answer that is a number "
-            f"({', '.join(names[:MOST_NAMED])}{more}), so no figure counts them: their "
+            f"({listed(names)}), so no figure counts them: their "
             "spectra may hold intensities too large to compute with; look at these first."
         ]
 

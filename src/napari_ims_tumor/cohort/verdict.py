@@ -33,6 +33,7 @@ def verdict(facts: Facts) -> list[str]:
     return [
         *_permuted(facts),
         _judged(facts),
+        facts["group_means"],
         *(_score(name, found, facts) for name, found in _best_and_linear(facts)),
         *_gains(facts),
         *_hard(facts),
