@@ -48,11 +48,11 @@ def test_without_groups_slides_are_groups_and_a_single_slide_is_split_by_stroke(
 
 
 def test_a_group_image_names_the_same_patient_on_every_slide(cohorts: Any) -> None:
-    image = np.zeros((6, 8), np.int64)
+    image = np.full((6, 8), 2)
     image[3:] = 7
     slides = tuple(cohorts.slide(seed, image) for seed in (0, 1))
     found = run_inline(gather(slides))
-    assert set(found.group_names) == {"group 0", "group 7"}
+    assert set(found.group_names) == {"group 2", "group 7"}
     with pytest.raises(CohortError, match=r"\(2, 2\)"):
         run_inline(gather((cohorts.slide(0, np.zeros((2, 2), np.int64)),)))
 
@@ -181,3 +181,24 @@ def test_what_a_group_is_is_always_said(cohorts: Any) -> None:
     assert said(None, None).startswith("No groups were given, so each slide is a group")
     assert said("a", None).endswith("one slide without a name is a group as well.")
     assert said(None) == "No groups were given, so each connected painted stroke is a stroke."
+
+
+@pytest.mark.parametrize("nothing", [0, -1])
+def test_labelled_pixels_of_no_group_are_no_common_patient(
+    cohorts: Any, tmp_path: Path, nothing: int
+) -> None:
+    image = np.full((6, 8), 3)
+    image[0], image[:, 7] = nothing, nothing
+    np.save(tmp_path / "cores.npy", image)
+    said = r"7 labelled pixels of slide0 have no group \(0 in cores.npy\)"
+    with pytest.raises(CohortError, match=said):
+        run_inline(gather((cohorts.slide(0, tmp_path / "cores.npy"),)))
+    with pytest.raises(CohortError, match="0 in the image of groups"):
+        run_inline(gather((cohorts.slide(0, image),)))
+
+
+def test_background_without_labels_needs_no_group_and_an_empty_image_is_one(cohorts: Any) -> None:
+    image = np.full((6, 8), 3)
+    image[:, 7], image[3, 3:5] = 0, 0
+    assert run_inline(gather((cohorts.slide(0, image),))).group_names == ("group 3",)
+    assert run_inline(gather((cohorts.slide(0, 0 * image),))).group_names == ("group 0",)

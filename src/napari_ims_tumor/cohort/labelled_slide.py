@@ -158,15 +158,34 @@ def _groups(
     if isinstance(slide.groups, str):
         return (_key(slide.groups),) * n, "group"
     if slide.groups is not None:
-        image = slide.groups
-        numbers = read_groups(image, dataset.pixels) if isinstance(image, Path) else image
-        if numbers.shape != inside.shape:
-            raise CohortError(f"groups of {numbers.shape} on a slide of {inside.shape}")
-        return tuple(int(number) for number in numbers[inside]), "group"
+        numbers = _numbers(slide.groups, dataset)[inside]
+        _refuse_no_group(slide.groups, dataset, numbers)
+        return tuple(int(number) for number in numbers), "group"
     if not alone:
         return None, "group"
     found = annotation_groups(annotation.labels, dataset.pixels.measured)
     return tuple(int(number) for number in found.image[inside]), found.kind
+
+
+def _numbers(image: Path | IntArray, dataset: MsiDataset) -> IntArray:
+    """The groups in the shape of the slide."""
+    numbers = read_groups(image, dataset.pixels) if isinstance(image, Path) else image
+    if numbers.shape != dataset.pixels.image_shape:
+        raise CohortError(f"groups of {numbers.shape} on a slide of {dataset.pixels.image_shape}")
+    return numbers
+
+
+def _refuse_no_group(image: Path | IntArray, dataset: MsiDataset, numbers: IntArray) -> None:
+    """Background is no patient: labelled pixels there would be one group, on every slide."""
+    without = int((numbers <= 0).sum())
+    if not without or without == numbers.size:
+        return
+    file = image.name if isinstance(image, Path) else "the image of groups"
+    raise CohortError(
+        f"{without} labelled pixels of {dataset.name} have no group (0 in {file}), and others have "
+        "one: draw the groups so that they cover all labels, or erase those labels. A patient or "
+        "core needs a number above 0"
+    )
 
 
 def _key(name: str) -> Hashable:
