@@ -235,24 +235,26 @@ class EvaluationReport:
             name: tally(r.probabilities[judged], self.classes[judged], own.reshape(-1))
             for name, r in self.results.items()
         }
-        bootstrap = Bootstrap.over(tallies, self.gathered.spectra.group_kind)
+        spectra = self.gathered.spectra
+        bootstrap = Bootstrap.over(tallies, spectra.group_kind, spectra.class_names)
         networks = {name: self._network(name, names, bootstrap) for name in self.results}
         others = [n for n in self.results if n != BASELINE and BASELINE in self.results]
         return {
-            "bootstrap": self._bootstrap_facts(len(names), bootstrap.why_not),
+            "bootstrap": self._bootstrap_facts(len(names), bootstrap),
             "networks": networks,
             "differences": {n: bootstrap.differences(n, BASELINE) for n in others},
             "groups": self._groups(names, numbers, networks),
         }
 
-    def _bootstrap_facts(self, n_groups: int, why_not: str | None) -> Facts:
+    def _bootstrap_facts(self, n_groups: int, bootstrap: Bootstrap) -> Facts:
         return {
             "unit": self.gathered.spectra.group_kind,
             "n_units": n_groups,
-            "draws": 0 if why_not else DRAWS,
+            "draws": 0 if bootstrap.why_not else DRAWS,
             "seed": SEED,
             "level": LEVEL,
-            "why_not": why_not,
+            "why_not": bootstrap.why_not,
+            "scarce": dict(bootstrap.scarce),
         }
 
     def _network(self, name: str, names: list[str], bootstrap: Bootstrap) -> Facts:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final, TypeAlias
 
+from napari_ims_tumor.cohort.intervals import FEWEST_GROUPS
+
 Facts: TypeAlias = dict[str, Any]
 
 WORDS: Final = {
@@ -55,8 +57,7 @@ def summary_lines(facts: Facts) -> tuple[str, ...]:
         f"{WORDS['ece']} {with_interval(found['ece'], None, 4)}, {seconds[name]:.1f} s"
         for name, found in facts["networks"].items()
     ]
-    reason = facts["bootstrap"]["why_not"]
-    notes = [f"no intervals: {reason}"] if reason else []
+    notes = _no_intervals(facts)
     return (head, *lines, *_gains(facts), *notes, *facts["warnings"])
 
 
@@ -134,16 +135,36 @@ def _gains(facts: Facts) -> list[str]:
         if shown:
             said.append(f"Compared with linear, {name} is {' and '.join(shown)}.")
         elif found["balanced_accuracy"]["value"] is not None:
-            contain = (
-                "the intervals of the differences in balanced accuracy, AUROC and calibration "
-            )
-            why = "there is no interval" if _without(found) else f"{contain}error contain 0"
-            said.append(f"No gain of {name} over linear is claimed: {why}.")
+            said.append(f"No gain of {name} over linear is claimed: {_why_no_gain(found)}.")
     return said
 
 
-def _without(found: Facts) -> bool:
-    return all(difference["low"] is None for difference in found.values())
+def _why_no_gain(found: Facts) -> str:
+    known = [WORDS[metric] for metric in _CLAIMED if found[metric]["low"] is not None]
+    if not known:
+        return "there is no interval"
+    if len(known) == 1:
+        return f"the interval of the difference in {known[0]} contains 0"
+    return f"the intervals of the differences in {_joined(known)} contain 0"
+
+
+def _no_intervals(facts: Facts) -> list[str]:
+    """Which figures have no interval, and why, a sentence for each reason."""
+    bootstrap = facts["bootstrap"]
+    if bootstrap["why_not"]:
+        return [f"No interval is given: {bootstrap['why_not']}."]
+    of_reason: dict[str, list[str]] = {}
+    for metric, reason in bootstrap["scarce"].items():
+        of_reason.setdefault(reason, []).append(WORDS[metric])
+    return [
+        f"No interval of {_joined(figures)} is given: {reason}, and at least {FEWEST_GROUPS} are "
+        "needed."
+        for reason, figures in of_reason.items()
+    ]
+
+
+def _joined(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _hard(facts: Facts) -> list[str]:
@@ -155,8 +176,7 @@ def _hard(facts: Facts) -> list[str]:
 
 
 def _trust(facts: Facts) -> list[str]:
-    reason = facts["bootstrap"]["why_not"]
-    said = [f"No interval is given: {reason}."] if reason else []
+    said = _no_intervals(facts)
     raw = [name for name, found in facts["networks"].items() if not found["calibrated"]]
     if raw:
         said.append(
