@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.api.models import Labels, read_model
+from napari_ims_tumor.api.noticing import warn
 from napari_ims_tumor.api.slides import PathLike
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.io.imzml import open_imzml_job
@@ -119,7 +120,10 @@ def _annotation(labels: Labels, dataset: MsiDataset) -> Annotation:
     if isinstance(labels, Annotation):
         return labels
     if isinstance(labels, (str, os.PathLike)):
-        return read_labels(Path(labels), dataset.pixels)[0]
+        annotation, notices = read_labels(Path(labels), dataset.pixels)
+        for notice in notices:
+            warn(notice)
+        return annotation
     return Annotation(labels)
 
 

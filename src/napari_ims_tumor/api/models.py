@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.api.noticing import warn
 from napari_ims_tumor.api.slides import PathLike
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.io.imzml import open_imzml
@@ -92,6 +93,11 @@ def fit(
     ------
     ImsTumorError
         One sentence: a file that cannot be read, labels that do not fit, too little to fit.
+
+    Warns
+    -----
+    UserWarning
+        What was done to labels to make them fit, and what is doubtful about the groups.
     """
     from napari_ims_tumor.cohort.fitting import fit_cohort
     from napari_ims_tumor.cohort.table import CohortSlide, as_regions
@@ -100,7 +106,7 @@ def fit(
     start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
     hard = None if labels is None else _labels(labels)
     one = CohortSlide(_slide(slide), hard, _groups(groups), as_regions(regions))
-    return run_inline(fit_cohort((one,), config, start, memory=memory))
+    return run_inline(fit_cohort((one,), config, start, warn, memory))
 
 
 def fit_cohort(
@@ -128,7 +134,7 @@ def fit_cohort(
     chosen = select_slides(read_cohort(cohort), slides)
     start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
     memory = MemoryBudget.of(memory_budget)
-    return run_inline(job(chosen, fit_config(**options), start, memory=memory))
+    return run_inline(job(chosen, fit_config(**options), start, warn, memory))
 
 
 def predict(
