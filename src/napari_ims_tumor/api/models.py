@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -33,19 +33,16 @@ Labels: TypeAlias = PathLike | Annotation | NDArray[Any]
 
 def fit_config(**options: Any) -> FitConfig:
     """Build a :class:`FitConfig`; an option that is ``None`` keeps its default."""
-    from napari_ims_tumor.model.config import AUGMENTATIONS, NETWORKS, FitConfig
+    from napari_ims_tumor.model.config import FitConfig
 
-    config = replace(FitConfig(), **{k: v for k, v in options.items() if v is not None})
-    if config.network not in NETWORKS:
-        known = " or ".join(NETWORKS)
-        raise FitRefused(f"there is no network {config.network!r}: use {known}")
-    unknown = sorted(set(config.augment or ()).difference(AUGMENTATIONS))
+    given = {name: value for name, value in options.items() if value is not None}
+    unknown = sorted(set(given).difference(field.name for field in fields(FitConfig)))
     if unknown:
-        known = " and ".join(AUGMENTATIONS)
-        raise FitRefused(f"there is no augmentation {unknown[0]!r}: use some of {known}")
-    if not 0 <= config.seed < 2**63:
-        raise FitRefused(f"the seed {config.seed} is not usable: give a number from 0 to 2^63 - 1")
-    return config
+        raise FitRefused(f"a fit has no option {unknown[0]!r}: see FitConfig for those there are")
+    if given.get("tune") == "last-blocks":
+        # As the command line writes it.
+        given["tune"] = "last blocks"
+    return FitConfig(**given)
 
 
 def fit(
@@ -259,4 +256,4 @@ def _labels(labels: Labels) -> Path | Annotation:
 def _groups(groups: PathLike | NDArray[Any] | None) -> Path | NDArray[Any] | None:
     if groups is None:
         return None
-    return np.asarray(groups) if isinstance(groups, np.ndarray) else Path(groups)
+    return Path(groups) if isinstance(groups, (str, os.PathLike)) else np.asarray(groups)

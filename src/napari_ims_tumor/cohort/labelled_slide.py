@@ -20,12 +20,13 @@ from napari_ims_tumor.cohort.region_numbers import PIXELS_OF_A_REGION, within_gr
 from napari_ims_tumor.cohort.slide_labels import labels_of
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError
-from napari_ims_tumor.io.annotation_file import read_groups
+from napari_ims_tumor.io.annotation_file import read_groups, whole_numbers
 from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.matrix_room import pieces
 
+_GROUPS_GIVEN: Final = "the image of groups"
 _WHOLE: Final = re.compile(r"([0-9]{1,18})(?:[.,]0+)?")
 
 
@@ -169,10 +170,13 @@ def _groups(
 
 def _numbers(image: Path | IntArray, dataset: MsiDataset) -> IntArray:
     """The groups in the shape of the slide."""
-    numbers = read_groups(image, dataset.pixels) if isinstance(image, Path) else image
+    if isinstance(image, Path):
+        return read_groups(image, dataset.pixels)
+    # 0.5 and 0.7 would both become 0, and two patients one.
+    numbers, _ = whole_numbers(_GROUPS_GIVEN, np.asarray(image))
     if numbers.shape != dataset.pixels.image_shape:
         raise CohortError(f"groups of {numbers.shape} on a slide of {dataset.pixels.image_shape}")
-    return numbers
+    return numbers.astype(np.int64)
 
 
 def _refuse_no_group(image: Path | IntArray, dataset: MsiDataset, numbers: IntArray) -> None:
@@ -180,7 +184,7 @@ def _refuse_no_group(image: Path | IntArray, dataset: MsiDataset, numbers: IntAr
     without = int((numbers <= 0).sum())
     if not without or without == numbers.size:
         return
-    file = image.name if isinstance(image, Path) else "the image of groups"
+    file = image.name if isinstance(image, Path) else _GROUPS_GIVEN
     raise CohortError(
         f"{without} labelled pixels of {dataset.name} have no group (0 in {file}), and others have "
         "one: draw the groups so that they cover all labels, or erase those labels. A patient or "

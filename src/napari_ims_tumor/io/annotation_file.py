@@ -161,7 +161,7 @@ def _read_on_grid(
 ) -> tuple[NDArray[Any], tuple[str, ...]]:
     _check_suffix(path)
     raw = _single_channel(path, _read_image(path), len(pixels.image_shape))
-    image, rounded = _whole_numbers(path, raw)
+    image, rounded = whole_numbers(path.name, raw)
     placed, cropped = _place(path, image, pixels)
     if all_inside and cropped and pixels.origin == (0, 0):
         _refuse_outside(path, image, placed)
@@ -223,8 +223,16 @@ def _single_channel(path: Path, image: NDArray[Any], n_axes: int) -> NDArray[Any
     return gray
 
 
-def _whole_numbers(path: Path, image: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Accept integers, and floats that are whole; refuse the rest."""
+def whole_numbers(name: str, image: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Accept integers, and floats that are whole; refuse the rest.
+
+    Parameters
+    ----------
+    name
+        Of the file, or what else messages shall call the image.
+    image
+        Of any type.
+    """
     if image.dtype.kind == "b":
         return image.astype(np.uint8), ()
     if image.dtype.kind in "iu":
@@ -234,8 +242,8 @@ def _whole_numbers(path: Path, image: NDArray[Any]) -> tuple[NDArray[Any], tuple
         (np.isfinite(image) & (np.abs(image) < 2**31) & (image == np.round(image))).all()
     )
     if not whole:
-        raise LabelsError(f"{path.name} holds {image.dtype} values that are not whole numbers")
-    return image.astype(np.int64), (f"{path.name}: {image.dtype} values read as whole numbers",)
+        raise LabelsError(f"{name} holds {image.dtype} values that are not whole numbers")
+    return image.astype(np.int64), (f"{name}: {image.dtype} values read as whole numbers",)
 
 
 def _place(
