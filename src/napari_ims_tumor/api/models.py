@@ -150,12 +150,15 @@ def predict(
     Prediction
         ``probabilities`` is (classes, *image_shape), float32, NaN where nothing was measured.
     """
+    from napari_ims_tumor.cohort.polarity import refuse_other_polarity
     from napari_ims_tumor.model.predicting import predict as predict_slide
 
     fitted = read_model(model) if isinstance(model, (str, os.PathLike)) else model
     if not isinstance(slide, (str, os.PathLike)):
+        refuse_other_polarity(fitted, slide)
         return run_inline(predict_slide(fitted, slide, device))
     with open_imzml(slide, memory_budget=memory_budget) as dataset:
+        refuse_other_polarity(fitted, dataset)
         return run_inline(predict_slide(fitted, dataset, device))
 
 

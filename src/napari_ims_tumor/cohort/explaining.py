@@ -10,6 +10,7 @@ import numpy as np
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.cohort.class_pixels import ClassPixels, Compared
 from napari_ims_tumor.cohort.explanation import Explanation
+from napari_ims_tumor.cohort.polarity import refuse_other_polarity
 from napari_ims_tumor.cohort.univariate import Univariate, compare
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
@@ -146,6 +147,7 @@ def shares_of_peaks(values: FloatArray, peaks: AxisPeaks) -> Float64Array:
 def _explain(
     model: FittedModel, dataset: MsiDataset, which: Compared, how: How
 ) -> Job[Progress, Explanation]:
+    refuse_other_polarity(model, dataset)
     refuse_uncovered(dataset, model.axis)
     target = how.target or model.class_names[-1]
     method = how.attribution or Attribution()

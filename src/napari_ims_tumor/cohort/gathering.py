@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -16,9 +16,8 @@ from napari_ims_tumor.cohort.doubtful_groups import group_doubts, what_groups_ar
 from napari_ims_tumor.cohort.fingerprints import SlideRecord
 from napari_ims_tumor.cohort.labelled_slide import LabelledSlide, labelled_slide
 from napari_ims_tumor.cohort.naming import WholeSlide, distinct_names, group_names
-from napari_ims_tumor.cohort.region_numbers import (
-    numbered_through,
-)
+from napari_ims_tumor.cohort.polarity import common_polarity
+from napari_ims_tumor.cohort.region_numbers import numbered_through
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError
 from napari_ims_tumor.io.cache_folder import CacheFolder
@@ -63,6 +62,8 @@ class Gathered:
         Why figures of a validation may not mean what they seem to, one sentence each.
     group_means
         What a group is, in one sentence.
+    polarity
+        Of the ions, where a slide or the model says so.
     """
 
     spectra: LabelledSpectra
@@ -78,6 +79,7 @@ class Gathered:
     group_ids: tuple[str | None, ...] = ()
     cautions: tuple[str, ...] = ()
     group_means: str = ""
+    polarity: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("slide", "plane", "row", "column"):
@@ -89,6 +91,7 @@ def gather(
     axis: MassAxis | None = None,
     memory: MemoryBudget | None = None,
     only_by_hand: bool = False,
+    polarity: str | None = None,
 ) -> Job[Progress, Gathered]:
     """Read the labelled spectra of every slide onto one axis.
 
@@ -103,11 +106,14 @@ def gather(
         scratch files in the user's cache folder.
     only_by_hand
         Leave out what is only roughly known: no pixel can be judged by it.
+    polarity
+        Of the model's ions; ``None`` where that is not known.
 
     Raises
     ------
     ImsTumorError
-        A file that cannot be read, labels that do not fit, a slide that does not cover the axis.
+        A file that cannot be read, labels that do not fit, a slide that does not cover the axis, or
+        slides of positive and of negative ions.
     """
     if not slides:
         raise CohortError("the cohort lists no slide")
@@ -123,6 +129,7 @@ def gather(
             part = labelled_slide(slide, dataset, names[number], len(slides) == 1)
             parts.append(part.by_hand() if only_by_hand else part)
         _refuse_pixels_labelled_twice(parts)
+        ions = common_polarity([(part.name, part.dataset) for part in parts], polarity)
         chosen = axis or common_axis([part.dataset for part in parts])
         values = room.matrix(sum(part.indices.size for part in parts), len(chosen))
         noted: list[LabelledSlide] = []
@@ -133,7 +140,7 @@ def gather(
             yield from bin_spectra(part.dataset, chosen, part.indices, own)
             noted.append(part.with_empty_noted(own))
             first += part.indices.size
-        return _joined(noted, values, chosen, room)
+        return replace(_joined(noted, values, chosen, room), polarity=ions)
 
 
 def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:
