@@ -168,3 +168,9 @@ def test_the_report_says_what_a_group_was_and_what_is_doubtful_about_them(cohort
     assert facts["group_means"] in facts["verdict"]
     assert "No group is named for slide3" in facts["warnings"][0]
     assert facts["warnings"][0] in report.summary()
+
+
+def test_shuffled_labels_claim_nothing_of_how_groups_were_chosen(cohorts: Any) -> None:
+    facts = run_inline(evaluate(cohorts.cohort(3), LINEAR, permute_labels=1)).as_dict()
+    assert "no label leaks through the program" in facts["verdict"][0]
+    assert "That the groups are well chosen they cannot show." in facts["verdict"][0]

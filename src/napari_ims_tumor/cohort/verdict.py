@@ -88,7 +88,8 @@ def _permuted(facts: Facts) -> list[str]:
         return []
     return [
         "The labels were shuffled among the pixels, so nothing can be learned: figures near one "
-        "half show that the validation is honest, and higher ones would show a leak."
+        "half show that no label leaks through the program, and higher ones would show a leak. "
+        "That the groups are well chosen they cannot show."
     ]
 
 
