@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import shutil
 from dataclasses import replace
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,11 @@ import pytest
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.cohort.gathering import gather
 from napari_ims_tumor.cohort.table import CohortSlide
-from napari_ims_tumor.errors import CohortError, LabelsError, ModelFileError
+from napari_ims_tumor.errors import CohortError, LabelsError, ModelFileError, SlideError
 from napari_ims_tumor.io.imzml_writer import write_imzml
 from napari_ims_tumor.job import STOP, JobStopped, run_inline
 from napari_ims_tumor.msi.mass_axis import MassAxis
+from napari_ims_tumor.msi.spectrum import Spectrum
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 
 
@@ -202,3 +204,40 @@ def test_background_without_labels_needs_no_group_and_an_empty_image_is_one(coho
     image[:, 7], image[3, 3:5] = 0, 0
     assert run_inline(gather((cohorts.slide(0, image),))).group_names == ("group 3",)
     assert run_inline(gather((cohorts.slide(0, 0 * image),))).group_names == ("group 0",)
+
+
+def test_a_range_that_is_cut_is_told_with_the_slide_that_narrows_it(cohorts: Any) -> None:
+    slides = (cohorts.slide(0), cohorts.slide(1, start=505.0))
+    (said,) = run_inline(gather(slides)).notices
+    assert said.startswith("Only m/z 505.00 to 539.00 is used, which all slides share")
+    assert "500.00 to 505.00, where slide1 begins and 539.00 to 544.00, as slide0 ends" in said
+    assert run_inline(gather((cohorts.slide(0), cohorts.slide(1)))).notices == ()
+    # A model says what it needs.
+    axis = MassAxis(np.arange(505.0, 540.0))
+    assert run_inline(gather(slides, axis)).notices == ()
+
+
+def test_the_axis_does_not_hang_on_the_order_of_rows(cohorts: Any) -> None:
+    slides = [cohorts.slide(0, bins=41), cohorts.slide(1, start=500.25), cohorts.slide(2, bins=40)]
+    axes = [run_inline(gather(tuple(rows))).spectra.axis for rows in permutations(slides)]
+    assert all(axis == axes[0] for axis in axes)
+
+
+def test_slides_of_other_channels_are_told_in_the_words_of_a_cohort(cohorts: Any) -> None:
+    pixels = cohorts.slide(0).slide.pixels
+
+    def picked(n: int, name: str) -> CohortSlide:
+        axis, values = MassAxis(np.linspace(500.0, 900.0, n)), np.ones((42, n), np.float32)
+        dataset = InMemoryDataset.from_matrix(axis, values, pixels, name, "centroid")
+        return replace(cohorts.slide(0), slide=dataset)
+
+    with pytest.raises(CohortError, match="few has m/z values for only 2% of the 1000 channels"):
+        run_inline(gather((picked(20, "few"), picked(1000, "many"))))
+
+
+def test_an_empty_slide_of_a_cohort_is_named(cohorts: Any) -> None:
+    made = cohorts.slide(0)
+    none = Spectrum(np.zeros(0), np.zeros(0))
+    empty = InMemoryDataset.from_spectra([none] * 42, made.slide.pixels, "empty")
+    with pytest.raises(SlideError, match="empty holds no peak"):
+        run_inline(gather((made, replace(made, slide=empty))))

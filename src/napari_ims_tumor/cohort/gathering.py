@@ -11,7 +11,12 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.annotation.regions import GroupKind
-from napari_ims_tumor.cohort.common_axis import common_axis
+from napari_ims_tumor.cohort.common_axis import (
+    NamedSlides,
+    common_axis,
+    left_out,
+    refuse_other_channels,
+)
 from napari_ims_tumor.cohort.doubtful_groups import group_doubts, what_groups_are
 from napari_ims_tumor.cohort.fingerprints import SlideRecord
 from napari_ims_tumor.cohort.labelled_slide import LabelledSlide, labelled_slide
@@ -129,8 +134,8 @@ def gather(
             part = labelled_slide(slide, dataset, names[number], len(slides) == 1)
             parts.append(part.by_hand() if only_by_hand else part)
         _refuse_pixels_labelled_twice(parts)
-        ions = common_polarity([(part.name, part.dataset) for part in parts], polarity)
-        chosen = axis or common_axis([part.dataset for part in parts])
+        ions = common_polarity(_named(parts), polarity)
+        chosen, said = (axis, ()) if axis else _axis_for(parts)
         values = room.matrix(sum(part.indices.size for part in parts), len(chosen))
         noted: list[LabelledSlide] = []
         first = 0
@@ -140,7 +145,19 @@ def gather(
             yield from bin_spectra(part.dataset, chosen, part.indices, own)
             noted.append(part.with_empty_noted(own))
             first += part.indices.size
-        return replace(_joined(noted, values, chosen, room), polarity=ions)
+        found = _joined(noted, values, chosen, room)
+        return replace(found, polarity=ions, notices=(*said, *found.notices))
+
+
+def _named(parts: list[LabelledSlide]) -> NamedSlides:
+    return [(part.name, part.dataset) for part in parts]
+
+
+def _axis_for(parts: list[LabelledSlide]) -> tuple[MassAxis, tuple[str, ...]]:
+    """One axis for slides that no model asks for, and what it leaves out of them."""
+    axis = common_axis([part.dataset for part in parts])
+    refuse_other_channels(_named(parts), axis)
+    return axis, left_out(_named(parts))
 
 
 def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:
