@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pyimzml.ImzMLWriter import ImzMLWriter
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.cohort.gathering import gather
@@ -241,3 +242,44 @@ def test_an_empty_slide_of_a_cohort_is_named(cohorts: Any) -> None:
     empty = InMemoryDataset.from_spectra([none] * 42, made.slide.pixels, "empty")
     with pytest.raises(SlideError, match="empty holds no peak"):
         run_inline(gather((made, replace(made, slide=empty))))
+
+
+def test_a_slide_that_was_exported_twice_is_told(cohorts: Any, tmp_path: Path) -> None:
+    """Another UUID, another type of number, a few pixels less: the same measurement."""
+    made = cohorts.slide(0)
+    labels = Annotation(made.labels.labels[:, :7])
+    write_imzml(tmp_path / "one.imzML", made.slide)
+    with ImzMLWriter(str(tmp_path / "two.imzML"), intensity_dtype=np.float64) as again:
+        for i in range(3, made.slide.n_spectra):
+            spectrum, row, column = made.slide.spectrum(i), *divmod(i, 7)
+            again.addSpectrum(spectrum.mz, spectrum.intensity, (column + 1, row + 1, 1))
+
+    def gathered(first: str, second: str) -> Any:
+        return run_inline(
+            gather(
+                (
+                    CohortSlide(tmp_path / "one.imzML", labels, first),
+                    CohortSlide(tmp_path / "two.imzML", labels, second),
+                    cohorts.slide(1, "another"),
+                )
+            )
+        )
+
+    (said,) = gathered("P0a", "P0b").cautions
+    assert said.startswith("70 labelled spectra are the same, number by number, in different gr")
+    assert "(one, two)" in said
+    assert gathered("P0", "P0").cautions == ()
+
+
+def test_spectra_of_few_peaks_may_be_equal_by_chance(cohorts: Any) -> None:
+    made = [cohorts.slide(seed, f"patient {seed}") for seed in range(2)]
+    few = np.zeros((42, 40), np.float32)
+    few[:, :4] = 1
+    slides = tuple(
+        replace(
+            one,
+            slide=InMemoryDataset.from_matrix(one.slide.mass_axis, few, one.slide.pixels, "few"),
+        )
+        for one in made
+    )
+    assert run_inline(gather(slides)).cautions == ()

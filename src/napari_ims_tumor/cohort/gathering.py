@@ -24,6 +24,7 @@ from napari_ims_tumor.cohort.naming import WholeSlide, distinct_names, group_nam
 from napari_ims_tumor.cohort.polarity import common_polarity
 from napari_ims_tumor.cohort.region_numbers import numbered_through
 from napari_ims_tumor.cohort.table import CohortSlide
+from napari_ims_tumor.cohort.twins import Twins
 from napari_ims_tumor.errors import CohortError
 from napari_ims_tumor.io.cache_folder import CacheFolder
 from napari_ims_tumor.io.imzml import open_imzml
@@ -138,15 +139,19 @@ def gather(
         chosen, said = (axis, ()) if axis else _axis_for(parts)
         values = room.matrix(sum(part.indices.size for part in parts), len(chosen))
         noted: list[LabelledSlide] = []
-        first = 0
+        first, twins = 0, Twins()
         for part in parts:
             refuse_uncovered(part.dataset, chosen)
             own = values[first : first + part.indices.size]
             yield from bin_spectra(part.dataset, chosen, part.indices, own)
             noted.append(part.with_empty_noted(own))
+            if len(parts) > 1:
+                twins.add(part, own)
             first += part.indices.size
         found = _joined(noted, values, chosen, room)
-        return replace(found, polarity=ions, notices=(*said, *found.notices))
+        cautions = (*found.cautions, *twins.cautions())
+        notices = (*said, *found.notices)
+        return replace(found, polarity=ions, notices=notices, cautions=cautions)
 
 
 def _named(parts: list[LabelledSlide]) -> NamedSlides:
