@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,3 +75,26 @@ def test_groups_that_are_no_whole_numbers_are_refused_and_not_cut() -> None:
         for groups in (halves, halves.astype(int), halves.astype(int).tolist())
     ]
     assert same[0] == same[1] == same[2]
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("cohort")
+    ims.simulate(folder, slides=2, rows=20, columns=24, channels=60)
+    return folder / "cohort.csv"
+
+
+def test_one_network_by_its_name_and_memory_in_bytes(table: Path) -> None:
+    report = ims.evaluate(table, networks="linear", folds=np.int64(2), memory_budget=2_000_000_000)
+    assert "linear" in report.results
+    assert "default" not in report.results
+    assert report.options["folds"] == 2
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"folds": "5"}, {"folds": 2.5}, {"folds": 1}, {"permute_labels": -1},
+              {"permute_labels": 0.5}, {"networks": "l"}, {"networks": ()}],
+)  # fmt: skip
+def test_questions_to_evaluate_that_cannot_be(table: Path, wrong: dict[str, Any]) -> None:
+    with pytest.raises(ims.ImsTumorError, match=r"whole number|no network"):
+        ims.evaluate(table, **{"networks": ("linear",), **wrong})

@@ -164,7 +164,7 @@ def predict(
 
 def evaluate(
     cohort: PathLike,
-    networks: Sequence[str] = ("default", "linear"),
+    networks: str | Sequence[str] = ("default", "linear"),
     folds: int = 5,
     permute_labels: int | None = None,
     slides: str | None = None,
@@ -178,7 +178,7 @@ def evaluate(
     cohort
         A table with the columns slide, labels and optionally groups.
     networks
-        Which presets to compare.
+        Which presets to compare; one name, or several.
     folds
         Number of folds; no group is on both sides of one.
     permute_labels
@@ -191,11 +191,17 @@ def evaluate(
     from napari_ims_tumor.cohort.cross_validation import evaluate as cross_validate
     from napari_ims_tumor.cohort.selection import select_slides
     from napari_ims_tumor.cohort.table import read_cohort
+    from napari_ims_tumor.model.asked_for import LARGEST_SEED, whole_number
 
+    # One name is no list of letters; several are understood as the command line writes them.
+    names = networks.replace(" ", "").split(",") if isinstance(networks, str) else networks
+    n_folds = whole_number("folds", folds, 2)
+    if permute_labels is not None:
+        permute_labels = whole_number("permute_labels", permute_labels, 0, LARGEST_SEED)
     chosen = select_slides(read_cohort(cohort), slides)
     config = fit_config(**options)
     memory = MemoryBudget.of(memory_budget)
-    job = cross_validate(chosen, tuple(networks), config, folds, permute_labels, memory)
+    job = cross_validate(chosen, tuple(names), config, n_folds, permute_labels, memory)
     return run_inline(job).with_files(cohort_table=Path(cohort))
 
 
