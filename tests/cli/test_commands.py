@@ -613,6 +613,13 @@ def test_a_pipe_is_not_replaced(cohort, tmp_path, capsys) -> None:
     assert (tmp_path / "x.npy").is_fifo()
 
 
+def test_what_is_in_the_way_of_a_report_is_found_before_the_work(tmp_path, capsys) -> None:
+    (tmp_path / "out" / "report.html").mkdir(parents=True)
+    # The table is not even read.
+    assert run("evaluate", "--cohort", tmp_path / "none.csv", "-o", tmp_path / "out") == 2
+    assert "report.html is a folder" in one_line(capsys.readouterr().err)
+
+
 def test_small_slides_are_simulated_with_fewer_pieces_of_tissue(tmp_path) -> None:
     size = ["--rows", 20, "--columns", 24, "--channels", 60]
     assert run("simulate", "-o", tmp_path, *size) == 0

@@ -22,6 +22,7 @@ from sklearn.metrics import (
 from napari_ims_tumor.cohort.cross_validation import evaluate
 from napari_ims_tumor.cohort.report import EvaluationReport, NetworkResult
 from napari_ims_tumor.cohort.table import read_cohort
+from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.job import run_inline
 
 EXACT = 1e-9
@@ -284,3 +285,19 @@ def test_held_out_pixels_without_an_answer_are_told_and_not_counted(cohorts: Any
         in (facts["warnings"][0])
     )
     assert facts["verdict"][0].startswith("225 labelled pixels of 6 groups were judged")
+
+
+def test_the_files_of_a_report_are_written_together_or_not_at_all(
+    cohorts: Any, tmp_path: Path
+) -> None:
+    report = run_inline(evaluate(cohorts.cohort(2), ("linear",)))
+    report.write(tmp_path)
+    names = ("predictions.csv", "report.html")
+    before = {name: (tmp_path / name).read_bytes() for name in names}
+    (tmp_path / "report.json").unlink()
+    (tmp_path / "report.json").mkdir()
+    other = run_inline(evaluate(cohorts.cohort(3), ("linear",)))
+    with pytest.raises(ImsTumorError, match=r"report\.json is a folder"):
+        other.write(tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in names} == before
+    assert len(list(tmp_path.iterdir())) == 3

@@ -87,6 +87,7 @@ def refuse_report_folder(folder: Path, inputs: Iterable[Path | None]) -> None:
     """Stop where a report cannot be written, or would replace what it is made from."""
     refuse_folder_path(folder)
     for path in (folder / name for name in _REPORT):
+        refuse_no_file(path)
         for given in inputs:
             if given is not None and path.exists() and given.exists() and path.samefile(given):
                 raise ImsTumorError(

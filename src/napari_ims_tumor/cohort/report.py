@@ -158,12 +158,16 @@ class EvaluationReport:
 
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        write_predictions(target / "predictions.csv", self)
-        with atomic_write(target / "report.html") as path:
-            path.write_text(render_page(self), encoding="utf-8")
-        with atomic_write(target / "report.json") as path:
+        # All take their names together, at the end: no page beside the figures of another day.
+        with (
+            atomic_write(target / "predictions.csv") as table,
+            atomic_write(target / "report.html") as page,
+            atomic_write(target / "report.json") as figures,
+        ):
+            write_predictions(table, self)
+            page.write_text(render_page(self), encoding="utf-8")
             text = json.dumps(self.as_dict(), indent=1, allow_nan=False)
-            path.write_text(text + "\n", encoding="utf-8")
+            figures.write_text(text + "\n", encoding="utf-8")
         return target / "report.json"
 
     def summary(self) -> tuple[str, ...]:
