@@ -17,7 +17,10 @@ import tifffile
 from pyimzml.ImzMLParser import ImzMLParser, getionimage
 
 from napari_ims_tumor.cli import main
+from napari_ims_tumor.cohort.cross_validation import evaluate
+from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.io.imzml_writer import write_imzml
+from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.spectrum import Spectrum
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
@@ -618,6 +621,20 @@ def test_what_is_in_the_way_of_a_report_is_found_before_the_work(tmp_path, capsy
     # The table is not even read.
     assert run("evaluate", "--cohort", tmp_path / "none.csv", "-o", tmp_path / "out") == 2
     assert "report.html is a folder" in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text on this system")
+def test_names_of_files_that_are_no_text(cohort, model, tmp_path, capsys) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/sl\xe9.imzML"))
+    for suffix in (".imzML", ".ibd"):
+        shutil.copy(cohort.first.with_suffix(suffix), odd.with_suffix(suffix))
+    for output in ("p.npy", "p.ome.tif"):
+        assert main(["predict", str(model), str(odd), "-o", str(tmp_path / output)]) == 0
+    assert json.loads((tmp_path / "p.json").read_text())["about"]["slide"] == "sl\\xe9"
+    rows = [CohortSlide(odd, cohort.labels, cohort.patients)]
+    report = run_inline(evaluate(tuple(rows), ("linear",)))
+    report.write(tmp_path / "report")
+    assert "sl\\xe9" in (tmp_path / "report" / "predictions.csv").read_text("utf-8")
 
 
 def test_small_slides_are_simulated_with_fewer_pieces_of_tissue(tmp_path) -> None:

@@ -2,7 +2,7 @@
 
 Pixels of one patient are nearly copies of each other, so it is patients that are drawn anew, with
 replacement, never pixels; the pooled figure is computed for each draw. A figure of a class counts
-only groups that hold the class: two patients with tumor are two, however many healthy ones there are.
+only groups that hold it: two patients with tumor are two, however many healthy ones there are.
 """
 
 from __future__ import annotations

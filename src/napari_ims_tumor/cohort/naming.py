@@ -9,6 +9,7 @@ from typing import Final
 
 from napari_ims_tumor.annotation.regions import GroupKind
 from napari_ims_tumor.cohort.table import CohortSlide
+from napari_ims_tumor.io.file_name import readable
 
 _MOST_FOLDERS: Final = 3
 _MOST_LISTED: Final = 5
@@ -45,7 +46,8 @@ def _file_or_dataset(slide: CohortSlide) -> Hashable:
 def _with_folders(slide: CohortSlide, above: int) -> str:
     if not isinstance(slide.slide, Path):
         return slide.name
-    return "/".join([*slide.slide.resolve().parts[1:-1][-above:], slide.name])
+    folders = [readable(part) for part in slide.slide.resolve().parts[1:-1][-above:]]
+    return "/".join([*folders, slide.name])
 
 
 def group_names(keys: Iterable[Hashable], kind: GroupKind) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Positive and negative ions are other molecules at other m/z: a model of one knows nothing of both.
+"""Positive and negative ions are other molecules at other m/z: no model knows both.
 
 Only what files state is compared; many state nothing, and then nothing can be said.
 """

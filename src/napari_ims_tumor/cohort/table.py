@@ -13,6 +13,7 @@ from typing import Final, TypeAlias
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.errors import CohortError
+from napari_ims_tumor.io.file_name import readable_stem
 from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 
@@ -53,7 +54,7 @@ class CohortSlide:
     @property
     def name(self) -> str:
         """Short name for reports."""
-        return self.slide.stem if isinstance(self.slide, Path) else self.slide.name
+        return readable_stem(self.slide) if isinstance(self.slide, Path) else self.slide.name
 
 
 def read_cohort(path: str | os.PathLike[str]) -> tuple[CohortSlide, ...]:

@@ -190,7 +190,8 @@ def _write_npy(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> No
     refuse_foreign_note(path)
     with atomic_write(path) as image, atomic_write(_beside(path)) as note:
         np.save(image, values)
-        note.write_text(text + "\n", encoding="utf-8")
+        # Half a letter, as names of files may hold on old disks, is written as JSON escapes it.
+        note.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
 
 
 def refuse_foreign_image(image: Path) -> None:
