@@ -159,9 +159,11 @@ def _groups(
     if isinstance(slide.groups, str):
         return (_key(slide.groups),) * n, "group"
     if slide.groups is not None:
-        numbers = _numbers(slide.groups, dataset)[inside]
-        _refuse_no_group(slide.groups, dataset, numbers)
-        return tuple(int(number) for number in numbers), "group"
+        image = _numbers(slide.groups, dataset)
+        # What is roughly known of a whole slide covers the glass between its cores as well.
+        by_hand = (annotation.strokes > 0) & dataset.pixels.measured
+        _refuse_no_group(slide.groups, dataset, image[by_hand])
+        return tuple(int(number) for number in image[inside]), "group"
     if not alone:
         return None, "group"
     found = annotation_groups(annotation.labels, dataset.pixels.measured)
@@ -187,8 +189,8 @@ def _refuse_no_group(image: Path | IntArray, dataset: MsiDataset, numbers: IntAr
     file = image.name if isinstance(image, Path) else _GROUPS_GIVEN
     raise CohortError(
         f"{without} labelled pixels of {dataset.name} have no group (0 in {file}), and others have "
-        "one: draw the groups so that they cover all labels, or erase those labels. A patient or "
-        "core needs a number above 0"
+        "one: draw the groups so that they cover all labels, or erase those labels. If 0 is a "
+        "patient or core, add 1 to the whole image"
     )
 
 
