@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
 from napari_ims_tumor.msi.binning.cells import LONE_REACH_DA, Cells, cells_of
-from napari_ims_tumor.msi.binning.kept_bins import kept_bins
 from napari_ims_tumor.msi.binning.in_range import ragged_in_range, rows_in_range
+from napari_ims_tumor.msi.binning.kept_bins import kept_bins
 from napari_ims_tumor.msi.binning.overlap import shares_of
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassAxis
