@@ -141,3 +141,14 @@ def test_a_folder_that_cannot_take_the_name_leaves_the_old_one_there(tmp_path):
         lose_the_new_folder(target)
     assert (target / "old").read_text() == "old"
     assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name on this system")
+def test_a_pipe_or_a_device_is_never_replaced_by_a_file(tmp_path):
+    pipe = tmp_path / "model.safetensors"
+    os.mkfifo(pipe)
+    (tmp_path / "link").symlink_to(pipe)
+    for path in (pipe, tmp_path / "link"):
+        with pytest.raises(ImsTumorError, match="device or a pipe"), atomic_write(path):
+            pytest.fail("nothing may be written")
+    assert pipe.is_fifo()

@@ -29,9 +29,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     ImsTumorError
-        The folder is missing or read-only, or the disk is full. The old file is untouched.
+        The folder is missing or read-only, the disk is full, or what lies there is no plain file
+        (a device, a pipe, a folder). The old file is untouched.
     """
     target = Path(path).resolve()
+    refuse_no_file(target)
     # The same folder, as a rename is atomic on one file system only; the same ending, as writers
     # of arrays and pictures look at it.
     temporary = target.with_name(f".{secrets.token_hex(4)}-{target.name[-40:]}")
@@ -45,6 +47,16 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def refuse_no_file(path: Path) -> None:
+    """Stop where a name is taken by something that a file must not replace, such as a device."""
+    if path.is_dir():
+        raise ImsTumorError(f"{path} is a folder: give the name of a file in it")
+    if path.exists() and not path.is_file():
+        raise ImsTumorError(
+            f"{path} is a device or a pipe and would be replaced by a file: give another name"
+        )
 
 
 @contextlib.contextmanager

@@ -17,7 +17,10 @@ import tifffile
 from pyimzml.ImzMLParser import ImzMLParser, getionimage
 
 from napari_ims_tumor.cli import main
+from napari_ims_tumor.cohort.cross_validation import evaluate
+from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.io.imzml_writer import write_imzml
+from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
 from napari_ims_tumor.msi.spectrum import Spectrum
 from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
@@ -571,6 +574,67 @@ def test_an_image_does_not_replace_a_foreign_file_beside_it(cohort, tmp_path, ca
     # Before anything is read or predicted.
     assert run("predict", "nowhere.safetensors", cohort.first, "-o", tmp_path / "x.npy") == 2
     assert "x.json" in one_line(capsys.readouterr().err.splitlines()[-1])
+
+
+def test_what_the_program_did_not_make_is_not_replaced(cohort, model, tmp_path, capsys) -> None:
+    shutil.copy(cohort.labels, tmp_path / "labels.npy")
+    tifffile.imwrite(tmp_path / "histology.tif", np.zeros((4, 5, 3), np.uint8))
+    (tmp_path / "notes.docx").write_bytes(b"PK\x03\x04 years of work")
+    before = {path: path.read_bytes() for path in tmp_path.iterdir()}
+    for asked, file in (
+        (["predict", model, cohort.first], "labels.npy"),
+        (["predict", model, cohort.first], "histology.tif"),
+        (["ion-image", cohort.first, "--mz", 800], "labels.npy"),
+        (["fit", cohort.first, cohort.labels], "notes.docx"),
+    ):
+        assert run(*asked, "-o", tmp_path / file) == 2
+        line = one_line(capsys.readouterr().err)
+        assert file in line
+        assert "would be replaced: give another name" in line
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def test_what_the_program_made_is_replaced(cohort, model, tmp_path) -> None:
+    for _ in range(2):
+        assert run("predict", model, cohort.first, "-o", tmp_path / "p.ome.tif") == 0
+        assert run("ion-image", cohort.first, "--mz", 800, "-o", tmp_path / "i.npy") == 0
+    old = tmp_path / "model"
+    shutil.copy(model, old)
+    asked = ["fit", cohort.first, cohort.labels, "--groups", cohort.patients, "--seed", 1]
+    assert run(*asked, "--network", "linear", "-o", old) == 0
+    assert old.read_bytes() != model.read_bytes()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with a name on this system")
+def test_a_pipe_is_not_replaced(cohort, tmp_path, capsys) -> None:
+    os.mkfifo(tmp_path / "x.safetensors")
+    os.mkfifo(tmp_path / "x.npy")
+    assert run("fit", cohort.first, cohort.labels, "-o", tmp_path / "x.safetensors") == 2
+    assert "device or a pipe" in one_line(capsys.readouterr().err)
+    assert run("ion-image", cohort.first, "--mz", 800, "-o", tmp_path / "x.npy") == 2
+    assert "device or a pipe" in one_line(capsys.readouterr().err)
+    assert (tmp_path / "x.npy").is_fifo()
+
+
+def test_what_is_in_the_way_of_a_report_is_found_before_the_work(tmp_path, capsys) -> None:
+    (tmp_path / "out" / "report.html").mkdir(parents=True)
+    # The table is not even read.
+    assert run("evaluate", "--cohort", tmp_path / "none.csv", "-o", tmp_path / "out") == 2
+    assert "report.html is a folder" in one_line(capsys.readouterr().err)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text on this system")
+def test_names_of_files_that_are_no_text(cohort, model, tmp_path, capsys) -> None:
+    odd = Path(os.fsdecode(os.fsencode(tmp_path) + b"/sl\xe9.imzML"))
+    for suffix in (".imzML", ".ibd"):
+        shutil.copy(cohort.first.with_suffix(suffix), odd.with_suffix(suffix))
+    for output in ("p.npy", "p.ome.tif"):
+        assert main(["predict", str(model), str(odd), "-o", str(tmp_path / output)]) == 0
+    assert json.loads((tmp_path / "p.json").read_text())["about"]["slide"] == "sl\\xe9"
+    rows = [CohortSlide(odd, cohort.labels, cohort.patients)]
+    report = run_inline(evaluate(tuple(rows), ("linear",)))
+    report.write(tmp_path / "report")
+    assert "sl\\xe9" in (tmp_path / "report" / "predictions.csv").read_text("utf-8")
 
 
 def test_small_slides_are_simulated_with_fewer_pieces_of_tissue(tmp_path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import balanced_accuracy_score, roc_auc_score
 
+from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.cohort.cross_validation import evaluate
 from napari_ims_tumor.cohort.explaining import How, explain_pixel
 from napari_ims_tumor.cohort.external_validation import validate
@@ -179,3 +181,35 @@ def test_seeds_and_networks_that_cannot_be(cohorts: Any) -> None:
         run_inline(evaluate(slides, ("linear",), permute_labels=-1))
     with pytest.raises(FitRefused, match="default or linear"):
         run_inline(evaluate(slides, ()))
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_groups_of_two_or_three_pixels_are_judged_with_their_neighbors(
+    cohorts: Any, n: int
+) -> None:
+    """So few spectra differ in no direction: neighbors speak as if they were all alike."""
+    few = []
+    for number, row in enumerate(cohorts.cohort(12, signal=8.0)):
+        labels = np.zeros((6, 8), np.uint8)
+        labels[0, 3 : 3 + n] = 1 + number % 2
+        few.append(replace(row, labels=Annotation(labels)))
+    report = run_inline(evaluate(tuple(few), LINEAR, n_folds=12))
+    assert all(np.isfinite(found.probabilities).all() for found in report.results.values())
+    facts = report.as_dict()
+    assert facts["n_judged"] == facts["n"] == 12 * n
+    assert len(facts["groups"]) == 12
+
+
+def test_the_report_says_what_a_group_was_and_what_is_doubtful_about_them(cohorts: Any) -> None:
+    slides = (*cohorts.cohort(3), cohorts.slide(3))
+    report = run_inline(evaluate(slides, LINEAR))
+    facts = report.as_dict()
+    assert facts["group_means"] in facts["verdict"]
+    assert "No group is named for slide3" in facts["warnings"][0]
+    assert facts["warnings"][0] in report.summary()
+
+
+def test_shuffled_labels_claim_nothing_of_how_groups_were_chosen(cohorts: Any) -> None:
+    facts = run_inline(evaluate(cohorts.cohort(3), LINEAR, permute_labels=1)).as_dict()
+    assert "no label leaks through the program" in facts["verdict"][0]
+    assert "That the groups are well chosen they cannot show." in facts["verdict"][0]

@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+import napari_ims_tumor as ims
 from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME, ClassScheme
 from napari_ims_tumor.cohort.explaining import (
     How,
     explain_class,
@@ -19,7 +22,7 @@ from napari_ims_tumor.cohort.explaining import (
 )
 from napari_ims_tumor.cohort.gathering import Gathered, gather
 from napari_ims_tumor.cohort.table import CohortSlide
-from napari_ims_tumor.errors import QueryError
+from napari_ims_tumor.errors import LabelsError, QueryError
 from napari_ims_tumor.job import JobStopped, run_inline
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.fitted_model import FittedModel
@@ -182,3 +185,55 @@ def test_the_words_say_how_it_was_made(slide: SimulatedSlide, model: FittedModel
     quick = How(attribution=Attribution("gradient x input"))
     found = run_inline(explain_pixel(model, slide.dataset, place, quick))
     assert "its relevance is exact" in " ".join(found.notes())
+
+
+@pytest.mark.parametrize("place", [(3,), (3.5, 1), (1, 2, 0, 4), "12", ("1", "2"), 3])
+def test_what_is_no_place_is_said_to_be_none(
+    slide: SimulatedSlide, model: FittedModel, place: Any
+) -> None:
+    with pytest.raises(QueryError, match="is no pixel: give its row and column"):
+        run_inline(explain_pixel(model, slide.dataset, place))
+
+
+def test_a_place_of_numpy_s_numbers(slide: SimulatedSlide, model: FittedModel) -> None:
+    pixels = slide.dataset.pixels
+    place = np.array([pixels.rows[0], pixels.columns[0]])
+    found = run_inline(explain_pixel(model, slide.dataset, place))  # type: ignore[arg-type]
+    assert found.about.startswith(f"row {pixels.rows[0]}, column {pixels.columns[0]}")
+
+
+@pytest.mark.parametrize("n", [0, -1, 2.5])
+def test_no_pixels_of_a_class_are_too_few(n: Any) -> None:
+    with pytest.raises(QueryError, match="1 or more"):
+        How(most_pixels=n)
+
+
+def test_labels_that_do_not_fit_are_named(slide: SimulatedSlide, model: FittedModel) -> None:
+    other = Annotation(np.ones((3, 4), np.uint8))
+    with pytest.raises(LabelsError, match=r"labels of \(3, 4\) on the slide"):
+        run_inline(explain_class(model, slide.dataset, "tumor", other))
+    pixels = slide.dataset.pixels
+    place = (int(pixels.rows[0]), int(pixels.columns[0]))
+    with pytest.raises(LabelsError, match=r"labels of \(3, 4\) on the slide"):
+        run_inline(explain_pixel(model, slide.dataset, place, annotation=other))
+
+
+def test_a_class_that_the_labels_do_not_know(
+    slide: SimulatedSlide, model: FittedModel, gathered: Gathered
+) -> None:
+    classes = tuple(replace(c, name=f"other {c.name}") for c in TUMOR_SCHEME.classes)
+    labels = Annotation(slide.labels, ClassScheme(classes))
+    with pytest.raises(QueryError, match="labels know no class 'tumor', only other healthy and"):
+        ims.explain(model, slide.dataset, class_name="tumor", labels=labels)
+    with pytest.raises(QueryError, match="labels know no class 'stroma'"):
+        run_inline(univariate_job(gathered.spectra, model_peaks(model), "stroma"))
+
+
+def test_the_most_relevant_peaks_are_none_or_more(
+    slide: SimulatedSlide, model: FittedModel
+) -> None:
+    found = run_inline(explain_class(model, slide.dataset, "tumor", Annotation(slide.labels)))
+    assert found.top(0) == ()
+    assert len(found.top(10**6)) == found.size
+    with pytest.raises(QueryError, match="give 0 or more"):
+        found.top(-1)

@@ -22,6 +22,7 @@ from sklearn.metrics import (
 from napari_ims_tumor.cohort.cross_validation import evaluate
 from napari_ims_tumor.cohort.report import EvaluationReport, NetworkResult
 from napari_ims_tumor.cohort.table import read_cohort
+from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.job import run_inline
 
 EXACT = 1e-9
@@ -145,18 +146,45 @@ def test_figures_equal_scikit_learn_on_simulated_slides(cohorts: Any, tmp_path: 
 
 
 def test_groups_of_one_class_make_draws_that_cannot_be_judged(cohorts: Any, tmp_path: Path) -> None:
-    report = _five_groups_of_one_class(cohorts)
+    report = _groups_of_one_class(cohorts, 10, 5)
     report.write(tmp_path)
     undefined = report.as_dict()["networks"]["linear"]["intervals"]["auroc"]["undefined_draws"]
-    assert undefined > 100
+    assert undefined > 0
     check_against_scikit_learn(tmp_path, ("linear",))
 
 
-def _five_groups_of_one_class(cohorts: Any) -> EvaluationReport:
-    """Five patients; one has tumor alone, the others healthy tissue alone, and ties abound."""
-    report = run_inline(evaluate(cohorts.cohort(5), ("linear",)))
+def test_a_class_of_few_groups_has_no_interval_however_many_others_there_are(cohorts: Any) -> None:
+    facts = _groups_of_one_class(cohorts, 8, 2).as_dict()
+    intervals = facts["networks"]["linear"]["intervals"]
+    known = {metric for metric, found in intervals.items() if found["low"] is not None}
+    assert known == {"specificity", "ece", "tumor_ece", "brier"}
+    said = " ".join(facts["verdict"])
+    assert (
+        "No interval of balanced accuracy, AUROC and sensitivity is given: tumor lies in 2 groups "
+        "only, and at least 5 are needed."
+    ) in said
+    assert "95 % interval" not in said
+    few_healthy = _groups_of_one_class(cohorts, 8, 7).as_dict()
+    assert few_healthy["bootstrap"]["scarce"] == dict.fromkeys(
+        ("balanced_accuracy", "auroc", "specificity"), "healthy lies in 1 group only"
+    )
+
+
+def test_a_difference_in_a_class_of_few_groups_is_never_claimed(cohorts: Any) -> None:
+    base = _groups_of_one_class(cohorts, 8, 2)
+    other = NetworkResult(np.eye(2, dtype=np.float32)[base.classes] * 0.9 + 0.05, 1.0)
+    facts = replace(base, results={**base.results, "default": other}).as_dict()
+    found = facts["differences"]["default"]
+    assert found["sensitivity"]["value"] > 0.1
+    assert (found["sensitivity"]["low"], found["sensitivity"]["shown"]) == (None, None)
+    assert found["brier"]["shown"] == "better"
+
+
+def _groups_of_one_class(cohorts: Any, n: int, n_tumor: int) -> EvaluationReport:
+    """Patients; some have tumor alone, the others healthy tissue alone, and ties abound."""
+    report = run_inline(evaluate(cohorts.cohort(n), ("linear",)))
     groups = report.gathered.spectra.groups
-    classes = (groups == 0).astype(np.int64)
+    classes = (groups < n_tumor).astype(np.int64)
     tumor = np.random.default_rng(0).integers(0, 5, classes.size) / np.float32(4)
     probabilities = np.stack([1 - tumor, tumor], axis=1).astype(np.float32)
     result = NetworkResult(probabilities, 0.0)
@@ -243,3 +271,33 @@ def test_unfamiliar_shares_and_the_curve_are_those_of_the_table(
         hits = weights * sure * (peer.p.argmax(axis=1) == peer.truth)
         assert right == pytest.approx(hits.sum() / (weights * sure).sum(), abs=1e-5)
     assert all("unfamiliar" in group for group in facts["groups"])
+
+
+def test_held_out_pixels_without_an_answer_are_told_and_not_counted(cohorts: Any) -> None:
+    base = run_inline(evaluate(cohorts.cohort(6), ("linear",)))
+    assert base.as_dict()["warnings"] == []
+    p = np.array(base.results["linear"].probabilities)
+    p[:3] = np.nan
+    facts = replace(base, results={"linear": NetworkResult(p, 0.0)}).as_dict()
+    assert (facts["n"], facts["n_judged"]) == (6 * 38, 6 * 38 - 3)
+    assert (
+        "3 of 228 held-out pixels got no answer that is a number (patient 0)"
+        in (facts["warnings"][0])
+    )
+    assert facts["verdict"][0].startswith("225 labelled pixels of 6 groups were judged")
+
+
+def test_the_files_of_a_report_are_written_together_or_not_at_all(
+    cohorts: Any, tmp_path: Path
+) -> None:
+    report = run_inline(evaluate(cohorts.cohort(2), ("linear",)))
+    report.write(tmp_path)
+    names = ("predictions.csv", "report.html")
+    before = {name: (tmp_path / name).read_bytes() for name in names}
+    (tmp_path / "report.json").unlink()
+    (tmp_path / "report.json").mkdir()
+    other = run_inline(evaluate(cohorts.cohort(3), ("linear",)))
+    with pytest.raises(ImsTumorError, match=r"report\.json is a folder"):
+        other.write(tmp_path)
+    assert {name: (tmp_path / name).read_bytes() for name in names} == before
+    assert len(list(tmp_path.iterdir())) == 3

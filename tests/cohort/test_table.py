@@ -114,3 +114,24 @@ def test_regions_are_a_class_of_the_whole_slide_or_a_label_file(folder: Path) ->
     table.write_text("slide,labels,regions\ndata/a.imzML,,\n")
     with pytest.raises(CohortError, match="the column labels is empty"):
         read_cohort(table)
+
+
+@pytest.mark.parametrize(
+    "heading", ["group", "Patient", "patient_id", "CORES", "Case no.", "donor"]
+)
+def test_patients_under_another_heading_are_refused_and_not_passed_over(
+    folder: Path, heading: str
+) -> None:
+    table = folder / "cohort.csv"
+    table.write_text(f"slide,labels,{heading}\ndata/a.imzML,data/a.npy,Ms X\n")
+    with pytest.raises(CohortError, match=f"a column {heading.lower()} and none called groups"):
+        read_cohort(table)
+    table.write_text(f"slide,labels,groups,{heading}\ndata/a.imzML,data/a.npy,Ms X,3\n")
+    assert read_cohort(table)[0].groups == "Ms X"
+
+
+@pytest.mark.parametrize("heading", ["batch", "notes", "age of patient", "grouped by", "score"])
+def test_columns_of_something_else_are_passed_over(folder: Path, heading: str) -> None:
+    table = folder / "cohort.csv"
+    table.write_text(f"slide,labels,{heading}\ndata/a.imzML,data/a.npy,7\n")
+    assert read_cohort(table)[0].groups is None

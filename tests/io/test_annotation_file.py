@@ -105,6 +105,19 @@ def test_an_absolute_image_is_cropped_at_the_origin_with_a_notice(tmp_path):
     assert "1 labelled pixels lay outside" in notices[0]
 
 
+def test_labels_of_a_larger_slide_are_refused_where_nothing_says_that_they_belong(tmp_path):
+    larger = np.zeros((5, 6), np.uint8)
+    larger[:3, :4] = LABELS
+    np.save(tmp_path / "a.npy", larger)
+    assert np.array_equal(read_labels(tmp_path / "a.npy", grid())[0].labels, LABELS)
+    larger[4, :3] = 1
+    np.save(tmp_path / "a.npy", larger)
+    with pytest.raises(LabelsError, match=r"3 of 10 labelled pixels of a.npy.* another slide's"):
+        read_labels(tmp_path / "a.npy", grid())
+    # Cores of a whole array may lie beyond the part of it that is a slide.
+    assert read_groups(tmp_path / "a.npy", grid()).shape == (3, 4)
+
+
 def test_the_bounding_box_wins_where_both_readings_fit(tmp_path):
     np.save(tmp_path / "a.npy", LABELS)
     read, notices = read_labels(tmp_path / "a.npy", grid(origin=(0, 0)))

@@ -142,3 +142,9 @@ def test_control_characters_in_names_leave_the_metadata_readable(tmp_path):
         image = ome_types.from_xml(tiff.ome_metadata).images[0]
     assert (image.name, image.pixels.channels[0].name) == ("ab", "m/z")
     assert read_planes(file).about["slide"] == "a\x01b"
+
+
+def test_a_name_with_half_a_letter_is_written_and_read(tmp_path):
+    pixels = PixelGrid(np.zeros(2, int), np.arange(2), (1, 2))
+    write_planes(tmp_path / "a.npy", np.ones((1, 1, 2)), ("x",), pixels, {"slide": "sl\udce9"})
+    assert read_planes(tmp_path / "a.npy").about["slide"] == "sl\udce9"

@@ -117,3 +117,12 @@ def test_some_of_the_spectra_among_each_other_in_another_order() -> None:
     near = around(6, rng.normal(0, 1, (36, 3)))
     expected = near.within(part).answer(alone, 0.5)[rows]
     assert np.allclose(near.among(rows).answer(alone[rows], 0.5), expected, atol=1e-5)
+
+
+@pytest.mark.parametrize("scores", [np.zeros((9, 0)), np.full((9, 2), np.nan)])
+def test_where_no_direction_tells_spectra_apart_neighbors_count_the_same(
+    scores: np.ndarray,
+) -> None:
+    alone = softmax(np.random.default_rng(0).normal(0, 2, (9, 2)))
+    found = around(3, scores).answer(alone, 0.5)
+    assert np.array_equal(found, around(3).answer(alone, 0.5))

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from napari_ims_tumor.errors import ModelFileError, SlideError
 from napari_ims_tumor.job import JobStopped, run_inline
+from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.msi.binning import (
     bin_axis,
     bin_spectra,
@@ -314,3 +315,31 @@ def test_masses_that_no_ion_has(lowest) -> None:
     spectrum = Spectrum(np.array([lowest, 501.0, 502.0]), np.ones(3))
     with pytest.raises(SlideError, match="0 or below"):
         bin_axis(InMemoryDataset.from_spectra([spectrum] * 3, pixels))
+
+
+@pytest.mark.parametrize("scale", [1e36, 1e300])
+def test_intensities_beyond_what_32_bits_hold_keep_their_shares(scale: float) -> None:
+    mz = np.linspace(500.0, 540.0, 40)
+    usual = np.random.default_rng(0).gamma(2.0, 50.0, (6, 40))
+    usual[2, 3], usual[4, :5] = np.nan, -1.0
+    huge = usual * np.where(np.arange(6) % 2, 1.0, scale)[:, None]
+    for axis in (MassAxis(mz), MassAxis(mz[::3] + 0.2)):
+        for mode in ("profile", "centroid"):
+            expected = binned(continuous(mz, usual, mode), axis)
+            for dataset in (
+                continuous(mz, huge, mode), processed([(mz, row) for row in huge], mode)
+            ):  # fmt: skip
+                found = binned(dataset, axis)
+                assert np.isfinite(found).all()
+                shares = root_of_shares(found, 5)
+                assert np.allclose(shares, root_of_shares(expected, 5), atol=1e-5)
+            # Beside spectra that are scaled all others are as they were.
+            assert np.array_equal(binned(continuous(mz, huge, mode), axis)[1::2], expected[1::2])
+
+
+def test_a_profile_at_the_end_of_32_bits_can_be_summed() -> None:
+    mz = np.linspace(500.0, 540.0, 40)
+    values = np.full((2, 40), 3e38, np.float32)
+    shares = root_of_shares(binned(continuous(mz, values), MassAxis(mz)), 5)
+    assert np.isfinite(shares).all()
+    assert shares.min() > 0

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from napari_ims_tumor.errors import MemoryBudgetError
@@ -67,3 +68,13 @@ def test_a_budget_is_shared_out_and_no_more():
     budget = MemoryBudget(4 * 10**9)
     assert budget.of_a_slide + budget.of_matrices < budget.nbytes
     assert str(budget) == "4 GB"
+
+
+def test_bytes_are_a_budget_and_other_things_are_none() -> None:
+    assert MemoryBudget.of(2_000_000_000) == MemoryBudget.parse("2GB")
+    assert MemoryBudget.of(np.int64(2_000_000_000)) == MemoryBudget.parse("2GB")
+    for wrong in (2e9, True, ["2GB"]):
+        with pytest.raises(MemoryBudgetError, match="is no amount of memory"):
+            MemoryBudget.of(wrong)
+    with pytest.raises(MemoryBudgetError, match="too little"):
+        MemoryBudget.of(2)

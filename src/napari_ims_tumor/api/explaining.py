@@ -12,6 +12,7 @@ import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.api.models import Labels, read_model
+from napari_ims_tumor.api.noticing import warn
 from napari_ims_tumor.api.slides import PathLike
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.io.imzml import open_imzml_job
@@ -71,7 +72,11 @@ def explain_job(
     **options: Any,
 ) -> Job[Progress, Explanation]:
     """Return :func:`explain` as a job, which reports how far it is and can be stopped."""
-    from napari_ims_tumor.cohort.explaining import explain_class, explain_pixel
+    from napari_ims_tumor.cohort.explaining import (
+        explain_class,
+        explain_pixel,
+        refuse_unlabelled,
+    )
 
     if pixel is not None and class_name is not None:
         raise QueryError("give either a pixel or a class, not both")
@@ -83,6 +88,10 @@ def explain_job(
         if isinstance(dataset, (str, os.PathLike)):
             dataset = opened.enter_context((yield from open_imzml_job(dataset, memory_budget)))
         annotation = None if labels is None else _annotation(labels, dataset)
+        if annotation is not None:
+            own = class_name if pixel is None else None
+            target = how.target or own or fitted.class_names[-1]
+            refuse_unlabelled(target, annotation.scheme.names)
         if pixel is not None:
             found = yield from explain_pixel(fitted, dataset, pixel, how, annotation)
         else:
@@ -97,7 +106,7 @@ def explain_options(
     quick: bool = False, steps: int | None = None, **options: Any
 ) -> How:  # fmt: skip
     """Build how to explain of the options of :func:`explain`; ``None`` keeps a default."""
-    from napari_ims_tumor.cohort.explaining import How
+    from napari_ims_tumor.cohort.explaining import How, is_whole
     from napari_ims_tumor.model.relevance import Attribution
 
     given = {name: value for name, value in options.items() if value is not None}
@@ -109,6 +118,8 @@ def explain_options(
     if quick:
         given["attribution"] = Attribution("gradient x input")
     elif steps is not None:
+        if not is_whole(steps):
+            raise QueryError(f"steps are {steps!r}: give a whole number")
         given["attribution"] = Attribution(steps=steps)
     return How(**given)
 
@@ -119,7 +130,10 @@ def _annotation(labels: Labels, dataset: MsiDataset) -> Annotation:
     if isinstance(labels, Annotation):
         return labels
     if isinstance(labels, (str, os.PathLike)):
-        return read_labels(Path(labels), dataset.pixels)[0]
+        annotation, notices = read_labels(Path(labels), dataset.pixels)
+        for notice in notices:
+            warn(notice)
+        return annotation
     return Annotation(labels)
 
 

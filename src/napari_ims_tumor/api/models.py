@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.api.noticing import warn
 from napari_ims_tumor.api.slides import PathLike
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.io.imzml import open_imzml
@@ -32,19 +33,16 @@ Labels: TypeAlias = PathLike | Annotation | NDArray[Any]
 
 def fit_config(**options: Any) -> FitConfig:
     """Build a :class:`FitConfig`; an option that is ``None`` keeps its default."""
-    from napari_ims_tumor.model.config import AUGMENTATIONS, NETWORKS, FitConfig
+    from napari_ims_tumor.model.config import FitConfig
 
-    config = replace(FitConfig(), **{k: v for k, v in options.items() if v is not None})
-    if config.network not in NETWORKS:
-        known = " or ".join(NETWORKS)
-        raise FitRefused(f"there is no network {config.network!r}: use {known}")
-    unknown = sorted(set(config.augment or ()).difference(AUGMENTATIONS))
+    given = {name: value for name, value in options.items() if value is not None}
+    unknown = sorted(set(given).difference(field.name for field in fields(FitConfig)))
     if unknown:
-        known = " and ".join(AUGMENTATIONS)
-        raise FitRefused(f"there is no augmentation {unknown[0]!r}: use some of {known}")
-    if not 0 <= config.seed < 2**63:
-        raise FitRefused(f"the seed {config.seed} is not usable: give a number from 0 to 2^63 - 1")
-    return config
+        raise FitRefused(f"a fit has no option {unknown[0]!r}: see FitConfig for those there are")
+    if given.get("tune") == "last-blocks":
+        # As the command line writes it.
+        given["tune"] = "last blocks"
+    return FitConfig(**given)
 
 
 def fit(
@@ -92,6 +90,11 @@ def fit(
     ------
     ImsTumorError
         One sentence: a file that cannot be read, labels that do not fit, too little to fit.
+
+    Warns
+    -----
+    UserWarning
+        What was done to labels to make them fit, and what is doubtful about the groups.
     """
     from napari_ims_tumor.cohort.fitting import fit_cohort
     from napari_ims_tumor.cohort.table import CohortSlide, as_regions
@@ -100,7 +103,7 @@ def fit(
     start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
     hard = None if labels is None else _labels(labels)
     one = CohortSlide(_slide(slide), hard, _groups(groups), as_regions(regions))
-    return run_inline(fit_cohort((one,), config, start, memory=memory))
+    return run_inline(fit_cohort((one,), config, start, warn, memory))
 
 
 def fit_cohort(
@@ -128,7 +131,7 @@ def fit_cohort(
     chosen = select_slides(read_cohort(cohort), slides)
     start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
     memory = MemoryBudget.of(memory_budget)
-    return run_inline(job(chosen, fit_config(**options), start, memory=memory))
+    return run_inline(job(chosen, fit_config(**options), start, warn, memory))
 
 
 def predict(
@@ -147,18 +150,21 @@ def predict(
     Prediction
         ``probabilities`` is (classes, *image_shape), float32, NaN where nothing was measured.
     """
+    from napari_ims_tumor.cohort.polarity import refuse_other_polarity
     from napari_ims_tumor.model.predicting import predict as predict_slide
 
     fitted = read_model(model) if isinstance(model, (str, os.PathLike)) else model
     if not isinstance(slide, (str, os.PathLike)):
+        refuse_other_polarity(fitted, slide)
         return run_inline(predict_slide(fitted, slide, device))
     with open_imzml(slide, memory_budget=memory_budget) as dataset:
+        refuse_other_polarity(fitted, dataset)
         return run_inline(predict_slide(fitted, dataset, device))
 
 
 def evaluate(
     cohort: PathLike,
-    networks: Sequence[str] = ("default", "linear"),
+    networks: str | Sequence[str] = ("default", "linear"),
     folds: int = 5,
     permute_labels: int | None = None,
     slides: str | None = None,
@@ -172,7 +178,7 @@ def evaluate(
     cohort
         A table with the columns slide, labels and optionally groups.
     networks
-        Which presets to compare.
+        Which presets to compare; one name, or several.
     folds
         Number of folds; no group is on both sides of one.
     permute_labels
@@ -185,11 +191,17 @@ def evaluate(
     from napari_ims_tumor.cohort.cross_validation import evaluate as cross_validate
     from napari_ims_tumor.cohort.selection import select_slides
     from napari_ims_tumor.cohort.table import read_cohort
+    from napari_ims_tumor.model.asked_for import LARGEST_SEED, whole_number
 
+    # One name is no list of letters; several are understood as the command line writes them.
+    names = networks.replace(" ", "").split(",") if isinstance(networks, str) else networks
+    n_folds = whole_number("folds", folds, 2)
+    if permute_labels is not None:
+        permute_labels = whole_number("permute_labels", permute_labels, 0, LARGEST_SEED)
     chosen = select_slides(read_cohort(cohort), slides)
     config = fit_config(**options)
     memory = MemoryBudget.of(memory_budget)
-    job = cross_validate(chosen, tuple(networks), config, folds, permute_labels, memory)
+    job = cross_validate(chosen, tuple(names), config, n_folds, permute_labels, memory)
     return run_inline(job).with_files(cohort_table=Path(cohort))
 
 
@@ -253,4 +265,4 @@ def _labels(labels: Labels) -> Path | Annotation:
 def _groups(groups: PathLike | NDArray[Any] | None) -> Path | NDArray[Any] | None:
     if groups is None:
         return None
-    return np.asarray(groups) if isinstance(groups, np.ndarray) else Path(groups)
+    return Path(groups) if isinstance(groups, (str, os.PathLike)) else np.asarray(groups)

@@ -213,6 +213,7 @@ def _refuse_other_devices(how: Computing) -> None:
 
 
 def _predict(given: argparse.Namespace) -> int:
+    from napari_ims_tumor.cohort.polarity import refuse_other_polarity
     from napari_ims_tumor.io.image_file import write_planes
     from napari_ims_tumor.io.imzml import open_imzml_job
     from napari_ims_tumor.model.checkpoint import read_model
@@ -222,6 +223,7 @@ def _predict(given: argparse.Namespace) -> int:
     model = read_model(given.model)
     _refuse_other_devices(computing(given))
     with drive(open_imzml_job(given.slide, given.memory)) as slide:
+        refuse_other_polarity(model, slide)
         made = drive(predict(model, slide, computing(given)))
         about = {**made.about(), "slide": slide.name}
         reason = given.abstain and made.why_no_abstention(given.abstain)

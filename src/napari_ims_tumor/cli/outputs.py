@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from napari_ims_tumor.atomic import refuse_no_file
 from napari_ims_tumor.errors import ImsTumorError
 
 _IMAGES: Final = (".npy", ".tif", ".tiff")
@@ -26,6 +27,13 @@ def refuse_model_path(path: Path, inputs: Iterable[Path | None]) -> None:
         if given is not None and path.exists() and given.exists() and path.samefile(given):
             raise ImsTumorError(f"{path} is read by this fit: write the model to another file")
     _refuse_unwritable(path)
+    from napari_ims_tumor.model.checkpoint import is_model_file
+
+    if path.exists() and path.suffix.lower() != ".safetensors" and not is_model_file(path):
+        raise ImsTumorError(
+            f"{path} is not a model of this program and would be replaced: give another name, "
+            "ending in .safetensors"
+        )
 
 
 def refuse_image_path(path: Path) -> None:
@@ -33,9 +41,9 @@ def refuse_image_path(path: Path) -> None:
     if path.suffix.lower() not in _IMAGES:
         raise ImsTumorError(f"{path.name}: images are written as .npy or .ome.tif")
     _refuse_unwritable(path)
-    from napari_ims_tumor.io.image_file import refuse_foreign_note
+    from napari_ims_tumor.io.image_file import refuse_foreign_image
 
-    refuse_foreign_note(path)
+    refuse_foreign_image(path)
 
 
 def refuse_labels_path(path: Path, inputs: Iterable[Path]) -> None:
@@ -79,6 +87,7 @@ def refuse_report_folder(folder: Path, inputs: Iterable[Path | None]) -> None:
     """Stop where a report cannot be written, or would replace what it is made from."""
     refuse_folder_path(folder)
     for path in (folder / name for name in _REPORT):
+        refuse_no_file(path)
         for given in inputs:
             if given is not None and path.exists() and given.exists() and path.samefile(given):
                 raise ImsTumorError(
@@ -87,8 +96,7 @@ def refuse_report_folder(folder: Path, inputs: Iterable[Path | None]) -> None:
 
 
 def _refuse_unwritable(path: Path) -> None:
-    if path.is_dir():
-        raise ImsTumorError(f"{path} is a folder: give the name of a file in it")
+    refuse_no_file(path)
     if not path.parent.is_dir():
         raise ImsTumorError(f"{path} cannot be written: the folder {path.parent} does not exist")
     _refuse_closed(path.parent, path)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.cohort.slide_labels import refuse_other_shape
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.model.computing import GivenComputing
@@ -50,6 +51,11 @@ class ClassPixels:
         Whose strokes count; ``None`` where there are none.
     device
         What predicts, where that is needed.
+
+    Raises
+    ------
+    LabelsError
+        Labels of another shape than the slide's.
     """
 
     def __init__(
@@ -59,6 +65,8 @@ class ClassPixels:
         annotation: Annotation | None,
         device: GivenComputing,
     ) -> None:
+        if annotation is not None:
+            refuse_other_shape(annotation, dataset)
         self._model, self._dataset, self._annotation = model, dataset, annotation
         self._device = device
         self._predicted: Prediction | None = None

@@ -53,7 +53,7 @@ def evaluate(
         Most folds; fewer where groups are few.
     permute_labels
         A seed: labels are permuted among the labelled pixels before anything else, which must
-        bring every honest score to chance.
+        bring every score to chance if no label leaks. It cannot find groups chosen wrongly.
     memory
         What the slides may take in memory; the usual budget by default.
     """

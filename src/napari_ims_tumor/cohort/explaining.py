@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import Final
 
 import numpy as np
@@ -10,6 +11,7 @@ import numpy as np
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.cohort.class_pixels import ClassPixels, Compared
 from napari_ims_tumor.cohort.explanation import Explanation
+from napari_ims_tumor.cohort.polarity import refuse_other_polarity
 from napari_ims_tumor.cohort.univariate import Univariate, compare
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
@@ -33,6 +35,11 @@ REFERENCES: Final = 8
 """Pixels of other classes that one pixel is compared with."""
 REFERENCE_STEPS: Final = 6
 """From each of them: together fewer than from the mean alone, so that a click takes as long."""
+
+
+def is_whole(value: object) -> bool:
+    """Whether a value is a whole number, of NumPy's kinds as well."""
+    return isinstance(value, Integral)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,12 @@ class How:
         """Whether a GPU shall give the same numbers every time."""
         return Computing.of(self.device).deterministic
 
+    def __post_init__(self) -> None:
+        if not is_whole(self.most_pixels) or self.most_pixels < 1:
+            raise QueryError(
+                f"{self.most_pixels!r} pixels of a class: give a whole number, 1 or more"
+            )
+
 
 def model_peaks(model: FittedModel) -> AxisPeaks:
     """Peaks of the mean of the spectra that a model was fitted to: the same for every slide."""
@@ -87,11 +100,13 @@ def explain_pixel(
     Raises
     ------
     QueryError
-        Nothing was measured there, or the model does not know the class.
+        Nothing was measured there, it is no place, or the model does not know the class.
+    LabelsError
+        Labels of another shape than the slide's.
     ModelFileError
         The slide does not cover the model's m/z axis.
     """
-    row, column, plane = (*place, 0)[:3]
+    row, column, plane = _place(place)
     index = dataset.pixels.index_at(row, column, plane)
     if index is None:
         raise QueryError(f"row {row}, column {column} of {dataset.name} was not measured")
@@ -128,10 +143,23 @@ def explain_class(
     return (yield from steadily(_explain(model, dataset, compared, how), how.deterministic))
 
 
+def _place(place: tuple[int, ...]) -> tuple[int, int, int]:
+    """Read row, column and plane, the first plane where none is named."""
+    parts = tuple(np.ravel(np.asarray(place, object)).tolist())
+    if len(parts) not in (2, 3) or not all(is_whole(part) for part in parts):
+        raise QueryError(
+            f"{place!r} is no pixel: give its row and column, whole numbers from 0, and the plane "
+            "where there are several"
+        )
+    row, column, plane = (*(int(part) for part in parts), 0)[:3]
+    return row, column, plane
+
+
 def univariate_job(
     spectra: LabelledSpectra, peaks: AxisPeaks, target: str
 ) -> Job[Progress, Univariate]:
     """Say what each envelope says alone, by labelled spectra on the axis of the peaks."""
+    refuse_unlabelled(target, spectra.class_names)
     n = len(spectra)
     sums = np.empty((n, len(peaks.envelopes)))
     for part in pieces(*spectra.values.shape):
@@ -139,6 +167,15 @@ def univariate_job(
         sums[part] = shares_of_peaks(spectra.values[part], peaks)
     inside = spectra.classes == spectra.class_names.index(target)
     return compare(sums, inside, spectra.groups, spectra.group_kind)
+
+
+def refuse_unlabelled(target: str, names: tuple[str, ...]) -> None:
+    """Stop where relevance shall point to a class that the labels do not know."""
+    if target not in names:
+        raise QueryError(
+            f"the labels know no class {target!r}, only {' and '.join(names)}: leave the labels "
+            "out, or name one of these as the target"
+        )
 
 
 def shares_of_peaks(values: FloatArray, peaks: AxisPeaks) -> Float64Array:
@@ -152,6 +189,7 @@ def shares_of_peaks(values: FloatArray, peaks: AxisPeaks) -> Float64Array:
 def _explain(
     model: FittedModel, dataset: MsiDataset, which: Compared, how: How
 ) -> Job[Progress, Explanation]:
+    refuse_other_polarity(model, dataset)
     refuse_uncovered(dataset, model.axis)
     target = how.target or model.class_names[-1]
     method = how.attribution or Attribution()

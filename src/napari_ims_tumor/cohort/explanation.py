@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
+from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray, frozen
 from napari_ims_tumor.msi.axis_peaks import AxisPeaks
 from napari_ims_tumor.msi.mass_axis import MassWindow
@@ -134,7 +135,15 @@ class Explanation:
         return np.argsort(-abs(self.relevance), kind="stable").astype(np.int64)
 
     def top(self, n: int = TOP) -> tuple[RelevantPeak, ...]:
-        """The most relevant peaks, the largest share first."""
+        """The most relevant peaks, the largest share first; all where there are fewer.
+
+        Raises
+        ------
+        QueryError
+            A number below 0.
+        """
+        if n < 0:
+            raise QueryError(f"the {n} most relevant peaks: give 0 or more")
         return tuple(self.row(envelope) for envelope in self.order[:n].tolist())
 
     def beside(self, univariate: Univariate) -> Explanation:

@@ -12,6 +12,7 @@ from napari_ims_tumor.cohort.gathering import Gathered, gather
 from napari_ims_tumor.cohort.looking import Looking, peaks_alone
 from napari_ims_tumor.cohort.neighbors import answers_with_neighbors, with_and_without
 from napari_ims_tumor.cohort.overlap import overlap_warnings
+from napari_ims_tumor.cohort.polarity import polarity_of_model
 from napari_ims_tumor.cohort.report import EvaluationReport, NetworkResult, model_facts
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import ModelFileError
@@ -45,7 +46,8 @@ def validate(
     how = Computing.of(device)
     if model.has_cnn:
         prepare(how)
-    gathered = yield from gather(slides, model.axis, memory, only_by_hand=True)
+    ions = polarity_of_model(model)
+    gathered = yield from gather(slides, model.axis, memory, only_by_hand=True, polarity=ions)
     classes = gathered.spectra.class_names
     if classes != model.class_names:
         raise ModelFileError(

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from napari_ims_tumor.cohort.gathering import gather
 from napari_ims_tumor.cohort.overlap import with_marks, with_warning
+from napari_ims_tumor.cohort.polarity import polarity_of_model, with_polarity
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.model.config import FitConfig
@@ -39,9 +40,11 @@ def fit_cohort(
         What the slides may take in memory; the usual budget by default.
     """
     first = base.base if isinstance(base, Unfinished) else base
-    gathered = yield from gather(slides, first.axis if first else None, memory)
+    axis = first.axis if first else None
+    gathered = yield from gather(slides, axis, memory, polarity=polarity_of_model(first))
     if on_notice is not None:
-        for notice in gathered.notices:
+        for notice in (*gathered.notices, *gathered.cautions):
             on_notice(notice)
     model = yield from fit(gathered.spectra, config, base)
-    return with_marks(with_warning(model, gathered, first), gathered, first)
+    told = with_polarity(with_warning(model, gathered, first), gathered.polarity)
+    return with_marks(told, gathered, first)

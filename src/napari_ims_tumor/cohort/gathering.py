@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Hashable
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from napari_ims_tumor.annotation.regions import GroupKind
-from napari_ims_tumor.cohort.common_axis import common_axis
+from napari_ims_tumor.cohort.common_axis import (
+    NamedSlides,
+    common_axis,
+    left_out,
+    refuse_other_channels,
+)
+from napari_ims_tumor.cohort.doubtful_groups import group_doubts, what_groups_are
 from napari_ims_tumor.cohort.fingerprints import SlideRecord
 from napari_ims_tumor.cohort.labelled_slide import LabelledSlide, labelled_slide
 from napari_ims_tumor.cohort.naming import WholeSlide, distinct_names, group_names
-from napari_ims_tumor.cohort.region_numbers import (
-    numbered_through,
-)
+from napari_ims_tumor.cohort.polarity import common_polarity
+from napari_ims_tumor.cohort.region_numbers import numbered_through
 from napari_ims_tumor.cohort.table import CohortSlide
+from napari_ims_tumor.cohort.twins import Twins
 from napari_ims_tumor.errors import CohortError
 from napari_ims_tumor.io.cache_folder import CacheFolder
 from napari_ims_tumor.io.imzml import open_imzml
@@ -58,6 +64,12 @@ class Gathered:
         Which files each slide was.
     group_ids
         Name or number of each group as the user gave it; ``None`` for a slide, stroke or region.
+    cautions
+        Why figures of a validation may not mean what they seem to, one sentence each.
+    group_means
+        What a group is, in one sentence.
+    polarity
+        Of the ions, where a slide or the model says so.
     """
 
     spectra: LabelledSpectra
@@ -71,6 +83,9 @@ class Gathered:
     grids: tuple[PixelGrid, ...] = ()
     records: tuple[SlideRecord, ...] = ()
     group_ids: tuple[str | None, ...] = ()
+    cautions: tuple[str, ...] = ()
+    group_means: str = ""
+    polarity: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("slide", "plane", "row", "column"):
@@ -82,6 +97,7 @@ def gather(
     axis: MassAxis | None = None,
     memory: MemoryBudget | None = None,
     only_by_hand: bool = False,
+    polarity: str | None = None,
 ) -> Job[Progress, Gathered]:
     """Read the labelled spectra of every slide onto one axis.
 
@@ -96,11 +112,14 @@ def gather(
         scratch files in the user's cache folder.
     only_by_hand
         Leave out what is only roughly known: no pixel can be judged by it.
+    polarity
+        Of the model's ions; ``None`` where that is not known.
 
     Raises
     ------
     ImsTumorError
-        A file that cannot be read, labels that do not fit, a slide that does not cover the axis.
+        A file that cannot be read, labels that do not fit, a slide that does not cover the axis, or
+        slides of positive and of negative ions.
     """
     if not slides:
         raise CohortError("the cohort lists no slide")
@@ -116,17 +135,34 @@ def gather(
             part = labelled_slide(slide, dataset, names[number], len(slides) == 1)
             parts.append(part.by_hand() if only_by_hand else part)
         _refuse_pixels_labelled_twice(parts)
-        chosen = axis or common_axis([part.dataset for part in parts])
+        ions = common_polarity(_named(parts), polarity)
+        chosen, said = (axis, ()) if axis else _axis_for(parts)
         values = room.matrix(sum(part.indices.size for part in parts), len(chosen))
         noted: list[LabelledSlide] = []
-        first = 0
+        first, twins = 0, Twins()
         for part in parts:
             refuse_uncovered(part.dataset, chosen)
             own = values[first : first + part.indices.size]
             yield from bin_spectra(part.dataset, chosen, part.indices, own)
             noted.append(part.with_empty_noted(own))
+            if len(parts) > 1:
+                twins.add(part, own)
             first += part.indices.size
-        return _joined(noted, values, chosen, room)
+        found = _joined(noted, values, chosen, room)
+        cautions = (*found.cautions, *twins.cautions())
+        notices = (*said, *found.notices)
+        return replace(found, polarity=ions, notices=notices, cautions=cautions)
+
+
+def _named(parts: list[LabelledSlide]) -> NamedSlides:
+    return [(part.name, part.dataset) for part in parts]
+
+
+def _axis_for(parts: list[LabelledSlide]) -> tuple[MassAxis, tuple[str, ...]]:
+    """One axis for slides that no model asks for, and what it leaves out of them."""
+    axis = common_axis([part.dataset for part in parts])
+    refuse_other_channels(_named(parts), axis)
+    return axis, left_out(_named(parts))
 
 
 def _go_on(phase: str, done: int, total: int) -> Job[Progress, None]:
@@ -179,6 +215,8 @@ def _joined(
         grids=tuple(part.dataset.pixels for part in parts),
         records=tuple(part.record for part in parts),
         group_ids=tuple(_given(key, kind) for key in number_of),
+        cautions=group_doubts(parts),
+        group_means=what_groups_are(number_of, kind),
     )
 
 

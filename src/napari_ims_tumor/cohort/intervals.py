@@ -1,19 +1,20 @@
 """How far the figures can be trusted: bootstrap over whole groups, paired between networks.
 
 Pixels of one patient are nearly copies of each other, so it is patients that are drawn anew, with
-replacement, never pixels; the pooled figure is computed for each draw.
+replacement, never pixels; the pooled figure is computed for each draw. A figure of a class counts
+only groups that hold it: two patients with tumor are two, however many healthy ones there are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
 
 from napari_ims_tumor.cohort.tallies import LOWER_IS_BETTER, METRICS, GroupTallies
-from napari_ims_tumor.msi.arrays import Float64Array
+from napari_ims_tumor.msi.arrays import BoolArray, Float64Array
 
 DRAWS: Final = 2000
 SEED: Final = 0
@@ -28,7 +29,7 @@ class Interval:
     Attributes
     ----------
     low, high
-        ``None`` where fewer than half of the draws could be judged.
+        ``None`` where fewer than half of the draws could be judged, or too few groups hold a class.
     undefined
         Draws without a figure, for want of a class.
     """
@@ -60,6 +61,35 @@ def why_no_interval(n_groups: int, word: str) -> str | None:
     )
 
 
+def scarce_classes(tallies: GroupTallies, names: Sequence[str], word: str) -> dict[str, str]:
+    """Figures that hang on a class of too few groups: how often those few are drawn says nothing.
+
+    Returns
+    -------
+    dict
+        Name of the figure → which class lies where.
+    """
+    lies = tallies.confusion.sum(axis=2) > 0
+    classes = [(name, lies[:, k]) for k, name in enumerate(names)]
+    tumor, others = classes[-1], (" or ".join(names[:-1]), lies[:, :-1].any(axis=1))
+    of_figure = {
+        "balanced_accuracy": classes, "auroc": classes, "sensitivity": [tumor],
+        "specificity": [others],
+    }  # fmt: skip
+    found = {figure: _scarce(which, word) for figure, which in of_figure.items()}
+    return {figure: reason for figure, reason in found.items() if reason}
+
+
+def _scarce(classes: Sequence[tuple[str, BoolArray]], word: str) -> str:
+    counts = [(name, int(lies.sum())) for name, lies in classes]
+    # A class of no group at all leaves the figure itself undefined.
+    return " and ".join(
+        f"{name} lies in {n} {word}{'' if n == 1 else 's'} only"
+        for name, n in counts
+        if 0 < n < FEWEST_GROUPS
+    )
+
+
 def interval_of(draws: Float64Array) -> Interval:
     """Percentile interval of the draws that are defined."""
     defined = draws[np.isfinite(draws)]
@@ -80,21 +110,40 @@ class Bootstrap:
         Network → its sums; all over the same pixels.
     why_not
         Why there are no intervals; ``None`` where there are.
+    draws
+        Network → figure → its value in each draw.
+    scarce
+        Figure → why it alone has no interval, see :func:`scarce_classes`.
     """
 
     tallies: Mapping[str, GroupTallies]
     why_not: str | None
     draws: Mapping[str, Mapping[str, Float64Array]]
+    scarce: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
-    def over(cls, tallies: Mapping[str, GroupTallies], word: str) -> Bootstrap:
-        """Draw groups and compute every figure of every network for each draw."""
+    def over(
+        cls, tallies: Mapping[str, GroupTallies], word: str, names: Sequence[str]
+    ) -> Bootstrap:
+        """Draw groups and compute every figure of every network for each draw.
+
+        Parameters
+        ----------
+        tallies
+            Network → its sums.
+        word
+            What the groups are.
+        names
+            Of the classes; the last is the tumor.
+        """
         n_groups = max((found.n_groups for found in tallies.values()), default=0)
         why_not = why_no_interval(n_groups, word)
         if why_not is not None:
             return cls(tallies, why_not, {})
         weights = group_draws(n_groups)
-        return cls(tallies, None, {name: t.metrics(weights) for name, t in tallies.items()})
+        # All networks are judged on the same pixels.
+        scarce = scarce_classes(next(iter(tallies.values())), names, word)
+        return cls(tallies, None, {n: t.metrics(weights) for n, t in tallies.items()}, scarce)
 
     def figures(self, network: str) -> dict[str, float | None]:
         """The pooled figures over all groups, each counted once."""
@@ -106,7 +155,8 @@ class Bootstrap:
         """Interval of each figure; empty where groups are too few."""
         if network not in self.draws:
             return {}
-        return {m: interval_of(self.draws[network][m]).as_dict() for m in METRICS}
+        own = self.draws[network]
+        return {m: self._interval(m, own[m]).as_dict() for m in METRICS}
 
     def differences(self, network: str, baseline: str) -> dict[str, Any]:
         """Figure of a network minus the baseline's, on the same draws.
@@ -124,8 +174,12 @@ class Bootstrap:
         value = None if first is None or second is None else first - second
         found = Interval(None, None, 0)
         if self.draws:
-            found = interval_of(self.draws[network][metric] - self.draws[baseline][metric])
+            apart = self.draws[network][metric] - self.draws[baseline][metric]
+            found = self._interval(metric, apart)
         return {"value": value, **found.as_dict(), "shown": _shown(metric, found)}
+
+    def _interval(self, metric: str, draws: Float64Array) -> Interval:
+        return Interval(None, None, 0) if metric in self.scarce else interval_of(draws)
 
 
 def _shown(metric: str, found: Interval) -> str | None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Hashable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Final
 
 import numpy as np
 
@@ -17,11 +20,14 @@ from napari_ims_tumor.cohort.region_numbers import PIXELS_OF_A_REGION, within_gr
 from napari_ims_tumor.cohort.slide_labels import labels_of
 from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError
-from napari_ims_tumor.io.annotation_file import read_groups
+from napari_ims_tumor.io.annotation_file import read_groups, whole_numbers
 from napari_ims_tumor.model.normalization import has_intensity
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.matrix_room import pieces
+
+_GROUPS_GIVEN: Final = "the image of groups"
+_WHOLE: Final = re.compile(r"([0-9]{1,18})(?:[.,]0+)?")
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,20 +159,47 @@ def _groups(
     if isinstance(slide.groups, str):
         return (_key(slide.groups),) * n, "group"
     if slide.groups is not None:
-        image = slide.groups
-        numbers = read_groups(image, dataset.pixels) if isinstance(image, Path) else image
-        if numbers.shape != inside.shape:
-            raise CohortError(f"groups of {numbers.shape} on a slide of {inside.shape}")
-        return tuple(int(number) for number in numbers[inside]), "group"
+        image = _numbers(slide.groups, dataset)
+        # What is roughly known of a whole slide covers the glass between its cores as well.
+        by_hand = (annotation.strokes > 0) & dataset.pixels.measured
+        _refuse_no_group(slide.groups, dataset, image[by_hand])
+        return tuple(int(number) for number in image[inside]), "group"
     if not alone:
         return None, "group"
     found = annotation_groups(annotation.labels, dataset.pixels.measured)
     return tuple(int(number) for number in found.image[inside]), found.kind
 
 
+def _numbers(image: Path | IntArray, dataset: MsiDataset) -> IntArray:
+    """The groups in the shape of the slide."""
+    if isinstance(image, Path):
+        return read_groups(image, dataset.pixels)
+    # 0.5 and 0.7 would both become 0, and two patients one.
+    numbers, _ = whole_numbers(_GROUPS_GIVEN, np.asarray(image))
+    if numbers.shape != dataset.pixels.image_shape:
+        raise CohortError(f"groups of {numbers.shape} on a slide of {dataset.pixels.image_shape}")
+    return numbers.astype(np.int64)
+
+
+def _refuse_no_group(image: Path | IntArray, dataset: MsiDataset, numbers: IntArray) -> None:
+    """Background is no patient: labelled pixels there would be one group, on every slide."""
+    without = int((numbers <= 0).sum())
+    if not without or without == numbers.size:
+        return
+    file = image.name if isinstance(image, Path) else _GROUPS_GIVEN
+    raise CohortError(
+        f"{without} labelled pixels of {dataset.name} have no group (0 in {file}), and others have "
+        "one: draw the groups so that they cover all labels, or erase those labels. If 0 is a "
+        "patient or core, add 1 to the whole image"
+    )
+
+
 def _key(name: str) -> Hashable:
     """A name that is a number is the patient of that number in the images of other slides."""
-    return int(name) if name.isdecimal() and name.isascii() and len(name) < 19 else name
+    # Macs write ü as two signs; spreadsheets write 1 as 1.0 where a cell of the column is empty.
+    plain = unicodedata.normalize("NFC", name).strip()
+    whole = _WHOLE.fullmatch(plain)
+    return int(whole[1]) if whole else plain
 
 
 def _identity(dataset: MsiDataset, record: SlideRecord) -> Hashable:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from napari_ims_tumor.annotation.regions import GroupKind
 from napari_ims_tumor.cohort.table import CohortSlide
+from napari_ims_tumor.io.file_name import readable
 
 _MOST_FOLDERS: Final = 3
+_MOST_LISTED: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +46,8 @@ def _file_or_dataset(slide: CohortSlide) -> Hashable:
 def _with_folders(slide: CohortSlide, above: int) -> str:
     if not isinstance(slide.slide, Path):
         return slide.name
-    return "/".join([*slide.slide.resolve().parts[1:-1][-above:], slide.name])
+    folders = [readable(part) for part in slide.slide.resolve().parts[1:-1][-above:]]
+    return "/".join([*folders, slide.name])
 
 
 def group_names(keys: Iterable[Hashable], kind: GroupKind) -> tuple[str, ...]:
@@ -63,3 +66,9 @@ def _group_name(key: Hashable, kind: GroupKind) -> str:
     if isinstance(key, WholeSlide):
         return key.name
     return key if isinstance(key, str) else f"{kind} {key}"
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first names, and how many more there are."""
+    more = len(names) - _MOST_LISTED
+    return ", ".join(names[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")

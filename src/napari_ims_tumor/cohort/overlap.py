@@ -15,12 +15,12 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.cohort.gathering import Gathered
+from napari_ims_tumor.cohort.naming import listed
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.seen import Seen
 from napari_ims_tumor.msi.arrays import BoolArray, IntArray
 
 ROUNDS: Final = 20_000
-_MOST_NAMED: Final = 5
 
 
 def with_marks(
@@ -50,7 +50,7 @@ def with_warning(
     if pixels:
         what = f"{pixels} of these {len(gathered.spectra)} pixels"
     elif numbers:
-        what = f"other pixels of {_listed([gathered.slides[n] for n in numbers])}"
+        what = f"other pixels of {listed([gathered.slides[n] for n in numbers])}"
     else:
         return model
     said = (
@@ -74,17 +74,17 @@ def overlap_warnings(model: FittedModel, gathered: Gathered) -> tuple[str, ...]:
     if pixels:
         found.append(
             f"{pixels} of the {len(gathered.spectra)} judged pixels were in the model's fit "
-            f"({_listed(names)}): these figures say nothing about new tissue."
+            f"({listed(names)}): these figures say nothing about new tissue."
         )
     elif names:
         found.append(
-            f"The model was fitted on other pixels of {_listed(names)}: neighboring tissue of one "
+            f"The model was fitted on other pixels of {listed(names)}: neighboring tissue of one "
             "slide is alike, and the figures are too high."
         )
     groups = _groups_in_fit(model.seen, gathered)
     if groups:
         found.append(
-            f"The model was fitted on groups of the same name ({_listed(groups)}): if they are the "
+            f"The model was fitted on groups of the same name ({listed(groups)}): if they are the "
             "same patients, the figures are too high."
         )
     return tuple(found)
@@ -141,8 +141,3 @@ def _unpacked(text: str, n: int) -> BoolArray:
     found = np.unpackbits(np.frombuffer(content, np.uint8))[:n]
     bits[: found.size] = found
     return bits
-
-
-def _listed(names: list[str]) -> str:
-    more = len(names) - _MOST_NAMED
-    return ", ".join(names[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")

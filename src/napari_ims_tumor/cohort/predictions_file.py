@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.io.table_file import as_text
 
 if TYPE_CHECKING:
@@ -16,10 +15,7 @@ if TYPE_CHECKING:
 
 def write_predictions(path: Path, report: EvaluationReport) -> None:
     """Write the table; numbers have all the digits it takes to get the same number back."""
-    with (
-        atomic_write(path) as temporary,
-        temporary.open("w", newline="", encoding="utf-8") as file,
-    ):
+    with path.open("w", newline="", encoding="utf-8") as file:
         csv.writer(file).writerows(_rows(report))
 
 

@@ -18,6 +18,7 @@ from napari_ims_tumor.cohort.fingerprints import file_hash
 from napari_ims_tumor.cohort.gathering import Gathered
 from napari_ims_tumor.cohort.intervals import DRAWS, LEVEL, SEED, Bootstrap
 from napari_ims_tumor.cohort.looking import relevance_facts
+from napari_ims_tumor.cohort.naming import listed
 from napari_ims_tumor.cohort.predictions_file import write_predictions
 from napari_ims_tumor.cohort.scoring import (
     HARD_BELOW,
@@ -157,12 +158,16 @@ class EvaluationReport:
 
         target = Path(folder)
         target.mkdir(parents=True, exist_ok=True)
-        write_predictions(target / "predictions.csv", self)
-        with atomic_write(target / "report.html") as path:
-            path.write_text(render_page(self), encoding="utf-8")
-        with atomic_write(target / "report.json") as path:
+        # All take their names together, at the end: no page beside the figures of another day.
+        with (
+            atomic_write(target / "predictions.csv") as table,
+            atomic_write(target / "report.html") as page,
+            atomic_write(target / "report.json") as figures,
+        ):
+            write_predictions(table, self)
+            page.write_text(render_page(self), encoding="utf-8")
             text = json.dumps(self.as_dict(), indent=1, allow_nan=False)
-            path.write_text(text + "\n", encoding="utf-8")
+            figures.write_text(text + "\n", encoding="utf-8")
         return target / "report.json"
 
     def summary(self) -> tuple[str, ...]:
@@ -178,13 +183,15 @@ class EvaluationReport:
             "kind": self.kind,
             "classes": list(spectra.class_names),
             "group_kind": spectra.group_kind,
+            "group_means": self.gathered.group_means,
             "n": int(self.classes.size),
+            "n_judged": int(self.judged.sum()),
             "n_groups": len(self.gathered.group_names),
             "slides": list(self.gathered.slides),
             "permute_labels": self.permute_labels,
             "why_not": self.why_not,
             "notices": list(self.gathered.notices),
-            "warnings": list(self.warnings),
+            "warnings": [*self.warnings, *self.gathered.cautions, *self._lost()],
             "options": self.options,
             "model": self.model,
             "folds": [self._fold_facts(k) for k in range(int(self.fold.max(initial=-1)) + 1)],
@@ -210,6 +217,20 @@ class EvaluationReport:
         finite = [np.isfinite(r.probabilities).all(axis=1) for r in self.results.values()]
         return np.logical_and.reduce(finite) if finite else np.zeros(self.classes.size, np.bool_)
 
+    def _lost(self) -> list[str]:
+        """One sentence where a held-out pixel got no answer: no figure counts it."""
+        lost = (self.fold >= 0) & ~self.judged if self.results else np.zeros(0, np.bool_)
+        if not lost.any():
+            return []
+        numbers = np.unique(self.gathered.spectra.groups[lost])
+        names = [self.gathered.group_names[number] for number in numbers]
+        held_out = int((self.fold >= 0).sum())
+        return [
+            f"{int(lost.sum())} of {held_out} held-out pixels got no answer that is a number "
+            f"({listed(names)}), so no figure counts them: their "
+            "spectra may hold intensities too large to compute with; look at these first."
+        ]
+
     def _figures(self) -> Facts:
         judged, groups = self.judged, self.gathered.spectra.groups
         numbers, own = np.unique(groups[judged], return_inverse=True)
@@ -218,24 +239,26 @@ class EvaluationReport:
             name: tally(r.probabilities[judged], self.classes[judged], own.reshape(-1))
             for name, r in self.results.items()
         }
-        bootstrap = Bootstrap.over(tallies, self.gathered.spectra.group_kind)
+        spectra = self.gathered.spectra
+        bootstrap = Bootstrap.over(tallies, spectra.group_kind, spectra.class_names)
         networks = {name: self._network(name, names, bootstrap) for name in self.results}
         others = [n for n in self.results if n != BASELINE and BASELINE in self.results]
         return {
-            "bootstrap": self._bootstrap_facts(len(names), bootstrap.why_not),
+            "bootstrap": self._bootstrap_facts(len(names), bootstrap),
             "networks": networks,
             "differences": {n: bootstrap.differences(n, BASELINE) for n in others},
             "groups": self._groups(names, numbers, networks),
         }
 
-    def _bootstrap_facts(self, n_groups: int, why_not: str | None) -> Facts:
+    def _bootstrap_facts(self, n_groups: int, bootstrap: Bootstrap) -> Facts:
         return {
             "unit": self.gathered.spectra.group_kind,
             "n_units": n_groups,
-            "draws": 0 if why_not else DRAWS,
+            "draws": 0 if bootstrap.why_not else DRAWS,
             "seed": SEED,
             "level": LEVEL,
-            "why_not": why_not,
+            "why_not": bootstrap.why_not,
+            "scarce": dict(bootstrap.scarce),
         }
 
     def _network(self, name: str, names: list[str], bootstrap: Bootstrap) -> Facts:

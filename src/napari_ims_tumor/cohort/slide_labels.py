@@ -36,12 +36,17 @@ def _by_hand(row: CohortSlide, dataset: MsiDataset) -> tuple[Annotation, tuple[s
         return Annotation.empty(dataset.pixels), ()
     if isinstance(labels, Path):
         return read_labels(labels, dataset.pixels)
+    refuse_other_shape(labels, dataset)
+    return labels, ()
+
+
+def refuse_other_shape(labels: Annotation, dataset: MsiDataset) -> None:
+    """Stop at labels that are not in the shape of the slide."""
     if labels.labels.shape != dataset.pixels.image_shape:
         raise LabelsError(
             f"labels of {labels.labels.shape} on the slide {dataset.name} of "
             f"{dataset.pixels.image_shape}"
         )
-    return labels, ()
 
 
 def _whole_slide(said: str, dataset: MsiDataset, scheme: ClassScheme) -> LabelArray:

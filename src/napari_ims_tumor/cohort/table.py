@@ -6,17 +6,24 @@ import codecs
 import csv
 import io
 import os
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeAlias
 
 from napari_ims_tumor.annotation.annotation import Annotation
 from napari_ims_tumor.errors import CohortError
+from napari_ims_tumor.io.file_name import readable_stem
 from napari_ims_tumor.msi.arrays import IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 
 IMAGE_SUFFIXES: Final = (".npy", ".png", ".tif", ".tiff")
 LABEL_SUFFIXES: Final = (*IMAGE_SUFFIXES, ".geojson", ".json")
+
+_LIKE_GROUPS: Final = re.compile(
+    "(group|patient|core|subject|case|donor)s?(id|ids|name|names|nr|no|number)?"
+)
+"""Headings that somebody means as ``groups``."""
 
 Groups: TypeAlias = str | Path | IntArray | None
 
@@ -47,7 +54,7 @@ class CohortSlide:
     @property
     def name(self) -> str:
         """Short name for reports."""
-        return self.slide.stem if isinstance(self.slide, Path) else self.slide.name
+        return readable_stem(self.slide) if isinstance(self.slide, Path) else self.slide.name
 
 
 def read_cohort(path: str | os.PathLike[str]) -> tuple[CohortSlide, ...]:
@@ -62,7 +69,7 @@ def read_cohort(path: str | os.PathLike[str]) -> tuple[CohortSlide, ...]:
     Raises
     ------
     CohortError
-        A column or a file is missing.
+        A column or a file is missing, or there are patients under another heading than groups.
     """
     table = Path(path)
     names, rows = _rows(table)
@@ -76,9 +83,24 @@ def read_cohort(path: str | os.PathLike[str]) -> tuple[CohortSlide, ...]:
     twice = [name for name in ("slide", "labels", "groups", "regions") if names.count(name) > 1]
     if twice:
         raise CohortError(f"{table.name} has several columns {twice[0]}: keep one of them")
+    _refuse_other_headings(table, names)
     if not rows:
         raise CohortError(f"{table.name} lists no slide: add one line per slide")
     return tuple(_slide(table, line, row) for line, row in rows)
+
+
+def _refuse_other_headings(table: Path, names: list[str]) -> None:
+    """A column of patients under another name would be passed over, and patients leak."""
+    if "groups" in names:
+        return
+    for name in names:
+        plain = re.sub(r"[\W_]+", "", name.casefold())
+        if _LIKE_GROUPS.fullmatch(plain):
+            raise CohortError(
+                f"{table.name} has a column {name} and none called groups: nothing would keep the "
+                "pixels of one patient together. Call it groups; or, where each slide shall count "
+                f"alone, by a name that means something else (note, not {name})"
+            )
 
 
 def as_regions(said: str | os.PathLike[str] | None) -> str | Path | None:

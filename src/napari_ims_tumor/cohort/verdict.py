@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import Any, Final, TypeAlias
 
+from napari_ims_tumor.cohort.intervals import FEWEST_GROUPS
+
 Facts: TypeAlias = dict[str, Any]
 
 WORDS: Final = {
@@ -33,6 +35,7 @@ def verdict(facts: Facts) -> list[str]:
     return [
         *_permuted(facts),
         _judged(facts),
+        facts["group_means"],
         *(_score(name, found, facts) for name, found in _best_and_linear(facts)),
         *_gains(facts),
         *_hard(facts),
@@ -44,7 +47,9 @@ def summary_lines(facts: Facts) -> tuple[str, ...]:
     """A few lines for the command line, intervals included."""
     if facts["why_not"] is not None:
         return (str(facts["why_not"]),)
-    head = f"{facts['kind']}: {facts['n']} spectra, {facts['n_groups']} {facts['group_kind']}s"
+    head = (
+        f"{facts['kind']}: {facts['n_judged']} spectra, {facts['n_groups']} {facts['group_kind']}s"
+    )
     seconds = facts["provenance"]["seconds"]
     lines = [
         f"{name}: {_figure(found, 'balanced_accuracy')}, {_figure(found, 'auroc')}, "
@@ -52,8 +57,7 @@ def summary_lines(facts: Facts) -> tuple[str, ...]:
         f"{WORDS['ece']} {with_interval(found['ece'], None, 4)}, {seconds[name]:.1f} s"
         for name, found in facts["networks"].items()
     ]
-    reason = facts["bootstrap"]["why_not"]
-    notes = [f"no intervals: {reason}"] if reason else []
+    notes = _no_intervals(facts)
     return (head, *lines, *_gains(facts), *notes, *facts["warnings"])
 
 
@@ -84,14 +88,15 @@ def _permuted(facts: Facts) -> list[str]:
         return []
     return [
         "The labels were shuffled among the pixels, so nothing can be learned: figures near one "
-        "half show that the validation is honest, and higher ones would show a leak."
+        "half show that no label leaks through the program, and higher ones would show a leak. "
+        "That the groups are well chosen they cannot show."
     ]
 
 
 def _judged(facts: Facts) -> str:
     word, n = facts["group_kind"], facts["bootstrap"]["n_units"]
     units = f"{n} {word}{'' if n == 1 else 's'}"
-    pixels = f"{facts['n']:,} labelled pixels of {units}"
+    pixels = f"{facts['n_judged']:,} labelled pixels of {units}"
     if facts["kind"] == "external validation":
         return f"A finished model was judged on {pixels}, without fitting anything."
     return f"{pixels} were judged by models that had seen none of the {word} they lie in."
@@ -131,16 +136,36 @@ def _gains(facts: Facts) -> list[str]:
         if shown:
             said.append(f"Compared with linear, {name} is {' and '.join(shown)}.")
         elif found["balanced_accuracy"]["value"] is not None:
-            contain = (
-                "the intervals of the differences in balanced accuracy, AUROC and calibration "
-            )
-            why = "there is no interval" if _without(found) else f"{contain}error contain 0"
-            said.append(f"No gain of {name} over linear is claimed: {why}.")
+            said.append(f"No gain of {name} over linear is claimed: {_why_no_gain(found)}.")
     return said
 
 
-def _without(found: Facts) -> bool:
-    return all(difference["low"] is None for difference in found.values())
+def _why_no_gain(found: Facts) -> str:
+    known = [WORDS[metric] for metric in _CLAIMED if found[metric]["low"] is not None]
+    if not known:
+        return "there is no interval"
+    if len(known) == 1:
+        return f"the interval of the difference in {known[0]} contains 0"
+    return f"the intervals of the differences in {_joined(known)} contain 0"
+
+
+def _no_intervals(facts: Facts) -> list[str]:
+    """Which figures have no interval, and why, a sentence for each reason."""
+    bootstrap = facts["bootstrap"]
+    if bootstrap["why_not"]:
+        return [f"No interval is given: {bootstrap['why_not']}."]
+    of_reason: dict[str, list[str]] = {}
+    for metric, reason in bootstrap["scarce"].items():
+        of_reason.setdefault(reason, []).append(WORDS[metric])
+    return [
+        f"No interval of {_joined(figures)} is given: {reason}, and at least {FEWEST_GROUPS} are "
+        "needed."
+        for reason, figures in of_reason.items()
+    ]
+
+
+def _joined(words: list[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}"
 
 
 def _hard(facts: Facts) -> list[str]:
@@ -152,8 +177,7 @@ def _hard(facts: Facts) -> list[str]:
 
 
 def _trust(facts: Facts) -> list[str]:
-    reason = facts["bootstrap"]["why_not"]
-    said = [f"No interval is given: {reason}."] if reason else []
+    said = _no_intervals(facts)
     raw = [name for name, found in facts["networks"].items() if not found["calibrated"]]
     if raw:
         said.append(

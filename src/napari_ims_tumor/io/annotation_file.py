@@ -57,13 +57,13 @@ def read_labels(
     Raises
     ------
     LabelsError
-        Unreadable, not whole numbers, an unknown class, or a shape that fits neither way; of
-        annotations, none that can be used.
+        Unreadable, not whole numbers, an unknown class, or a shape that fits neither way; labels
+        beyond a slide whose coordinates begin at 1; of annotations, none that can be used.
     """
     file = Path(path)
     if is_outlines(file):
         return _read_outlines(file, pixels, scheme, how)
-    image, notices = _read_on_grid(file, pixels)
+    image, notices = _read_on_grid(file, pixels, all_inside=True)
     try:
         return Annotation(image, scheme), notices
     except LabelsError as error:
@@ -156,11 +156,15 @@ def _check_suffix(path: Path) -> None:
         )
 
 
-def _read_on_grid(path: Path, pixels: PixelGrid) -> tuple[NDArray[Any], tuple[str, ...]]:
+def _read_on_grid(
+    path: Path, pixels: PixelGrid, all_inside: bool = False
+) -> tuple[NDArray[Any], tuple[str, ...]]:
     _check_suffix(path)
     raw = _single_channel(path, _read_image(path), len(pixels.image_shape))
-    image, rounded = _whole_numbers(path, raw)
+    image, rounded = whole_numbers(path.name, raw)
     placed, cropped = _place(path, image, pixels)
+    if all_inside and cropped and pixels.origin == (0, 0):
+        _refuse_outside(path, image, placed)
     return placed, (*rounded, *cropped)
 
 
@@ -219,8 +223,16 @@ def _single_channel(path: Path, image: NDArray[Any], n_axes: int) -> NDArray[Any
     return gray
 
 
-def _whole_numbers(path: Path, image: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Accept integers, and floats that are whole; refuse the rest."""
+def whole_numbers(name: str, image: NDArray[Any]) -> tuple[NDArray[Any], tuple[str, ...]]:
+    """Accept integers, and floats that are whole; refuse the rest.
+
+    Parameters
+    ----------
+    name
+        Of the file, or what else messages shall call the image.
+    image
+        Of any type.
+    """
     if image.dtype.kind == "b":
         return image.astype(np.uint8), ()
     if image.dtype.kind in "iu":
@@ -230,8 +242,8 @@ def _whole_numbers(path: Path, image: NDArray[Any]) -> tuple[NDArray[Any], tuple
         (np.isfinite(image) & (np.abs(image) < 2**31) & (image == np.round(image))).all()
     )
     if not whole:
-        raise LabelsError(f"{path.name} holds {image.dtype} values that are not whole numbers")
-    return image.astype(np.int64), (f"{path.name}: {image.dtype} values read as whole numbers",)
+        raise LabelsError(f"{name} holds {image.dtype} values that are not whole numbers")
+    return image.astype(np.int64), (f"{name}: {image.dtype} values read as whole numbers",)
 
 
 def _place(
@@ -249,6 +261,21 @@ def _place(
         )
     box = image[..., top : top + rows, left : left + columns]
     return box, (_crop_notice(path, image, box, pixels),)
+
+
+def _refuse_outside(path: Path, image: NDArray[Any], box: NDArray[Any]) -> None:
+    """Stop at labels beyond a slide whose coordinates begin at 1: they are of a larger one.
+
+    A slide that begins elsewhere is a part of something, whose labels may cover all of it.
+    """
+    n = int(np.count_nonzero(image))
+    outside = n - int(np.count_nonzero(box))
+    if outside:
+        raise LabelsError(
+            f"{outside} of {n} labelled pixels of {path.name}, of the shape {image.shape}, lie "
+            f"outside this slide of {box.shape}: are these another slide's? If not, cut the image "
+            "to the slide, or set to 0 what lies outside"
+        )
 
 
 def _covers(shape: tuple[int, ...], pixels: PixelGrid) -> bool:

@@ -34,6 +34,7 @@ from napari_ims_tumor.io.cache_space import (
     rename_new,
     size_of,
 )
+from napari_ims_tumor.io.file_name import readable_stem
 
 FOLDER_VARIABLE: Final = "IMS_TUMOR_CACHE"
 LIMIT_VARIABLE: Final = "IMS_TUMOR_CACHE_LIMIT"
@@ -233,7 +234,7 @@ class CacheEntry:
         """Give a finished part its name, unless the slide is another one by now."""
         if slide_key(*self.files) != self.key:
             return
-        (self._folder / "slide").write_text(self.files[0].stem, "utf-8")
+        (self._folder / "slide").write_text(readable_stem(self.files[0]), "utf-8")
         home = self._folder / part
         if home.exists():
             discard(home)

@@ -190,23 +190,43 @@ def _write_npy(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> No
     refuse_foreign_note(path)
     with atomic_write(path) as image, atomic_write(_beside(path)) as note:
         np.save(image, values)
-        note.write_text(text + "\n", encoding="utf-8")
+        # Half a letter, as names of files may hold on old disks, is written as JSON escapes it.
+        note.write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+
+
+def refuse_foreign_image(image: Path) -> None:
+    """Stop where an image would replace anything but an older one of this program.
+
+    Somebody's labels and the picture of the histology have the same endings. In the window the
+    dialog asks; on the command line nobody does.
+    """
+    refuse_foreign_note(image)
+    if not image.exists():
+        return
+    is_array = image.suffix.lower() == ".npy"
+    if not (_is_note(_beside(image)) if is_array else is_planes_file(image)):
+        told = f" (no {_beside(image).name} beside it says so)" if is_array else ""
+        raise ImsTumorError(
+            f"{image} is not an image that this program computed{told} and would be replaced: give "
+            "another name"
+        )
 
 
 def refuse_foreign_note(image: Path) -> None:
     """Stop where the .json beside a .npy would replace anything but an older one of its kind."""
     path = _beside(image)
-    if image.suffix.lower() != ".npy" or not path.exists():
-        return
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-        ours = isinstance(found, dict) and found.get("format") == FORMAT
-    except (OSError, ValueError, RecursionError):
-        ours = False
-    if not ours:
+    if image.suffix.lower() == ".npy" and path.exists() and not _is_note(path):
         raise ImsTumorError(
             f"{path} is not of this program and would be replaced: give the image another name"
         )
+
+
+def _is_note(path: Path) -> bool:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return False
+    return isinstance(found, dict) and found.get("format") == FORMAT
 
 
 def _write_ome(path: Path, values: NDArray[Any], facts: Mapping[str, Any]) -> None:

@@ -79,6 +79,15 @@ def read_model(path: str | os.PathLike[str]) -> FittedModel:
     return model_from_bytes(content, target.name)
 
 
+def is_model_file(path: Path) -> bool:
+    """Whether a file says that it is a model of this program; its weights are not looked at."""
+    try:
+        _about(_header(path.read_bytes()))
+    except (OSError, ModelFileError):
+        return False
+    return True
+
+
 def model_from_bytes(content: bytes, name: str) -> FittedModel:
     """Read the content of a model file that lies somewhere else, under the name it has there."""
     try:

@@ -6,6 +6,15 @@ import math
 from dataclasses import dataclass, replace
 from typing import Final, Literal, get_args
 
+from napari_ims_tumor.errors import FitRefused
+from napari_ims_tumor.model.asked_for import (
+    LARGEST_SEED,
+    number,
+    one_of,
+    some_of,
+    whole_number,
+    yes_or_no,
+)
 from napari_ims_tumor.model.computing import Computing, Precision
 
 Network = Literal["default", "linear", "isotopenet", "faithful"]
@@ -15,6 +24,7 @@ Augmentation = Literal["shift", "gain", "peaks", "mixing"]
 """Spectra moved by a few bins; a gain that bends along the axis; hidden bins; mixed spectra."""
 AUGMENTATIONS: Final[tuple[Augmentation, ...]] = get_args(Augmentation)
 
+TUNES: Final[tuple[Tune, ...]] = get_args(Tune)
 NETWORKS: Final[tuple[Network, ...]] = ("default", "linear", "isotopenet", "faithful")
 PLAIN: Final[tuple[Network, ...]] = ("isotopenet", "faithful")
 """Networks that answer alone: nothing linear is mixed in, held-out groups choose nothing."""
@@ -75,6 +85,11 @@ class FitConfig:
     region_share
         What "roughly" stands for at the least: this share of a region that was labelled as a whole
         is of its class, 0 to 1. Healthy regions are healthy throughout.
+
+    Raises
+    ------
+    FitRefused
+        Something asked for that cannot be: no epochs, a time below 0, an unknown word.
     """
 
     network: Network = "default"
@@ -91,6 +106,37 @@ class FitConfig:
     deterministic: bool = False
     augment: tuple[Augmentation, ...] | None = None
     doubt_labels: bool = False
+
+    def __post_init__(self) -> None:
+        one_of("network", self.network, NETWORKS)
+        one_of("way to fine-tune", self.tune, TUNES)
+        if not isinstance(self.device, str):
+            raise FitRefused(f"the device is {self.device!r}: give a name, such as 'cpu'")
+        keep = {"seed": whole_number("the seed", self.seed, 0, LARGEST_SEED)}
+        keep |= {
+            name: whole_number(name, value, 1)
+            for name, value in (("epochs", self.epochs), ("steps", self.steps))
+            if value is not None
+        }
+        for name, value in keep.items():
+            object.__setattr__(self, name, value)
+        self._refuse_shares_and_times()
+        self._refuse_neither_yes_nor_no()
+        if self.augment is not None:
+            augment = some_of("augmentation", self.augment, AUGMENTATIONS)
+            object.__setattr__(self, "augment", augment)
+
+    def _refuse_shares_and_times(self) -> None:
+        number("region_share", self.region_share, 0, 1)
+        if self.time_limit_s is not None and not number("time_limit_s", self.time_limit_s, 0):
+            raise FitRefused("time_limit_s is 0: give seconds above 0, or None for no limit")
+
+    def _refuse_neither_yes_nor_no(self) -> None:
+        for name in ("deterministic", "doubt_labels"):
+            object.__setattr__(self, name, yes_or_no(name, getattr(self, name)))
+        for name in ("smooth", "align"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, yes_or_no(name, getattr(self, name)))
 
     @property
     def is_plain(self) -> bool:

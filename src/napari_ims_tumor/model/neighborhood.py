@@ -153,9 +153,12 @@ class Neighborhood:
 
 def _likeness(scores: FloatArray, others: FloatArray, share: float) -> Float64Array:
     """How alike pairs of spectra are, (p, k) each: 1 for equal ones, and never quite 0."""
+    if not scores.shape[1]:
+        # Spectra too few, or too alike, to find a direction that they differ in.
+        return np.ones(len(scores))
     apart = np.square(np.subtract(scores, others, dtype=np.float64)).mean(axis=1)
     usual = float(np.median(apart)) if apart.size else 0.0
-    if usual == 0:
+    if not usual > 0:
         return np.ones(apart.size)
     # The least alike of one's neighbors is still a neighbor, if it is the only one.
     likeness: Float64Array = np.exp(-np.minimum(apart / (2 * share * usual), 600.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Final, TypeAlias
 
@@ -67,10 +68,12 @@ class MemoryBudget:
 
     @classmethod
     def of(cls, given: GivenBudget) -> MemoryBudget:
-        """Make a budget of what somebody named: words, a budget, or nothing at all."""
+        """Make a budget of what somebody named: words, bytes, a budget, or nothing at all."""
         if given is None:
             return cls.usual()
-        return cls.parse(given) if isinstance(given, str) else given
+        if isinstance(given, str):
+            return cls.parse(given)
+        return given if isinstance(given, cls) else cls(_whole_bytes(given))
 
     @classmethod
     def usual(cls) -> MemoryBudget:
@@ -102,8 +105,16 @@ class MemoryBudget:
         return self.of_matrices // 2
 
 
-GivenBudget: TypeAlias = MemoryBudget | str | None
-"""What a user may name: ``"2GB"``; ``None`` is the usual budget."""
+GivenBudget: TypeAlias = MemoryBudget | str | int | None
+"""What a user may name: ``"2GB"``, or bytes; ``None`` is the usual budget."""
+
+
+def _whole_bytes(given: object) -> int:
+    if isinstance(given, bool) or not isinstance(given, Integral):
+        raise MemoryBudgetError(
+            f"{given!r} is no amount of memory: write '2GB', '500MB' or a whole number of bytes"
+        )
+    return min(int(given), _NO_LIMIT)
 
 
 def memory_of_process() -> int:

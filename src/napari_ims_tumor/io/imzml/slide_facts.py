@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 
+from napari_ims_tumor.io.file_name import readable_stem
 from napari_ims_tumor.io.imzml.arrays import IbdFile
 from napari_ims_tumor.io.imzml.axis import SharedAxis
 from napari_ims_tumor.io.imzml.grid import Placement, Positions, stated_positions
@@ -44,7 +45,7 @@ class SlideFacts:
     @property
     def name(self) -> str:
         """The file's stem."""
-        return self._parts.path.stem
+        return readable_stem(self._parts.path)
 
     @property
     def source(self) -> Path:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
 from napari_ims_tumor.msi.binning.cells import LONE_REACH_DA, Cells, cells_of
+from napari_ims_tumor.msi.binning.in_range import ragged_in_range, rows_in_range
 from napari_ims_tumor.msi.binning.kept_bins import kept_bins
 from napari_ims_tumor.msi.binning.overlap import shares_of
 from napari_ims_tumor.msi.dataset import MsiDataset
@@ -126,7 +125,7 @@ class _SharedPlan:
             if self._mz is None or not np.array_equal(self._mz, block.mz):
                 self._prepare(block.mz)
             self._source = None if block.mz.flags.writeable else block.mz
-        values = _finite(block.intensity)
+        values = rows_in_range(block.intensity)
         if self._matrix is None:
             return np.array(values, np.float32)
         return np.asarray(values @ self._matrix, np.float32)
@@ -155,13 +154,7 @@ def _bin_flat(block: RaggedBlock, mode: Mode, bins: Cells) -> Float32Array:
     n_rows, n_bins = block.indices.size, bins.low.size
     shares = shares_of(block.mz, mode, bins, block.bounds)
     row = np.repeat(np.arange(n_rows), np.diff(block.bounds))[shares.source]
-    weights = _finite(block.intensity)[shares.source] * shares.weight
+    weights = ragged_in_range(block.intensity, block.bounds)[shares.source] * shares.weight
     # One flat count is many times faster than adding into a matrix at (row, bin) pairs.
     flat = np.bincount(row * n_bins + shares.target, weights, n_rows * n_bins)
     return flat.astype(np.float32).reshape(n_rows, n_bins)
-
-
-def _finite(values: NDArray[Any]) -> NDArray[Any]:
-    """Return the values with 0 for what is not finite; no copy where nothing is wrong."""
-    finite = np.isfinite(values)
-    return values if finite.all() else np.where(finite, values, 0)
