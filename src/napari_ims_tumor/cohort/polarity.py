@@ -73,6 +73,15 @@ def refuse_other_polarity(model: FittedModel, dataset: MsiDataset) -> None:
     common_polarity([(dataset.name, dataset)], polarity_of_model(model))
 
 
+def why_other_ions(model: FittedModel, dataset: MsiDataset) -> str | None:
+    """Say why a model cannot answer a slide for the ions it is of; ``None`` if it can."""
+    try:
+        refuse_other_polarity(model, dataset)
+    except ModelFileError as error:
+        return str(error)
+    return None
+
+
 def with_polarity(model: FittedModel, polarity: str | None) -> FittedModel:
     """Let a model say which ions it knows."""
     return replace(model, card={**model.card, CARD_ENTRY: polarity}) if polarity else model

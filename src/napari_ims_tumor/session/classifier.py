@@ -180,7 +180,9 @@ class Classifier:
             return "Open a slide first."
         if self.model is None:
             return "Fit a model or open one first."
-        return None
+        from napari_ims_tumor.cohort.polarity import why_other_ions
+
+        return why_other_ions(self.model, self._session.active.dataset)
 
     def predict(self) -> None:
         """Predict every pixel of the active slide with the model."""
