@@ -15,7 +15,7 @@ from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage, SlideState
 from napari_ims_tumor.viewer.annotating import Annotating
 from napari_ims_tumor.viewer.bound import forget, remember
-from napari_ims_tumor.viewer.canvas_overlays import center_on
+from napari_ims_tumor.viewer.canvas_overlays import center_on, hide_brush_box
 from napari_ims_tumor.viewer.ion_layers import IonLayers
 from napari_ims_tumor.viewer.keys import KeyBindings
 from napari_ims_tumor.viewer.labels_link import Debounce, at_once
@@ -76,6 +76,7 @@ class Binding:
             },
         )
         self.view = ViewState(self)
+        hide_brush_box(viewer)
         self._connect()
         remember(self)
         self._catch_up()

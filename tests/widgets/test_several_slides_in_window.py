@@ -1,0 +1,62 @@
+"""Slides that are switched, closed and opened again in a real napari window."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import napari
+import pytest
+from napari.layers import Labels
+from tests.widgets.conftest import make_dataset
+
+from napari_ims_tumor.demo.hands import Hands, settle, wait_until
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
+from napari_ims_tumor.session.slide_state import SlideState
+from napari_ims_tumor.viewer.slide_tag import first_of
+from napari_ims_tumor.widgets.dock import ImsTumorDock
+
+pytestmark = pytest.mark.window
+LANES = ("open", "survey", "ion", "fit", "predict", "file", "warm-up")
+
+
+def quiet(dock: ImsTumorDock) -> None:
+    settle(0.4)  # strokes are handed over after a pause
+    wait_until(lambda: not any(dock.session.runner.is_busy(lane) for lane in LANES), "the jobs")
+    settle()
+
+
+def opened(dock: ImsTumorDock, dataset: InMemoryDataset) -> SlideState:
+    slide = dock.session.adopt(dataset)
+    quiet(dock)
+    found = dock.session.current(slide)
+    assert found is not None
+    return found
+
+
+def labels_of(dock: ImsTumorDock, slide: SlideState) -> Labels:
+    layer = first_of(dock._viewer.layers, slide.dataset, "labels")
+    assert isinstance(layer, Labels)
+    return layer
+
+
+def test_the_only_slide_is_closed_and_opened_again_after_a_stroke(
+    real_viewer: napari.Viewer, real_dock: ImsTumorDock
+) -> None:
+    unsized = make_dataset()
+    unsized = replace(unsized, pixels=replace(unsized.pixels, pixel_size_um=None))
+    hands, slide = Hands(real_viewer), opened(real_dock, unsized)
+    # First: drawing that box after the layer has gone ends the program without a word.
+    overlays = getattr(getattr(real_viewer, "canvas", None), "overlays", None)
+    circle = getattr(overlays, "_brush_circle", None)
+    assert not getattr(circle, "box", False), "napari's box behind the brush is drawn"
+    hands.click_button("annotate_start")
+    layer = labels_of(real_dock, slide)
+    hands.press_key("t")
+    hands.drag_pixels(layer, [(3, 3), (3, 6)])
+    quiet(real_dock)
+    hands.scroll_to("slide_close")
+    hands.click_button("slide_close")
+    settle(0.5)
+    assert not real_viewer.layers
+    opened(real_dock, unsized)
+    assert len(real_viewer.layers) > 1
