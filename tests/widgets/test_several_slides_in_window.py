@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import napari
+import numpy as np
 import pytest
 from napari.layers import Labels
+from qtpy.QtCore import Qt
+from qtpy.QtTest import QTest
 from tests.widgets.conftest import make_dataset
 
 from napari_ims_tumor.demo.hands import Hands, settle, wait_until
@@ -39,6 +43,13 @@ def labels_of(dock: ImsTumorDock, slide: SlideState) -> Labels:
     return layer
 
 
+def undo(hands: Hands) -> None:
+    native = hands._canvas.native
+    native.setFocus()
+    QTest.keyClick(native, Qt.Key.Key_Z, Qt.KeyboardModifier.ControlModifier)
+    settle()
+
+
 def test_the_only_slide_is_closed_and_opened_again_after_a_stroke(
     real_viewer: napari.Viewer, real_dock: ImsTumorDock
 ) -> None:
@@ -60,3 +71,43 @@ def test_the_only_slide_is_closed_and_opened_again_after_a_stroke(
     assert not real_viewer.layers
     opened(real_dock, unsized)
     assert len(real_viewer.layers) > 1
+
+
+def test_undo_changes_only_the_slide_that_is_seen(
+    real_viewer: napari.Viewer, real_dock: ImsTumorDock
+) -> None:
+    hands, first = Hands(real_viewer), opened(real_dock, make_dataset(name="first"))
+    hands.click_button("annotate_start")
+    layer = labels_of(real_dock, first)
+    hands.drag_pixels(layer, [(3, 3), (3, 6)])
+    quiet(real_dock)
+    second = opened(real_dock, make_dataset(name="second"))
+    assert real_viewer.layers.selection.active is first_of(
+        real_viewer.layers, second.dataset, "tic"
+    )
+    undo(hands)
+    assert np.count_nonzero(layer.data), "a stroke on a hidden slide was taken back"
+    real_dock.session.activate(first)
+    settle()
+    assert real_viewer.layers.selection.active is layer, "the brush was not taken up again"
+    real_dock.session.activate(second)
+    settle()
+    undo(hands)
+    assert np.count_nonzero(layer.data), "a stroke on a hidden slide was taken back"
+    real_dock.session.activate(first)
+    settle()
+    undo(hands)
+    assert not np.count_nonzero(layer.data)
+
+
+def test_closing_another_slide_leaves_the_brush(
+    real_viewer: napari.Viewer, real_dock: ImsTumorDock
+) -> None:
+    other = opened(real_dock, make_dataset(name="other"))
+    slide = opened(real_dock, make_dataset(name="slide"))
+    Hands(real_viewer).click_button("annotate_start")
+    layer: Any = labels_of(real_dock, slide)
+    real_dock.session.close_slide(other)
+    settle()
+    assert real_viewer.layers.selection.active is layer
+    assert str(layer.mode) == "paint"
