@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -92,6 +93,15 @@ def test_napari_opens_it_with_the_spectrum_below(window: napari.Viewer) -> None:
     assert dock.spectrum.isVisible()
     area = window.window._qt_window.dockWidgetArea(dock.spectrum.parent())
     assert area == Qt.DockWidgetArea.BottomDockWidgetArea
+
+
+def test_opening_it_warns_of_nothing(window: napari.Viewer) -> None:
+    # napari shows every warning over the canvas.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        dock_on(window)
+    said = [str(w.message) for w in caught if not issubclass(w.category, DeprecationWarning)]
+    assert said == []
 
 
 def test_one_session_for_every_dock_of_a_viewer(window: napari.Viewer, qtbot: QtBot) -> None:

@@ -68,7 +68,8 @@ def fields_for(
     config
         A dataclass whose fields are scalars, literals or paths.
     options
-        Field name → what magicgui is told beyond the type: label, minimum, choices.
+        Field name → what magicgui is told beyond the type: label, minimum, choices; ``text`` is
+        written beside a check box.
     names
         Which fields, in order; all by default.
     """
@@ -90,7 +91,7 @@ def _field(field: Any, hint: Any, options: Mapping[str, Any]) -> ValueWidget[Any
         given = {"min": 0, "max": 1e6, **given}
         default = given["min"]
     label = given.pop("label", field.name.replace("_", " "))
-    about = given.pop("tooltip", None)
+    about, beside = given.pop("tooltip", None), given.pop("text", None)
     kind = {} if default is None else {"value": default}
     # The spin box for whole numbers shows no words; the other one can be made to hold them.
     whole = optional and required is int
@@ -100,6 +101,9 @@ def _field(field: Any, hint: Any, options: Mapping[str, Any]) -> ValueWidget[Any
         annotation=required, name=field.name, label=label, options=given, **kind
     )
     made.tooltip = about
+    if beside is not None:
+        # Not given to magicgui, which takes a button's text and label for the same, and warns.
+        made.native.setText(beside)
     made.native.setObjectName(field.name)
     if whole:
         made.native.setDecimals(0)
