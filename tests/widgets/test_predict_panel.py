@@ -13,6 +13,7 @@ from tests.widgets.test_fit_panel import STROKES
 from napari_ims_tumor.model.abstention import AnswerCurve
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.prediction import Prediction
+from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.viewer.slide_tag import first_of
 from napari_ims_tumor.widgets.predict_panel import STALE, PredictPanel
@@ -160,6 +161,38 @@ def test_uncertainty_is_shown_alone_with_its_meaning(
     panel.form["show"].value = "tumor"
     assert (layer.visible, tumor.visible) == (False, True)
     assert panel.meaning.isHidden()
+
+
+def test_an_ion_image_takes_the_place_of_the_overlay_until_it_is_chosen_again(
+    panel: PredictPanel, session: Session, viewer: ViewerModel
+) -> None:
+    show_prediction(session, calibrated=False)
+    tumor = first_of(viewer.layers, DATASET, "tumor")
+    assert tumor is not None
+    session.show_ion(MassWindow(800.0, MassTolerance(0.3, "Da")))
+    assert not tumor.visible
+    assert panel.form["show"].native.currentText() == "nothing", "the dock speaks of what is hidden"
+    assert panel.scale.isHidden()
+    assert panel.withheld.isHidden()
+    panel.form["show"].value = "tumor"
+    assert tumor.visible
+    assert panel.scale.isVisible()
+
+
+def test_nothing_can_be_shown_over_the_tissue(
+    panel: PredictPanel, session: Session, viewer: ViewerModel
+) -> None:
+    show_prediction(session)
+    panel.form["show"].value = "hidden"
+    assert not [la for la in viewer.layers if la.visible and "probability" in la.name]
+    tumor = first_of(viewer.layers, DATASET, "tumor")
+    assert tumor is not None
+    tumor.visible = True
+    assert panel.form["show"].value == "tumor", "the eye in the layer list is not heard"
+    viewer.layers.remove(tumor)
+    assert panel.form["show"].value == "hidden"
+    panel.form["show"].value = "tumor"
+    assert first_of(viewer.layers, DATASET, "tumor") is not None
 
 
 def test_disagreement_can_be_chosen_only_where_there_is_one(

@@ -110,11 +110,16 @@ class Binding:
         """Call tumor from this probability on; no class closer to it than ``abstain``."""
         self.overlays.set_threshold(threshold, abstain)
 
-    def look_as(self, role: Role) -> None:
-        """Look at the active slide's prediction as probability, class or uncertainty."""
-        if self.session.active is not None:
-            with self.slides.busy():
-                self.overlays.look_as(self.session.active, role)
+    def look_as(self, role: Role | None) -> None:
+        """Look at the active slide's prediction as probability, class …; ``None`` hides it."""
+        slide = self.session.active
+        if slide is None:
+            return
+        with self.slides.busy():
+            if role is None:
+                self.overlays.hide(slide)
+            else:
+                self.overlays.look_as(slide, role)
 
     def go_to_most_uncertain(self) -> None:
         """Bring the place into the middle of the view where the next stroke teaches most."""
@@ -197,6 +202,7 @@ class Binding:
     def _catch_up(self) -> None:
         """Take in what both sides already hold."""
         for layer in list(self.viewer.layers):
+            self.overlays.watch(layer)
             tag = tag_of(layer)
             if tag is not None and tag.role not in ("labels", "class"):
                 self.slides.meet(tag)
@@ -261,6 +267,7 @@ class Binding:
     def _layer_added(self, event: Any) -> None:
         layer = event.value
         tag = tag_of(layer)
+        self.overlays.watch(layer)
         if self.slides.is_busy:
             return
         if isinstance(layer, Labels):
@@ -271,6 +278,7 @@ class Binding:
 
     def _layer_removed(self, event: Any) -> None:
         self.annotating.lost(event.value)
+        self.overlays.lost(event.value)
         if not self.slides.is_busy:
             self.ions.lost(event.value)
         self.slides.lost(event.value)

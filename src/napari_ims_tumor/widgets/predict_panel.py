@@ -17,6 +17,7 @@ from napari_ims_tumor.viewer.colors import (
     uncertainty_colormap,
     unfamiliarity_colormap,
 )
+from napari_ims_tumor.viewer.layers import OVERLAY_WORDS
 from napari_ims_tumor.viewer.slide_tag import Role, first_of
 from napari_ims_tumor.viewer.withheld import Withholding, withheld_words
 from napari_ims_tumor.widgets.forms import form_for
@@ -43,23 +44,27 @@ def _dark_to_bright(low: str, high: str) -> str:
     return f"{low}{gap}<span style='color: black'>{high}</span>"
 
 
-SHOWN: Final[dict[Role, str]] = {
+HIDDEN: Final = "hidden"
+"""What the list of overlays says while none is seen: an ion image was asked for since."""
+SHOWN: Final[dict[str, str]] = {
     "tumor": "tumor probability",
     "alone": "each pixel alone",
     "class": "one class per pixel",
     "uncertainty": "uncertainty",
     "disagreement": "linear versus network",
     "unfamiliarity": "unfamiliarity",
+    HIDDEN: "nothing",
 }
-LEGENDS: Final[dict[Role, str]] = {
+LEGENDS: Final[dict[str, str]] = {
     "tumor": "0  healthy            unsure            tumor  1",
     "alone": "0  healthy            unsure            tumor  1",
     "class": "",
     "uncertainty": _dark_to_bright("0  sure", "no idea  1"),
     "disagreement": _dark_to_bright("0  the same", "opposite  1"),
     "unfamiliarity": _dark_to_bright("0  like the labels", "unlike  2"),
+    HIDDEN: "",
 }
-MEANINGS: Final[dict[Role, str]] = {
+MEANINGS: Final[dict[str, str]] = {
     "tumor": "",
     "alone": "What each pixel says by its own spectrum, before its measured neighbors are asked.",
     "class": "",
@@ -74,6 +79,7 @@ MEANINGS: Final[dict[Role, str]] = {
         "How unlike the labelled spectra a pixel is. Above 1 its answer is no finding: glass, "
         "matrix, or tissue that nobody has labelled."
     ),
+    HIDDEN: "",
 }
 Answered = Literal["every pixel", "90 % right", "95 % right", "98 % right", "99 % right"]
 ACCURACIES: Final[Mapping[float | None, Answered]] = dict(
@@ -92,7 +98,7 @@ class OverlayForm:
     Attributes
     ----------
     show
-        What is laid over the tissue.
+        What is laid over the tissue. An ion image takes its place, until it is chosen again.
     opacity
         How strongly the overlay covers the tissue.
     threshold
@@ -104,9 +110,9 @@ class OverlayForm:
         Gray where a spectrum is unlike anything that was labelled: its answer is no finding.
     """
 
-    show: Literal["tumor", "alone", "class", "uncertainty", "disagreement", "unfamiliarity"] = (
-        "tumor"
-    )
+    show: Literal[
+        "tumor", "alone", "class", "uncertainty", "disagreement", "unfamiliarity", "hidden"
+    ] = "tumor"
     opacity: Annotated[float, SLIDER] = 0.7
     threshold: Annotated[float, SLIDER] = 0.5
     answer: Answered = "every pixel"
@@ -163,6 +169,8 @@ class PredictPanel(Section):
             session.predicted, session.session_opened,
         ):  # fmt: skip
             wiring.on(signal, self._changed)
+        if self._binding is not None:
+            wiring.on(self._binding.overlays.seen_changed, self._seen_changed)
         self.predict.clicked.connect(session.classifier.predict)
         self.form["opacity"].changed.connect(self._set_opacity)
         self.form["show"].changed.connect(self._look_as)
@@ -197,7 +205,7 @@ class PredictPanel(Section):
         prediction = slide.prediction if slide else None
         combo: Any = self.form["show"]
         if slide is not None and self._binding is not None:
-            seen = self._binding.overlays.looked_at(slide)
+            seen = self._binding.overlays.looked_at(slide) or (HIDDEN if prediction else None)
             with combo.changed.blocked():
                 combo.value = seen or combo.value
         for trust in TRUSTED_BY:
@@ -205,14 +213,14 @@ class PredictPanel(Section):
             item = combo.native.model().item(list(SHOWN).index(trust))
             item.setEnabled(missing is None)
             item.setToolTip(missing or "")
-        role: Role = combo.value
+        role: str = combo.value
         self.scale.setText(LEGENDS[role])
         self.scale.setStyleSheet(_color_scale(role))
         most = 2 if role == "unfamiliarity" else 1
         self.scale.setToolTip(f"Colors of the {SHOWN[role]}, from 0 to {most}")
         self.scale.setVisible(prediction is not None and bool(LEGENDS[role]))
         show_text(self.meaning, MEANINGS[role] if prediction else "")
-        self._refresh_withheld(prediction)
+        self._refresh_withheld(None if role == HIDDEN else prediction)
 
     def _refresh_withheld(self, prediction: Prediction | None) -> None:
         """Say which answers are not shown, or why that cannot be told; show how it was restored."""
@@ -229,17 +237,25 @@ class PredictPanel(Section):
     def _changed(self, _: object) -> None:
         self.refresh()
 
+    def _seen_changed(self) -> None:
+        """Say what is seen now: an ion image hides the overlay, and a layer list has eyes."""
+        slide = self._session.active
+        if slide is None or slide.prediction is None or self._binding is None:
+            return
+        if (self._binding.overlays.looked_at(slide) or HIDDEN) != self.form["show"].value:
+            self._refresh_choice(slide)
+
     # ---- the two layers ---------------------------------------------------------------------
 
     def _set_opacity(self, opacity: float) -> None:
-        for role in SHOWN:
+        for role in OVERLAY_WORDS:
             layer = self._layer(role)
             if layer is not None:
                 layer.opacity = opacity
 
-    def _look_as(self, role: Role) -> None:
+    def _look_as(self, role: Role | Literal["hidden"]) -> None:
         if self._binding is not None:
-            self._binding.look_as(role)
+            self._binding.look_as(None if role == "hidden" else role)
         self._refresh_choice(self._session.active)
 
     def _go_to_next(self) -> None:
@@ -266,7 +282,7 @@ class PredictPanel(Section):
         return first_of(self._binding.viewer.layers, slide.dataset, role)
 
 
-def _color_scale(role: Role) -> str:
+def _color_scale(role: str) -> str:
     """Draw what an overlay's colors mean, from 0 to 1, as the style of a label."""
     if role == "uncertainty":
         return _gradient(uncertainty_colormap())
