@@ -75,6 +75,8 @@ class Session:
     measure_changed = Signal(object)
     """By which ``IonMeasure`` ion images are made from now on."""
     annotation_changed = Signal(SlideState)
+    labels_saved = Signal(SlideState)
+    """A file of the user's own holds labels of the slide; painting may have gone on."""
     labels_asked = Signal(LabelsQuestion)
     """Labels in a file need an answer of the user's."""
     strokes_found = Signal(SlideState, RecoveredStrokes)
@@ -103,9 +105,9 @@ class Session:
         "slide_opened", "slide_closed", "slide_surveyed", "slide_verified", "active_changed",
         "spectrum_picked", "nothing_picked", "ion_shown", "ion_pinned", "ion_unpinned",
         "ions_combined", "measure_changed", "spectrum_averaged", "peaks_found", "fit_reported",
-        "annotation_changed", "labels_asked", "strokes_found", "fitted", "predicted", "previewed",
-        "explained", "not_explained", "job_reported", "job_started", "job_ended", "session_saved",
-        "session_opened", "noticed", "failed",
+        "annotation_changed", "labels_saved", "labels_asked", "strokes_found", "fitted",
+        "predicted", "previewed", "explained", "not_explained", "job_reported", "job_started",
+        "job_ended", "session_saved", "session_opened", "noticed", "failed",
     )  # fmt: skip
 
     def __init__(self, runner: JobRunner, autosave: Autosave | None = None) -> None:
