@@ -15,6 +15,7 @@ import napari
 import numpy as np
 import pint
 import pytest
+from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
@@ -276,6 +277,29 @@ def test_nothing_is_cut_off(window: napari.Viewer, qtbot: QtBot, width: int) -> 
         if child.isVisible() and child.parent() is not None:
             right = child.mapTo(inside, child.rect().topRight()).x()
             assert right <= inside.width(), child.objectName()
+
+
+@pytest.mark.parametrize("points", [10, 15])
+def test_a_larger_font_makes_the_dock_wider(
+    window: napari.Viewer, qtbot: QtBot, points: int
+) -> None:
+    dock = dock_on(window)
+    opened(dock, qtbot, name="a_slide_with_a_rather_long_name_without_any_break_in_it")
+    dock.fit.more.heading.click()
+    main = window.window._qt_window
+    main.resizeDocks([dock.parent()], [200], Qt.Orientation.Horizontal)
+    narrow = dock.width()
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    appearance.font_size = points
+    try:
+        qtbot.wait(500)
+        inside, view = dock._area.widget(), dock._area.viewport()
+        assert inside.minimumSizeHint().width() <= view.width(), "the sections are cut off"
+        assert not dock._area.horizontalScrollBar().isVisible()
+        assert points < 12 or dock.width() > narrow
+    finally:
+        appearance.font_size = before
 
 
 def test_buttons_have_names_and_tooltips(window: napari.Viewer) -> None:
