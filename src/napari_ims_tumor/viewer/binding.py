@@ -59,6 +59,7 @@ class Binding:
         self.viewer, self.session = viewer, session
         self.slides = SlideLayers(viewer, session)
         self.annotating = Annotating(viewer, session, debounced)
+        self.annotating.on_erase = self.take_eraser
         self.overlays = Overlays(viewer, session)
         self.ions = IonLayers(viewer, session)
         self.regions = Regions(viewer, session, debounced)
