@@ -5,17 +5,20 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from tests.widgets.conftest import make_dataset, painted
+from tests.widgets.test_fit_words import made_of
 
 from napari_ims_tumor.job import STOP, Job, Progress, run_inline
 from napari_ims_tumor.model.checkpoint import write_model
 from napari_ims_tumor.model.config import NETWORKS, PLAIN, FitConfig
 from napari_ims_tumor.model.device import DeviceNote
+from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import EpochReport
 from napari_ims_tumor.msi.overview import survey
 from napari_ims_tumor.session import classifier
@@ -201,6 +204,29 @@ def test_the_line_is_labelled_with_the_score_of_this_fit(panel: FitPanel, sessio
         session.job_reported.emit("fit", EpochReport("Linear model", 5, 5, None, score, score))
         assert panel.plot.baseline.value() == score
         assert panel.plot.baseline.label.toPlainText() == f"linear {score:.3f}"
+
+
+def test_the_plot_and_the_words_tell_of_the_same_model(panel: FitPanel, session: Session) -> None:
+    session.job_started.emit("fit")
+    session.job_reported.emit("fit", EpochReport("Network", 1, 8, 0.5, 0.95, 0.977))
+    card = {"held-out balanced accuracy": 0.925, "held-out balanced accuracy, linear": 0.913}
+    session.classifier.take(FittedModel(**made_of("default"), card=card, blend=0.5), {uuid4(): 1})
+    assert "network 0.925, linear 0.913" in panel.score.text()
+    assert panel.plot.baseline.label.toPlainText() == "linear 0.913"
+    assert panel.plot.baseline.value() == 0.913
+    assert panel.plot.chosen.label.toPlainText() == "network 0.925"
+    assert panel.plot.chosen.isVisible()
+    session.job_started.emit("fit")
+    assert not panel.plot.chosen.isVisible()
+
+
+def test_a_model_from_a_file_brings_no_curves_of_another(panel: FitPanel, session: Session) -> None:
+    session.job_started.emit("fit")
+    session.job_reported.emit("fit", EpochReport("Network", 1, 8, 0.5, 0.95, 0.977))
+    card = {"held-out balanced accuracy, linear": 0.913}
+    session.classifier.take(FittedModel(**made_of("linear"), card=card))
+    assert panel.plot.baseline.value() == 0.913
+    assert panel.plot.score.getData()[1] is None or not len(panel.plot.score.getData()[1])
 
 
 def test_advice_for_an_idle_gpu(panel: FitPanel) -> None:

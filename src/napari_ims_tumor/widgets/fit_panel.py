@@ -18,6 +18,7 @@ from napari_ims_tumor.widgets.fit_plot import FitPlot
 from napari_ims_tumor.widgets.fit_words import (
     fitted_words,
     model_score_words,
+    model_scores,
     progress_words,
     score_words,
 )
@@ -239,6 +240,8 @@ class FitPanel(Section):
     def _say(self, model: FittedModel) -> None:
         show_text(self.progress, fitted_words(model))
         show_text(self.score, model_score_words(model) or self.score.text())
+        self.plot.conclude(*model_scores(model))
+        self.plot.setVisible(self.plot.has_rows)
 
     def _with_time_left(self, report: EpochReport) -> EpochReport:
         """Keep the last estimate of a phase: reports within an epoch bring none."""
@@ -254,6 +257,9 @@ class FitPanel(Section):
             self.refresh()
 
     def _fitted(self, model: FittedModel) -> None:
+        if not self._session.classifier.fitted_to:
+            # One from a file: the curves are those of another.
+            self.plot.clear_fit()
         self._say(model)
         self.refresh()
 
