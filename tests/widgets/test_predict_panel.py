@@ -247,6 +247,11 @@ def test_what_is_unfamiliar_is_said_and_can_be_shown(
     layer = first_of(viewer.layers, DATASET, "tumor")
     assert layer is not None
     assert np.isfinite(layer.data).sum() == 79 - n
+    assert "(shown in gray)" in panel.withheld.text()
+    panel.form["show"].value = "unfamiliarity"
+    assert f"{n} of 79 pixels are unlike" in panel.withheld.text()
+    assert "gray" not in panel.withheld.text(), "they are bright in this view"
+    panel.form["show"].value = "tumor"
     panel.form["hide_unfamiliar"].value = False
     assert np.isfinite(layer.data).sum() == 79
     assert "shown all the same" in panel.withheld.text()

@@ -86,6 +86,8 @@ ACCURACIES: Final[Mapping[float | None, Answered]] = dict(
     zip((None, 0.9, 0.95, 0.98, 0.99), get_args(Answered), strict=True)
 )
 """Share of the answers to be right → how that is called; ``None`` asks for nothing."""
+WITHHELD_IN: Final[tuple[Role, ...]] = ("tumor", "alone", "class")
+"""Where answers that are not to be shown are gray."""
 TRUSTED_BY: Final[tuple[Role, ...]] = ("alone", "disagreement", "unfamiliarity")
 """What not every prediction has."""
 SLIDER = {"widget_type": "FloatSlider", "min": 0.0, "max": 1.0, "step": 0.01}
@@ -230,7 +232,8 @@ class PredictPanel(Section):
             known: Any = self.form[field]
             with known.changed.blocked():
                 known.value = value
-        said = withheld_words(prediction, how) if prediction else ""
+        grayed = self.form["show"].value in WITHHELD_IN
+        said = withheld_words(prediction, how, grayed) if prediction else ""
         missing = prediction.why_no_unfamiliarity if prediction else None
         show_text(self.withheld, "\n".join(part for part in (said, missing) if part))
 
