@@ -61,7 +61,9 @@ def test_asked_why_the_clicked_pixel_is_explained(
     fitted.pick(3, 8)
     qtbot.mouseClick(panel.why, LEFT)
     assert panel.strip.isVisible()
-    assert panel.relevance.title.text() == "Why tumor: row 3, column 8"
+    sure = fitted.active.prediction.probabilities[1, 3, 8]
+    wanted = f"What decided at row 3, column 8 (tumor, {sure:.0%})"
+    assert panel.relevance.title.text() == wanted
     shown = fitted.why.shown
     assert shown is not None
     found = shown.explanation
@@ -75,7 +77,7 @@ def test_asked_why_the_clicked_pixel_is_explained(
     assert total == pytest.approx(found.bins.sum(), abs=1e-4)
     assert "not what causes or marks the tumor" in panel.relevance.title.toolTip()
     fitted.pick(3, 1)
-    assert panel.relevance.title.text() == "Why tumor: row 3, column 1"
+    assert panel.relevance.title.text().startswith("What decided at row 3, column 1 (healthy, ")
     fitted.pick(0, 0)
     assert "was not measured" in panel.relevance.title.text()
     assert panel.relevance.model.rowCount() == 0
@@ -119,7 +121,7 @@ def test_a_whole_class_is_explained_and_exported(
     fitted.pick(3, 8)
     qtbot.mouseClick(panel.why, LEFT)
     qtbot.mouseClick(panel.relevance.all_pixels, LEFT)
-    assert panel.relevance.title.text() == "Why tumor: all tumor against healthy pixels"
+    assert panel.relevance.title.text() == "What tells tumor from healthy pixels"
     assert np.all(panel.relevance.model.rowCount() > 0)
     path = tmp_path / "relevance.csv"
     monkeypatch.setattr(file_dialogs, "ask_save", lambda *_: path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -145,4 +146,13 @@ def _explanation(lines: Sequence[str], name: str) -> str:
         if not line or (words and words[-1].endswith((".", "limit."))):
             break
         words.append(line)
-    return " ".join(words).replace("``", "").replace('"', "")
+    return _plain(" ".join(words))
+
+
+_ROLE = re.compile(r",? ?(?:see )?:\w+:`[^`]*`")
+_NONE = re.compile(r"[;,.]? *``None``[^.]*")
+
+
+def _plain(text: str) -> str:
+    """Take out of an explanation what only readers of the source understand."""
+    return _NONE.sub("", _ROLE.sub("", text)).replace("``", "").replace('"', "")
