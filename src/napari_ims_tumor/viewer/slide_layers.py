@@ -78,13 +78,13 @@ class SlideLayers:
     def activate(self, slide: SlideState | None) -> None:
         """Show the active slide and hide the others."""
         readout = readout_of(self._viewer)
-        before, readout.dataset = readout.dataset, None if slide is None else slide.dataset
+        before = readout.dataset
         if slide is not None:
             show_only(self._viewer, slide.dataset, self._hidden)
             self._select_in(slide)
             if before is not None and before is not slide.dataset:
                 self._fit_view(slide)
-        readout.refresh()
+        readout.turn_to(None if slide is None else slide.dataset)
 
     def remove(self, slide: SlideState) -> None:
         """Take the layers of a closed slide away."""
@@ -96,7 +96,8 @@ class SlideLayers:
             elif tag_of(layers.selection.active) is not None:
                 layers.selection.active = None
             self._selected.pop(slide.key, None)
-            remove_slide(self._viewer, slide.dataset)
+            with readout_of(self._viewer).held(slide.dataset):
+                remove_slide(self._viewer, slide.dataset)
         self._forget_hidden()
 
     def lost(self, layer: Layer) -> None:
