@@ -50,7 +50,8 @@ class Session:
     Attributes
     ----------
     picked
-        (row, column, plane) last clicked on the active slide; ``None`` before.
+        (row, column, plane) last clicked on the active slide, also before another one was active;
+        ``None`` before.
     """
 
     slide_opened = Signal(SlideState)
@@ -115,6 +116,7 @@ class Session:
         self.slides: tuple[SlideState, ...] = ()
         self._active: UUID | None = None
         self.picked: tuple[int, int, int] | None = None
+        self._picked: dict[UUID, tuple[int, int, int]] = {}
         self.classifier = Classifier(self)
         self.files = SessionFiles(self, autosave or Autosave())
         self.exports = SessionExports(self)
@@ -169,7 +171,7 @@ class Session:
         """Make an open slide the active one."""
         if slide.key != self._active:
             self._activate(slide.key)
-            self.active_changed.emit(self.active)
+            self._tell_active()
             self.ions.renew()
 
     def close_slide(self, slide: SlideState) -> None:
@@ -183,7 +185,8 @@ class Session:
         self.indexing.let_go(slide)
         if self._active == slide.key:
             self._activate(self.slides[-1].key if self.slides else None)
-            self.active_changed.emit(self.active)
+            self._tell_active()
+        self._picked.pop(slide.key, None)
         self.slide_closed.emit(current)
 
     def reopen(self, slide: SlideState) -> None:
@@ -286,7 +289,15 @@ class Session:
     # ---- inside -----------------------------------------------------------------------------
 
     def _activate(self, key: UUID | None) -> None:
-        self._active, self.picked = key, None
+        if self._active is not None and self.picked is not None:
+            self._picked[self._active] = self.picked
+        self._active, self.picked = key, None if key is None else self._picked.get(key)
+
+    def _tell_active(self) -> None:
+        """Say which slide is active, and which of its pixels was clicked before."""
+        self.active_changed.emit(self.active)
+        if self.picked is not None:
+            self.pick(*self.picked)
 
     def _slide_of(self, path: Path) -> SlideState | None:
         wanted = path.resolve().with_suffix("")

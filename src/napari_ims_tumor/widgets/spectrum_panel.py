@@ -183,6 +183,17 @@ class SpectrumPanel(QWidget):
         self.whole.setEnabled(slide is not None)
         self.why.setEnabled(slide is not None)
         self._show_overview(slide)
+        if changed:
+            self._show_seen()
+
+    def _show_seen(self) -> None:
+        """Fill the fields with the ion image that is seen of this slide, not of another."""
+        seen = self._binding.ions.seen() if self._binding is not None else None
+        if seen is None:
+            self.form.mz.clear()
+            return
+        self.form.show_window(seen.window)
+        self.plot.mark_window(seen.window)
 
     def _surveyed(self, slide: SlideState) -> None:
         if self._slide is not None and slide.key == self._slide.key:
