@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -224,6 +225,7 @@ class SpectrumPanel(QWidget):
         if self._slide is not None and shown.slide.key == self._slide.key:
             self.plot.mark_window(shown.window)
             self.form.show_window(shown.window)
+            self.form.say(_why_empty(shown))
 
     def _explained(self, explained: Explained) -> None:
         if self._slide is not None and explained.slide.key == self._slide.key:
@@ -295,3 +297,16 @@ class SpectrumPanel(QWidget):
     def _say(self, text: str) -> None:
         self.title.setText(text)
         self.title.setToolTip(text)
+
+
+def _why_empty(shown: IonImage) -> str:
+    """Say why an ion image is dark all over; empty where it is not."""
+    if (shown.image > 0).any():
+        return ""
+    axis, window = shown.slide.dataset.mass_axis, shown.window
+    if axis is None:
+        return f"Nothing was measured in {window} on this slide."
+    nearest = float(axis.mz[np.abs(axis.mz - window.center).argmin()])
+    if window.low <= nearest <= window.high:
+        return f"Nothing was measured in {window} on this slide."
+    return f"This slide has no channel in {window}: the nearest is m/z {nearest:.4f}."
