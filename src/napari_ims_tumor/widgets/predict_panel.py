@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.session.slide_state import SlideState
@@ -20,6 +19,7 @@ from napari_ims_tumor.viewer.colors import (
 from napari_ims_tumor.viewer.layers import OVERLAY_WORDS
 from napari_ims_tumor.viewer.slide_tag import Role, first_of
 from napari_ims_tumor.viewer.withheld import Withholding, withheld_words
+from napari_ims_tumor.widgets.color_scale import ColorScale, Scale
 from napari_ims_tumor.widgets.forms import form_for
 from napari_ims_tumor.widgets.section import Section, show_text, text_line
 from napari_ims_tumor.widgets.theme import Palette
@@ -38,12 +38,6 @@ UNCALIBRATED = (
 STALE = "Out of date: strokes were painted since this model was fitted."
 
 
-def _dark_to_bright(low: str, high: str) -> str:
-    """Write the ends of a color scale so that each can be read on its own color."""
-    gap = "&nbsp;" * (56 - 2 * len(low + high))
-    return f"{low}{gap}<span style='color: black'>{high}</span>"
-
-
 HIDDEN: Final = "hidden"
 """What the list of overlays says while none is seen: an ion image was asked for since."""
 SHOWN: Final[dict[str, str]] = {
@@ -55,15 +49,20 @@ SHOWN: Final[dict[str, str]] = {
     "unfamiliarity": "unfamiliarity",
     HIDDEN: "nothing",
 }
-LEGENDS: Final[dict[str, str]] = {
-    "tumor": "0  healthy            unsure            tumor  1",
-    "alone": "0  healthy            unsure            tumor  1",
-    "class": "",
-    "uncertainty": _dark_to_bright("0  sure", "no idea  1"),
-    "disagreement": _dark_to_bright("0  the same", "opposite  1"),
-    "unfamiliarity": _dark_to_bright("0  like the labels", "unlike  2"),
-    HIDDEN: "",
+LEGENDS: Final[dict[str, tuple[str, str, str]]] = {
+    "tumor": ("0  healthy", "unsure", "tumor  1"),
+    "alone": ("0  healthy", "unsure", "tumor  1"),
+    "uncertainty": ("0  sure", "", "no idea  1"),
+    "disagreement": ("0  the same", "", "opposite  1"),
+    "unfamiliarity": ("0  like labels", "1", "unlike  2"),
 }
+"""What is written on the color scale: at its low end, in the middle and at its high end."""
+COLORMAPS: Final[dict[str, Callable[[], Colormap]]] = {
+    "uncertainty": uncertainty_colormap,
+    "disagreement": disagreement_colormap,
+    "unfamiliarity": unfamiliarity_colormap,
+}
+UNSURE_COLOR: Final = "#6b6b6b"
 MEANINGS: Final[dict[str, str]] = {
     "tumor": "",
     "alone": "What each pixel says by its own spectrum, before its measured neighbors are asked.",
@@ -136,9 +135,8 @@ class PredictPanel(Section):
         self.predict = QPushButton("Predict this slide")
         self.predict.setObjectName("predict_start")
         self.reason = text_line("predict_reason")
-        self.scale = QLabel()
+        self.scale = ColorScale()
         self.scale.setObjectName("predict_scale")
-        self.scale.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.meaning = text_line("predict_meaning")
         choices = [(words, role) for role, words in SHOWN.items()]
         options: dict[str, dict[str, Any]] = {
@@ -216,11 +214,11 @@ class PredictPanel(Section):
             item.setEnabled(missing is None)
             item.setToolTip(missing or "")
         role: str = combo.value
-        self.scale.setText(LEGENDS[role])
-        self.scale.setStyleSheet(_color_scale(role))
+        if role in LEGENDS:
+            self.scale.show_scale(_color_scale(role))
         most = 2 if role == "unfamiliarity" else 1
         self.scale.setToolTip(f"Colors of the {SHOWN[role]}, from 0 to {most}")
-        self.scale.setVisible(prediction is not None and bool(LEGENDS[role]))
+        self.scale.setVisible(prediction is not None and role in LEGENDS)
         show_text(self.meaning, MEANINGS[role] if prediction else "")
         self._refresh_withheld(None if role == HIDDEN else prediction)
 
@@ -285,28 +283,13 @@ class PredictPanel(Section):
         return first_of(self._binding.viewer.layers, slide.dataset, role)
 
 
-def _color_scale(role: str) -> str:
-    """Draw what an overlay's colors mean, from 0 to 1, as the style of a label."""
-    if role == "uncertainty":
-        return _gradient(uncertainty_colormap())
-    if role == "disagreement":
-        return _gradient(disagreement_colormap())
-    if role == "unfamiliarity":
-        return _gradient(unfamiliarity_colormap())
-    color = {label.role: label.color for label in TUMOR_SCHEME.classes}
-    stops = f"stop:0 {color['healthy']}, stop:0.5 #6b6b6b, stop:1 {color['tumor']}"
-    return _style(stops)
-
-
-def _gradient(colormap: Colormap) -> str:
-    """Write a colormap as Qt's gradient; opaque, as the tissue is not below it."""
-    colors = [QColor.fromRgbF(*(float(c) for c in color[:3])).name() for color in colormap.colors]
-    last = len(colors) - 1
-    return _style(", ".join(f"stop:{i / last:g} {c}" for i, c in enumerate(colors)))
-
-
-def _style(stops: str) -> str:
-    return (
-        "QLabel { color: white; border-radius: 3px; padding: 2px; background: "
-        f"qlineargradient(x1:0, y1:0, x2:1, y2:0, {stops}); }}"
-    )
+def _color_scale(role: str) -> Scale:
+    """What an overlay's colors mean."""
+    low, middle, high = LEGENDS[role]
+    if role in COLORMAPS:
+        # Opaque, as the tissue is not below it.
+        colors = [QColor.fromRgbF(*map(float, c[:3])) for c in COLORMAPS[role]().colors]
+        return Scale(colors, low, middle, high, marked=role == "unfamiliarity")
+    by_role = {label.role: label.color for label in TUMOR_SCHEME.classes}
+    ends = by_role["healthy"], UNSURE_COLOR, by_role["tumor"]
+    return Scale([QColor(color) for color in ends], low, middle, high)
