@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_ims_tumor.job import Progress
@@ -21,6 +21,7 @@ from napari_ims_tumor.widgets.fit_words import (
     model_scores,
     progress_words,
     score_words,
+    why_not_together,
 )
 from napari_ims_tumor.widgets.forms import ConfigForm, fields_for, form_for
 from napari_ims_tumor.widgets.section import Section, show_text, text_line
@@ -136,7 +137,7 @@ class FitPanel(Section):
         tuning = self.start["start_from"].value == FROM_FILE
         self.start.show_row("model_file", tuning)
         self.options["tune"].enabled = tuning
-        reason = self._session.classifier.why_not_fit()
+        reason = self._session.classifier.why_not_fit() or why_not_together(self._session.slides)
         if reason is None and tuning:
             reason = self._why_not_tune()
         running = self._session.runner.is_busy("fit")
@@ -255,6 +256,14 @@ class FitPanel(Section):
         if lane == "fit":
             show_text(self.progress, "")
             self.refresh()
+            # After its result is known, if it has one.
+            QTimer.singleShot(0, self._tell_of_the_old)
+
+    def _tell_of_the_old(self) -> None:
+        """Say that the model before is still there, where a fit has come to nothing."""
+        model, running = self._session.classifier.model, self._session.runner.is_busy("fit")
+        if model is not None and not running and not self.progress.text():
+            self._say(model)
 
     def _fitted(self, model: FittedModel) -> None:
         if not self._session.classifier.fitted_to:

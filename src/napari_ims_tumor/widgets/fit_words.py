@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from napari_ims_tumor.job import Progress
@@ -10,6 +11,7 @@ from napari_ims_tumor.job import Progress
 if TYPE_CHECKING:
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.model.fitting import EpochReport
+    from napari_ims_tumor.session.slide_state import SlideState
 
 
 KINDS = {
@@ -109,6 +111,22 @@ def fitted_words(model: FittedModel) -> str:
     said = f"{state}: {kind}, {' / '.join(model.class_names)}, {trust}."
     warning = str(model.card.get("held-out warning") or "")
     return f"{said} {warning[0].upper()}{warning[1:]}." if warning else said
+
+
+def why_not_together(slides: Sequence[SlideState]) -> str | None:
+    """Say which two labelled slides no model can be fitted to, having no m/z in common."""
+    painted = [slide for slide in slides if slide.annotation.labels.any()]
+    if len(painted) < 2:
+        return None
+    above = max(painted, key=lambda slide: slide.dataset.mass_range[0])
+    below = min(painted, key=lambda slide: slide.dataset.mass_range[1])
+    if above.dataset.mass_range[0] <= below.dataset.mass_range[1]:
+        return None
+    ranges = " and ".join(
+        f"{slide.name} (m/z {slide.dataset.mass_range[0]:.0f} to {slide.dataset.mass_range[1]:.0f})"
+        for slide in (below, above)
+    )
+    return f"{ranges} have no m/z in common: close one of them, or erase its labels."
 
 
 def duration(seconds: float) -> str:
