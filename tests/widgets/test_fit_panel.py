@@ -232,6 +232,15 @@ def test_a_model_from_a_file_brings_no_curves_of_another(panel: FitPanel, sessio
     assert panel.plot.score.getData()[1] is None or not len(panel.plot.score.getData()[1])
 
 
+def test_a_fit_of_other_slides_is_announced(panel: FitPanel, session: Session) -> None:
+    session.adopt(make_dataset(name="first"))
+    session.annotate(STROKES)
+    assert panel.reason.isHidden()
+    session.adopt(make_dataset(name="second"))
+    assert panel.reason.text() == "Nothing is painted on second: a fit learns from first."
+    assert panel.fit.isEnabled()
+
+
 def test_slides_without_a_common_mz_are_named(panel: FitPanel, session: Session) -> None:
     session.adopt(make_dataset(name="low"))
     session.annotate(STROKES)

@@ -13,7 +13,8 @@ from tests.widgets.test_fit_panel import STROKES
 from napari_ims_tumor.model.abstention import AnswerCurve
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.prediction import Prediction
-from napari_ims_tumor.msi.mass_axis import MassTolerance, MassWindow
+from napari_ims_tumor.msi.mass_axis import MassAxis, MassTolerance, MassWindow
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.viewer.slide_tag import first_of
 from napari_ims_tumor.widgets.predict_panel import STALE, PredictPanel
@@ -41,6 +42,9 @@ class Made:
     def unfamiliar(self) -> np.ndarray:
         none = np.full(self.probabilities.shape[1:], np.nan)
         return (none if self.unfamiliarity is None else self.unfamiliarity) > 1
+
+    def why_no_abstention(self, accuracy: float) -> str | None:
+        return "Too few strokes." if accuracy > 0.9 else None
 
     @property
     def uncertainty(self) -> np.ndarray:
@@ -262,6 +266,28 @@ def test_what_is_unfamiliar_is_said_and_can_be_shown(
     assert "At no confidence" in panel.withheld.text()
     panel.form["show"].value = "unfamiliarity"
     assert "is no finding" in panel.meaning.text()
+
+
+def test_only_what_the_model_can_keep_is_offered(panel: PredictPanel, session: Session) -> None:
+    show_prediction(session)
+    items = panel.form["answer"].native.model()
+    assert [items.item(row).isEnabled() for row in range(5)] == [True, True, False, False, False]
+    assert items.item(3).toolTip() == "Too few strokes."
+
+
+def test_a_model_of_other_mz_is_not_asked(panel: PredictPanel, session: Session) -> None:
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    session.classifier.fit(FitConfig("linear"))
+    assert panel.predict.isEnabled()
+    low = make_dataset()
+    assert low.mass_axis is not None
+    values = np.array([low.spectrum(i).intensity for i in range(low.n_spectra)])
+    mz = MassAxis(low.mass_axis.mz + 1000)
+    session.adopt(InMemoryDataset.from_matrix(mz, values, low.pixels, "high"))
+    assert not panel.predict.isEnabled()
+    assert "m/z 600 to 1000" in panel.reason.text()
+    assert "1600 to 2000" in panel.reason.text()
 
 
 def test_a_model_that_cannot_tell_says_why(panel: PredictPanel, session: Session) -> None:

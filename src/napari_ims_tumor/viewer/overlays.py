@@ -11,7 +11,7 @@ from psygnal import Signal
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import SlideState
-from napari_ims_tumor.viewer.layer_list import show_alone, update_layer
+from napari_ims_tumor.viewer.layer_list import COLORED_ROLES, show_alone, update_layer
 from napari_ims_tumor.viewer.layers import (
     OVERLAY_WORDS,
     LayerTuple,
@@ -58,7 +58,7 @@ class Overlays:
     """
 
     seen_changed = Signal()
-    """An overlay was shown or hidden, by whomever."""
+    """An overlay or an ion image was shown or hidden, by whomever."""
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self._viewer, self._session = viewer, session
@@ -104,15 +104,16 @@ class Overlays:
             layer.visible = False
 
     def watch(self, layer: Layer) -> None:
-        """Hear when an overlay is shown or hidden."""
+        """Hear when an overlay or an ion image is shown or hidden."""
         tag = tag_of(layer)
-        if tag is not None and tag.role in OVERLAY_WORDS:
+        if tag is not None and tag.role in COLORED_ROLES:
             layer.events.visible.connect(self._seen_changed)
+            self.seen_changed.emit()
 
     def lost(self, layer: Layer) -> None:
-        """Notice that an overlay was deleted."""
+        """Notice that one was deleted."""
         tag = tag_of(layer)
-        if tag is not None and tag.role in OVERLAY_WORDS:
+        if tag is not None and tag.role in COLORED_ROLES:
             self.seen_changed.emit()
 
     def _seen_changed(self, _: object) -> None:

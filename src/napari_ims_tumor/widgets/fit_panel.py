@@ -19,6 +19,7 @@ from napari_ims_tumor.widgets.fit_words import (
     fitted_words,
     model_score_words,
     model_scores,
+    of_other_slides,
     progress_words,
     score_words,
     why_not_together,
@@ -145,7 +146,8 @@ class FitPanel(Section):
         self.fit.setToolTip(reason or "Fit a model to all strokes on all open slides")
         self.stop.setEnabled(running)
         self.go_on.setVisible(self._session.classifier.can_go_on)
-        show_text(self.reason, "" if running else reason or "")
+        elsewhere = of_other_slides(self._session.slides, self._session.active)
+        show_text(self.reason, "" if running else reason or elsewhere)
 
     def _why_not_tune(self) -> str | None:
         """Say why the chosen network cannot start from the chosen model."""

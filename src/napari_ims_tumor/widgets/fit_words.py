@@ -129,6 +129,15 @@ def why_not_together(slides: Sequence[SlideState]) -> str | None:
     return f"{ranges} have no m/z in common: close one of them, or erase its labels."
 
 
+def of_other_slides(slides: Sequence[SlideState], active: SlideState | None) -> str:
+    """Say that a fit would learn from other slides alone; empty where it would not."""
+    painted = [slide for slide in slides if slide.annotation.labels.any()]
+    if active is None or not painted or active.annotation.labels.any():
+        return ""
+    names = ", ".join(slide.name for slide in painted)
+    return f"Nothing is painted on {active.name}: a fit learns from {names}."
+
+
 def duration(seconds: float) -> str:
     """Say a time the way a person waits: ``12 s``, ``3 min``, ``1 h 20 min``."""
     whole = max(0, round(seconds))

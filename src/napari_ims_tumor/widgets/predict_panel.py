@@ -103,7 +103,8 @@ class OverlayForm:
     opacity
         How strongly the overlay covers the tissue.
     threshold
-        A pixel counts as tumor from this probability on.
+        A pixel counts as tumor from this probability on, in the view of one class per pixel and in
+        what is exported.
     answer
         Gray where the model is not sure enough, so that of the other answers this many are right
         on held-out groups.
@@ -186,7 +187,7 @@ class PredictPanel(Section):
 
     def refresh(self) -> None:
         """Show whether there is a prediction, and what is to be said about it."""
-        reason = self._session.classifier.why_not_predict()
+        reason = self._session.classifier.why_not_predict() or self._why_not_here()
         self.predict.setEnabled(reason is None)
         self.predict.setToolTip(reason or "Predict every pixel of this slide with the model")
         show_text(self.reason, reason or "")
@@ -199,6 +200,19 @@ class PredictPanel(Section):
         show_text(self.stale, STALE if stale else "")
         uncalibrated = prediction is not None and not prediction.calibrated
         show_text(self.uncalibrated, UNCALIBRATED if uncalibrated else "")
+
+    def _why_not_here(self) -> str | None:
+        """Say why the model has no answer for this slide: one of quite other m/z."""
+        slide, model = self._session.active, self._session.classifier.model
+        if slide is None or model is None:
+            return None
+        (low, high), axis = slide.dataset.mass_range, model.axis
+        if low <= axis.high and axis.low <= high:
+            return None
+        return (
+            f"The model was fitted to m/z {axis.low:.0f} to {axis.high:.0f}, and this slide goes "
+            f"from {low:.0f} to {high:.0f}: fit a model on it, or open another."
+        )
 
     def _refresh_choice(self, slide: SlideState | None) -> None:
         """Show as what the prediction is seen, and what its colors mean."""
@@ -231,9 +245,20 @@ class PredictPanel(Section):
             with known.changed.blocked():
                 known.value = value
         grayed = self.form["show"].value in WITHHELD_IN
+        self._refresh_accuracies(prediction)
         said = withheld_words(prediction, how, grayed) if prediction else ""
         missing = prediction.why_no_unfamiliarity if prediction else None
         show_text(self.withheld, "\n".join(part for part in (said, missing) if part))
+
+    def _refresh_accuracies(self, prediction: Prediction | None) -> None:
+        """Offer only shares of right answers that the model can keep; the reason as a tooltip."""
+        items = self.form["answer"].native.model()
+        for row, accuracy in enumerate(ACCURACIES):
+            missing = None
+            if prediction is not None and accuracy is not None:
+                missing = prediction.why_no_abstention(accuracy)
+            items.item(row).setEnabled(missing is None)
+            items.item(row).setToolTip(missing or "")
 
     def _changed(self, _: object) -> None:
         self.refresh()
