@@ -14,6 +14,7 @@ from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage
 from napari_ims_tumor.widgets import file_dialogs
 from napari_ims_tumor.widgets.relevance_model import ABOUT, COLUMNS
+from napari_ims_tumor.widgets.relevance_strip import HEIGHT
 from napari_ims_tumor.widgets.spectrum_panel import SpectrumPanel
 from napari_ims_tumor.widgets.theme import palette
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -151,3 +152,14 @@ def test_without_a_model_it_says_what_to_do(
 def test_every_column_says_what_it_is() -> None:
     assert len(ABOUT) == len(COLUMNS)
     assert all(ABOUT)
+
+
+def test_in_a_low_window_the_explanation_takes_little_more_room(
+    panel: SpectrumPanel, fitted: Session, qtbot: QtBot
+) -> None:
+    before = panel.minimumSizeHint().height()
+    qtbot.mouseClick(panel.why, LEFT)
+    assert panel.minimumSizeHint().height() - before < 70, "the window grows by itself"
+    panel.resize(1000, 500)
+    qtbot.wait(20)
+    assert panel.strip.height() == HEIGHT

@@ -27,6 +27,7 @@ WIDTH: Final = 350
 KINDS: Final = "Table (*.csv)"
 TARGET: Final = TUMOR_SCHEME.names[-1]
 """The class that relevance points to."""
+LOWEST_TABLE: Final = 48
 
 
 class RelevanceView(QWidget):
@@ -154,4 +155,6 @@ def _table(model: RelevanceModel) -> QTableView:
     table.setObjectName("relevance_table")
     table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     table.setIconSize(QSize(9, 9))
+    # In a low window the plot beside it needs the room: two rows are seen, the others scrolled to.
+    table.setMinimumHeight(LOWEST_TABLE)
     return table
