@@ -227,6 +227,7 @@ def test_the_most_uncertain_place_comes_into_the_middle(
     qtbot.mouseClick(panel.next, Qt.MouseButton.LeftButton)
     row, column = (int(place / 50) for place in viewer.scene.camera.center[1:])
     assert slide.prediction.uncertainty[row, column] > 0.9
+    assert session.picked == (row, column, 0), "nothing tells which pixel is meant"
     labels = painted((8, 10), tumor=[(row, column)])
     session.annotate(labels)
     qtbot.mouseClick(panel.next, Qt.MouseButton.LeftButton)

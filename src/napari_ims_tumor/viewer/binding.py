@@ -128,6 +128,9 @@ class Binding:
         layer = None if slide is None else first_of(self.viewer.layers, slide.dataset, "tumor")
         if layer is None or pixel is None:
             return
+        # Its spectrum and its row and column tell which pixel is meant: the view says only where.
+        plane, row, column = (0, *pixel)[-3:]
+        self.session.pick(row, column, plane)
         world = layer.data_to_world(pixel)
         center_on(self.viewer, world)
         for axis, place in enumerate(world[:-2], self.viewer.dims.ndim - len(world)):
