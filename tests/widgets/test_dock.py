@@ -150,6 +150,21 @@ def test_keys_take_the_brushes(window: napari.Viewer, qtbot: QtBot) -> None:
         assert held() == [f"annotate_{name}"]
 
 
+def test_keys_take_the_brushes_while_a_list_has_the_focus(
+    window: napari.Viewer, qtbot: QtBot
+) -> None:
+    dock = dock_on(window)
+    opened(dock, qtbot, name="tumor core")
+    opened(dock, qtbot, name="another")
+    slides = dock.slide.list
+    slides.setFocus()
+    for key, name in (("h", "healthy"), ("t", "tumor")):
+        qtbot.keyClick(slides, key)
+        held = [b.objectName() for b in dock.annotate.brushes.buttons() if b.isChecked()]
+        assert held == [f"annotate_{name}"]
+        assert slides.currentText() == "another", "the key searched the list"
+
+
 def test_typing_an_mz_takes_no_brush(window: napari.Viewer, qtbot: QtBot) -> None:
     dock = dock_on(window)
     opened(dock, qtbot)

@@ -11,6 +11,7 @@ from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QScrollBar, QVBoxLa
 
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.annotation_panel import AnnotationPanel
+from napari_ims_tumor.widgets.brush_keys import BrushKeys
 from napari_ims_tumor.widgets.dock_state import DockState
 from napari_ims_tumor.widgets.fit_panel import FitPanel
 from napari_ims_tumor.widgets.ion_panel import IonPanel
@@ -132,6 +133,8 @@ class ImsTumorDock(QWidget):
         self.slide.spectrum_requested.connect(self.show_spectrum)
         self.spectrum.seen.connect(self.slide.spectrum.setHidden)
         self.fit.plot_shown.connect(self._scroll_to_plot)
+        self._brush_keys = BrushKeys(self)
+        self._brush_keys.watch(self)
         # Docking again from inside napari's own docking of this widget would nest the two.
         QTimer.singleShot(0, self.show_spectrum)
 
