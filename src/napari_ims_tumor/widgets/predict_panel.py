@@ -62,7 +62,7 @@ COLORMAPS: Final[dict[str, Callable[[], Colormap]]] = {
     "disagreement": disagreement_colormap,
     "unfamiliarity": unfamiliarity_colormap,
 }
-UNSURE_COLOR: Final = "#6b6b6b"
+UNSURE_COLOR: Final = "#a3955a"
 MEANINGS: Final[dict[str, str]] = {
     "tumor": "",
     "alone": "What each pixel says by its own spectrum, before its measured neighbors are asked.",
