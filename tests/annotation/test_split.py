@@ -60,6 +60,6 @@ def test_reasons_are_sentences() -> None:
     one_class = grouped_folds(np.zeros(4, int), np.arange(4))
     assert "only one class" in str(one_class.why_not)
     one_stroke = grouped_folds(np.array([0, 1]), np.zeros(2, int), group_word="region")
-    assert "one region" in str(one_stroke.why_not)
+    assert "one piece of tissue" in str(one_stroke.why_not)
     lonely = grouped_folds(np.array([0, 0, 1]), np.array([0, 1, 2]), group_word="stroke")
     assert "at least two strokes" in str(lonely.why_not)

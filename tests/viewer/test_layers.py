@@ -100,6 +100,7 @@ def test_the_tumor_map_goes_from_blue_over_nearly_clear_to_vermillion():
     assert healthy[2] > healthy[0]
     assert tumor[0] > tumor[2]
     assert unsure[3] < healthy[3] < tumor[3] == 1
+    assert max(unsure[:3]) - min(unsure[:3]) > 0.3, "gray is what has no answer"
 
 
 def test_classes_from_probabilities():

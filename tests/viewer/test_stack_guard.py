@@ -6,7 +6,12 @@ import numpy as np
 import pytest
 from napari.layers import Image, Labels, Layer
 from napari.layers.utils import stack_utils
-from napari.utils.notifications import ErrorNotification, notification_manager
+from napari.utils.notifications import (
+    ErrorNotification,
+    Notification,
+    NotificationSeverity,
+    notification_manager,
+)
 
 from napari_ims_tumor.errors import ImsTumorError, QueryError
 from napari_ims_tumor.viewer import lazy_stack
@@ -166,3 +171,13 @@ def test_our_errors_are_shown_without_a_traceback_and_others_with(stack, said):
     assert (ours.message, str(ours.severity)) == ("Nothing there.", "error")
     assert isinstance(other, ErrorNotification)
     assert issubclass(QueryError, ImsTumorError)
+
+
+def test_slides_with_and_without_a_pixel_size_are_no_news_at_each_layer(stack):
+    # Of the dispatch itself: what is not news is not even recorded.
+    before = len(notification_manager.records)
+    text = "Inconsistent units across layers; units will not be used for rendering."
+    notification_manager.dispatch(Notification(text, NotificationSeverity.WARNING))
+    assert len(notification_manager.records) == before
+    notification_manager.dispatch(Notification("Other.", NotificationSeverity.WARNING))
+    assert len(notification_manager.records) == before + 1

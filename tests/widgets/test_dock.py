@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 import time
+import warnings
 import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import napari
 import numpy as np
 import pint
 import pytest
+from napari.settings import get_settings
 from napari.utils.notifications import notification_manager
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
@@ -94,6 +96,15 @@ def test_napari_opens_it_with_the_spectrum_below(window: napari.Viewer) -> None:
     assert area == Qt.DockWidgetArea.BottomDockWidgetArea
 
 
+def test_opening_it_warns_of_nothing(window: napari.Viewer) -> None:
+    # napari shows every warning over the canvas.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        dock_on(window)
+    said = [str(w.message) for w in caught if not issubclass(w.category, DeprecationWarning)]
+    assert said == []
+
+
 def test_one_session_for_every_dock_of_a_viewer(window: napari.Viewer, qtbot: QtBot) -> None:
     dock = dock_on(window)
     opened(dock, qtbot)
@@ -137,6 +148,21 @@ def test_keys_take_the_brushes(window: napari.Viewer, qtbot: QtBot) -> None:
     for key, name in (("t", "tumor"), ("h", "healthy"), ("e", "erase"), ("t", "tumor")):
         qtbot.keyClick(canvas, key)
         assert held() == [f"annotate_{name}"]
+
+
+def test_keys_take_the_brushes_while_a_list_has_the_focus(
+    window: napari.Viewer, qtbot: QtBot
+) -> None:
+    dock = dock_on(window)
+    opened(dock, qtbot, name="tumor core")
+    opened(dock, qtbot, name="another")
+    slides = dock.slide.list
+    slides.setFocus()
+    for key, name in (("h", "healthy"), ("t", "tumor")):
+        qtbot.keyClick(slides, key)
+        held = [b.objectName() for b in dock.annotate.brushes.buttons() if b.isChecked()]
+        assert held == [f"annotate_{name}"]
+        assert slides.currentText() == "another", "the key searched the list"
 
 
 def test_typing_an_mz_takes_no_brush(window: napari.Viewer, qtbot: QtBot) -> None:
@@ -266,6 +292,29 @@ def test_nothing_is_cut_off(window: napari.Viewer, qtbot: QtBot, width: int) -> 
         if child.isVisible() and child.parent() is not None:
             right = child.mapTo(inside, child.rect().topRight()).x()
             assert right <= inside.width(), child.objectName()
+
+
+@pytest.mark.parametrize("points", [10, 15])
+def test_a_larger_font_makes_the_dock_wider(
+    window: napari.Viewer, qtbot: QtBot, points: int
+) -> None:
+    dock = dock_on(window)
+    opened(dock, qtbot, name="a_slide_with_a_rather_long_name_without_any_break_in_it")
+    dock.fit.more.heading.click()
+    main = window.window._qt_window
+    main.resizeDocks([dock.parent()], [200], Qt.Orientation.Horizontal)
+    narrow = dock.width()
+    appearance = get_settings().appearance
+    before = appearance.font_size
+    appearance.font_size = points
+    try:
+        qtbot.wait(500)
+        inside, view = dock._area.widget(), dock._area.viewport()
+        assert inside.minimumSizeHint().width() <= view.width(), "the sections are cut off"
+        assert not dock._area.horizontalScrollBar().isVisible()
+        assert points < 12 or dock.width() > narrow
+    finally:
+        appearance.font_size = before
 
 
 def test_buttons_have_names_and_tooltips(window: napari.Viewer) -> None:

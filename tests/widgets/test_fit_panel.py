@@ -5,20 +5,26 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from uuid import uuid4
 
 import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
 from tests.widgets.conftest import make_dataset, painted
+from tests.widgets.test_fit_words import made_of
 
+from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.job import STOP, Job, Progress, run_inline
 from napari_ims_tumor.model.checkpoint import write_model
 from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.config import NETWORKS, PLAIN, FitConfig
 from napari_ims_tumor.model.device import DeviceNote
+from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import EpochReport
+from napari_ims_tumor.msi.mass_axis import MassAxis
 from napari_ims_tumor.msi.overview import survey
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 from napari_ims_tumor.session import classifier
 from napari_ims_tumor.session.autosave import Autosave
 from napari_ims_tumor.session.session import Session
@@ -210,6 +216,75 @@ def test_the_line_is_labelled_with_the_score_of_this_fit(panel: FitPanel, sessio
         session.job_reported.emit("fit", EpochReport("Linear model", 5, 5, None, score, score))
         assert panel.plot.baseline.value() == score
         assert panel.plot.baseline.label.toPlainText() == f"linear {score:.3f}"
+
+
+def test_the_plot_and_the_words_tell_of_the_same_model(panel: FitPanel, session: Session) -> None:
+    session.job_started.emit("fit")
+    session.job_reported.emit("fit", EpochReport("Network", 1, 8, 0.5, 0.95, 0.977))
+    card = {"held-out balanced accuracy": 0.925, "held-out balanced accuracy, linear": 0.913}
+    session.classifier.take(FittedModel(**made_of("default"), card=card, blend=0.5), {uuid4(): 1})
+    assert "network 0.925, linear 0.913" in panel.score.text()
+    assert panel.plot.baseline.label.toPlainText() == "linear 0.913"
+    assert panel.plot.baseline.value() == 0.913
+    assert panel.plot.chosen.label.toPlainText() == "network 0.925"
+    assert panel.plot.chosen.isVisible()
+    session.job_started.emit("fit")
+    assert not panel.plot.chosen.isVisible()
+
+
+def test_a_model_from_a_file_brings_no_curves_of_another(panel: FitPanel, session: Session) -> None:
+    session.job_started.emit("fit")
+    session.job_reported.emit("fit", EpochReport("Network", 1, 8, 0.5, 0.95, 0.977))
+    card = {"held-out balanced accuracy, linear": 0.913}
+    session.classifier.take(FittedModel(**made_of("linear"), card=card))
+    assert panel.plot.baseline.value() == 0.913
+    assert panel.plot.score.getData()[1] is None or not len(panel.plot.score.getData()[1])
+
+
+def test_a_fit_of_other_slides_is_announced(panel: FitPanel, session: Session) -> None:
+    session.adopt(make_dataset(name="first"))
+    session.annotate(STROKES)
+    assert panel.reason.isHidden()
+    session.adopt(make_dataset(name="second"))
+    assert panel.reason.text() == "Nothing is painted on second: a fit learns from first."
+    assert panel.fit.isEnabled()
+
+
+def test_slides_without_a_common_mz_are_named(panel: FitPanel, session: Session) -> None:
+    session.adopt(make_dataset(name="low"))
+    session.annotate(STROKES)
+    assert panel.fit.isEnabled()
+    low = make_dataset()
+    mz = MassAxis(low.mass_axis.mz + 1000)
+    values = np.array([low.spectrum(i).intensity for i in range(low.n_spectra)])
+    session.adopt(InMemoryDataset.from_matrix(mz, values, low.pixels, "high"))
+    session.annotate(STROKES)
+    assert panel.reason.text() == (
+        "low (m/z 600 to 1000) and high (m/z 1600 to 2000) have no m/z in common: close one of "
+        "them, or erase its labels."
+    )
+    assert not panel.fit.isEnabled()
+    session.close_slide(session.slides[1])
+    assert panel.fit.isEnabled()
+
+
+def test_a_failed_fit_leaves_the_words_of_the_model_before(
+    panel: FitPanel, session: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(request: object) -> Job[EpochReport, str]:
+        yield EpochReport("Network", 1, 8, 0.5)
+        raise ImsTumorError("It failed.")
+
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    session.classifier.fit(FitConfig("linear"))
+    before = panel.progress.text(), panel.score.text()
+    assert before[0]
+    monkeypatch.setattr(classifier, "fit_job", fails)
+    session.classifier.fit(FitConfig("linear"))
+    qtbot.wait(20)
+    assert (panel.progress.text(), panel.score.text()) == before
+    assert panel.plot.isVisible()
 
 
 def test_advice_for_an_idle_gpu(panel: FitPanel) -> None:

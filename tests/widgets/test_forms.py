@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pytestqt.qtbot import QtBot
 
 from napari_ims_tumor.model.config import FitConfig
-from napari_ims_tumor.widgets.fit_options import FIT_OPTIONS
+from napari_ims_tumor.widgets.fit_options import FIT_OPTIONS, MORE
 from napari_ims_tumor.widgets.forms import form_for
 
 
@@ -21,7 +21,7 @@ class Example:
         What kind
         of thing.
     first, second, third
-        Three of them.
+        Three of them, see :class:`.Other`; ``None`` = as many as there are.
     """
 
     kind: Literal["a", "b"] = "b"
@@ -36,6 +36,17 @@ def test_an_untouched_form_reads_as_the_defaults(qtbot: QtBot) -> None:
     form = form_for(Example, {})
     qtbot.addWidget(form)
     assert Example(**form.read()) == Example()
+
+
+def test_explanations_hold_nothing_of_the_source(qtbot: QtBot) -> None:
+    form = form_for(Example, {})
+    qtbot.addWidget(form)
+    assert form["second"].tooltip == "Three of them."
+    options = form_for(FitConfig, FIT_OPTIONS, ("network", *MORE))
+    qtbot.addWidget(options)
+    for name, field in options.fields().items():
+        assert not {"`", "None"} & set(field.tooltip.replace("`", " ` ").split()), name
+        assert field.tooltip.endswith("."), name
 
 
 def test_what_is_entered_is_read(qtbot: QtBot) -> None:

@@ -55,7 +55,7 @@ def test_value_and_scale_make_the_measure(
     assert layer.name == "m/z 800.0000 ± 0.5 Da, max, per RMS · slide"
 
 
-def test_the_ion_that_is_seen_is_proposed_as_the_reference(
+def test_the_reference_is_asked_for_and_not_the_ion_that_is_seen(
     panel: IonPanel, session: Session, qtbot: QtBot
 ) -> None:
     panel.heading.click()
@@ -64,11 +64,11 @@ def test_the_ion_that_is_seen_is_proposed_as_the_reference(
     session.show_ion(MassWindow(800.0, MassTolerance(0.5)))
     choose(qtbot, panel.scale, "reference")
     assert panel.reference.isVisible()
-    assert session.ions.measure.normalize == MassWindow(800.0, MassTolerance(0.5))
-    panel.reference.clear()
+    assert panel.message.text() == ASK_REFERENCE
+    assert not isinstance(session.ions.measure.normalize, MassWindow), "an ion by itself is 1"
     qtbot.keyClicks(panel.reference, "650,0")
     qtbot.keyClick(panel.reference, Qt.Key.Key_Return)
-    assert session.ions.measure.normalize == MassWindow(650.0, MassTolerance(0.5))
+    assert session.ions.measure.normalize == MassWindow(650.0, MassTolerance(0.3))
     choose(qtbot, panel.scale, "none")
     assert session.ions.measure == PLAIN
     assert not panel.reference.isVisible()

@@ -13,6 +13,8 @@ from tests.widgets.test_fit_panel import STROKES
 from napari_ims_tumor.model.abstention import AnswerCurve
 from napari_ims_tumor.model.config import FitConfig
 from napari_ims_tumor.model.prediction import Prediction
+from napari_ims_tumor.msi.mass_axis import MassAxis, MassTolerance, MassWindow
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.viewer.slide_tag import first_of
 from napari_ims_tumor.widgets.predict_panel import STALE, PredictPanel
@@ -40,6 +42,9 @@ class Made:
     def unfamiliar(self) -> np.ndarray:
         none = np.full(self.probabilities.shape[1:], np.nan)
         return (none if self.unfamiliarity is None else self.unfamiliarity) > 1
+
+    def why_no_abstention(self, accuracy: float) -> str | None:
+        return "Too few strokes." if accuracy > 0.9 else None
 
     @property
     def uncertainty(self) -> np.ndarray:
@@ -162,6 +167,38 @@ def test_uncertainty_is_shown_alone_with_its_meaning(
     assert panel.meaning.isHidden()
 
 
+def test_an_ion_image_takes_the_place_of_the_overlay_until_it_is_chosen_again(
+    panel: PredictPanel, session: Session, viewer: ViewerModel
+) -> None:
+    show_prediction(session, calibrated=False)
+    tumor = first_of(viewer.layers, DATASET, "tumor")
+    assert tumor is not None
+    session.show_ion(MassWindow(800.0, MassTolerance(0.3, "Da")))
+    assert not tumor.visible
+    assert panel.form["show"].native.currentText() == "nothing", "the dock speaks of what is hidden"
+    assert panel.scale.isHidden()
+    assert panel.withheld.isHidden()
+    panel.form["show"].value = "tumor"
+    assert tumor.visible
+    assert panel.scale.isVisible()
+
+
+def test_nothing_can_be_shown_over_the_tissue(
+    panel: PredictPanel, session: Session, viewer: ViewerModel
+) -> None:
+    show_prediction(session)
+    panel.form["show"].value = "hidden"
+    assert not [la for la in viewer.layers if la.visible and "probability" in la.name]
+    tumor = first_of(viewer.layers, DATASET, "tumor")
+    assert tumor is not None
+    tumor.visible = True
+    assert panel.form["show"].value == "tumor", "the eye in the layer list is not heard"
+    viewer.layers.remove(tumor)
+    assert panel.form["show"].value == "hidden"
+    panel.form["show"].value = "tumor"
+    assert first_of(viewer.layers, DATASET, "tumor") is not None
+
+
 def test_disagreement_can_be_chosen_only_where_there_is_one(
     panel: PredictPanel, session: Session, viewer: ViewerModel
 ) -> None:
@@ -190,6 +227,7 @@ def test_the_most_uncertain_place_comes_into_the_middle(
     qtbot.mouseClick(panel.next, Qt.MouseButton.LeftButton)
     row, column = (int(place / 50) for place in viewer.scene.camera.center[1:])
     assert slide.prediction.uncertainty[row, column] > 0.9
+    assert session.picked == (row, column, 0), "nothing tells which pixel is meant"
     labels = painted((8, 10), tumor=[(row, column)])
     session.annotate(labels)
     qtbot.mouseClick(panel.next, Qt.MouseButton.LeftButton)
@@ -214,6 +252,11 @@ def test_what_is_unfamiliar_is_said_and_can_be_shown(
     layer = first_of(viewer.layers, DATASET, "tumor")
     assert layer is not None
     assert np.isfinite(layer.data).sum() == 79 - n
+    assert "(shown in gray)" in panel.withheld.text()
+    panel.form["show"].value = "unfamiliarity"
+    assert f"{n} of 79 pixels are unlike" in panel.withheld.text()
+    assert "gray" not in panel.withheld.text(), "they are bright in this view"
+    panel.form["show"].value = "tumor"
     panel.form["hide_unfamiliar"].value = False
     assert np.isfinite(layer.data).sum() == 79
     assert "shown all the same" in panel.withheld.text()
@@ -224,6 +267,28 @@ def test_what_is_unfamiliar_is_said_and_can_be_shown(
     assert "At no confidence" in panel.withheld.text()
     panel.form["show"].value = "unfamiliarity"
     assert "is no finding" in panel.meaning.text()
+
+
+def test_only_what_the_model_can_keep_is_offered(panel: PredictPanel, session: Session) -> None:
+    show_prediction(session)
+    items = panel.form["answer"].native.model()
+    assert [items.item(row).isEnabled() for row in range(5)] == [True, True, False, False, False]
+    assert items.item(3).toolTip() == "Too few strokes."
+
+
+def test_a_model_of_other_mz_is_not_asked(panel: PredictPanel, session: Session) -> None:
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    session.classifier.fit(FitConfig("linear"))
+    assert panel.predict.isEnabled()
+    low = make_dataset()
+    assert low.mass_axis is not None
+    values = np.array([low.spectrum(i).intensity for i in range(low.n_spectra)])
+    mz = MassAxis(low.mass_axis.mz + 1000)
+    session.adopt(InMemoryDataset.from_matrix(mz, values, low.pixels, "high"))
+    assert not panel.predict.isEnabled()
+    assert "m/z 600 to 1000" in panel.reason.text()
+    assert "1600 to 2000" in panel.reason.text()
 
 
 def test_a_model_that_cannot_tell_says_why(panel: PredictPanel, session: Session) -> None:

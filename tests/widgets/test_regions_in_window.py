@@ -141,3 +141,29 @@ def test_a_core_of_an_own_layer_and_a_place_without_tissue(
     hands.click_pixel(layer, glass)
     quiet(real_dock)
     assert "Nothing was measured there: click on tissue." in heard
+
+
+def test_the_key_of_the_eraser_takes_a_whole_region_away(
+    real_viewer: napari.Viewer, real_dock: ImsTumorDock, slide: SimulatedSlide
+) -> None:
+    hands, session = Hands(real_viewer), real_dock.session
+    session.adopt(slide.dataset)
+    quiet(real_dock)
+    place = middle(tissue_regions(slide.dataset.pixels.measured) == 1)
+    hands.click_button("annotate_region")
+    assert not hands.find("annotate_size").isEnabled(), "a region has no brush"
+    layer = first_of(real_viewer.layers, slide.dataset, "labels")
+    assert isinstance(layer, Labels)
+    hands.click_pixel(layer, place)
+    quiet(real_dock)
+    assert np.count_nonzero(layer.data) > 20
+    hands.press_key("E")
+    assert hands.find("annotate_erase").isChecked()
+    assert str(layer.mode) == "pan_zoom", "E took napari's brush"
+    hands.click_pixel(layer, place)
+    quiet(real_dock)
+    assert not np.count_nonzero(layer.data)
+    hands.click_button("annotate_stroke")
+    assert hands.find("annotate_size").isEnabled()
+    hands.press_key("E")
+    assert str(layer.mode) == "erase"

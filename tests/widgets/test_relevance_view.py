@@ -14,6 +14,7 @@ from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage
 from napari_ims_tumor.widgets import file_dialogs
 from napari_ims_tumor.widgets.relevance_model import ABOUT, COLUMNS
+from napari_ims_tumor.widgets.relevance_strip import HEIGHT
 from napari_ims_tumor.widgets.spectrum_panel import SpectrumPanel
 from napari_ims_tumor.widgets.theme import palette
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -61,7 +62,9 @@ def test_asked_why_the_clicked_pixel_is_explained(
     fitted.pick(3, 8)
     qtbot.mouseClick(panel.why, LEFT)
     assert panel.strip.isVisible()
-    assert panel.relevance.title.text() == "Why tumor: row 3, column 8"
+    sure = fitted.active.prediction.probabilities[1, 3, 8]
+    wanted = f"What decided at row 3, column 8 (tumor, {sure:.0%})"
+    assert panel.relevance.title.text() == wanted
     shown = fitted.why.shown
     assert shown is not None
     found = shown.explanation
@@ -75,7 +78,7 @@ def test_asked_why_the_clicked_pixel_is_explained(
     assert total == pytest.approx(found.bins.sum(), abs=1e-4)
     assert "not what causes or marks the tumor" in panel.relevance.title.toolTip()
     fitted.pick(3, 1)
-    assert panel.relevance.title.text() == "Why tumor: row 3, column 1"
+    assert panel.relevance.title.text().startswith("What decided at row 3, column 1 (healthy, ")
     fitted.pick(0, 0)
     assert "was not measured" in panel.relevance.title.text()
     assert panel.relevance.model.rowCount() == 0
@@ -119,7 +122,7 @@ def test_a_whole_class_is_explained_and_exported(
     fitted.pick(3, 8)
     qtbot.mouseClick(panel.why, LEFT)
     qtbot.mouseClick(panel.relevance.all_pixels, LEFT)
-    assert panel.relevance.title.text() == "Why tumor: all tumor against healthy pixels"
+    assert panel.relevance.title.text() == "What tells tumor from healthy pixels"
     assert np.all(panel.relevance.model.rowCount() > 0)
     path = tmp_path / "relevance.csv"
     monkeypatch.setattr(file_dialogs, "ask_save", lambda *_: path)
@@ -149,3 +152,14 @@ def test_without_a_model_it_says_what_to_do(
 def test_every_column_says_what_it_is() -> None:
     assert len(ABOUT) == len(COLUMNS)
     assert all(ABOUT)
+
+
+def test_in_a_low_window_the_explanation_takes_little_more_room(
+    panel: SpectrumPanel, fitted: Session, qtbot: QtBot
+) -> None:
+    before = panel.minimumSizeHint().height()
+    qtbot.mouseClick(panel.why, LEFT)
+    assert panel.minimumSizeHint().height() - before < 70, "the window grows by itself"
+    panel.resize(1000, 500)
+    qtbot.wait(20)
+    assert panel.strip.height() == HEIGHT

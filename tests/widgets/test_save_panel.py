@@ -54,6 +54,15 @@ def test_only_what_exists_can_be_saved(panel: SavePanel, session: Session) -> No
     assert [b.enabled for b in buttons] == [True, True, True]
 
 
+def test_saved_labels_are_said_to_be_saved_at_once(
+    panel: SavePanel, session: Session, asked: list[Path], qtbot: QtBot
+) -> None:
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    press(panel.labels, qtbot)
+    assert panel.unsaved.text() == "Labels are saved in slide_labels.npy."
+
+
 def test_labels_model_and_prediction_are_saved_and_the_model_opened(
     panel: SavePanel,
     session: Session,

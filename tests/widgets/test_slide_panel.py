@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
@@ -10,6 +11,7 @@ from tests.widgets.conftest import Heard, make_dataset
 
 from napari_ims_tumor.io.imzml_writer import write_imzml
 from napari_ims_tumor.msi.pixel_grid import PixelGrid
+from napari_ims_tumor.msi.synthetic.in_memory import InMemoryDataset
 from napari_ims_tumor.session.autosave import Autosave
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.section import WrappingLabel
@@ -118,3 +120,25 @@ def test_reopening_reads_the_files_again(
     assert session.active.key != before.key
     assert session.active.dataset.source == before.dataset.source
     assert [slide.name for slide in session.slides] == ["slide", "again"]
+
+
+def test_a_flat_tic_is_said_and_the_strongest_peak_shown(
+    panel: SlidePanel, session: Session, wiring: Wiring
+) -> None:
+    session.adopt(make_dataset(name="uneven"))
+    assert panel.note.isHidden()
+    made = make_dataset()
+    values = np.array([made.spectrum(i).intensity for i in range(made.n_spectra)])
+    flat = 100 * values / values.sum(axis=1, keepdims=True)
+    assert made.mass_axis is not None
+    dataset = InMemoryDataset.from_matrix(made.mass_axis, flat, made.pixels, "normalized")
+    slide = session.current(session.adopt(dataset))
+    assert slide is not None
+    assert slide.overview is not None
+    mz = slide.overview.strongest[0].mz
+    assert "the same everywhere" in panel.note.text()
+    assert f"m/z {mz:.4f}" in panel.note.text()
+    assert wiring.binding is not None
+    seen = [la for la in wiring.binding.viewer.layers if la.visible]
+    assert [la.name for la in seen] == ["TIC · normalized", f"m/z {mz:.4f} · normalized"]
+    assert seen[0].contrast_limits[1] > 2 * np.nanmax(seen[0].data), "it outshines the peak"

@@ -85,6 +85,20 @@ def test_a_click_on_a_peak_shows_its_ion_image(
     assert float(panel.form.mz.text()) == pytest.approx(image.window.center)
 
 
+def test_an_empty_window_is_called_empty(panel: SpectrumPanel, session: Session) -> None:
+    session.adopt(make_dataset())
+    session.show_ion(MassWindow(800.2, MassTolerance(0.1, "Da")))
+    said = panel.form.message.text()
+    assert "no channel" in said
+    assert said.endswith("the nearest is m/z 800.0000.")
+    assert panel.form.message.isVisible()
+    session.show_ion(MassWindow(800.0, MassTolerance(0.5, "Da")))
+    assert panel.form.message.isHidden()
+    session.adopt(make_dataset("processed", "processed"))
+    session.show_ion(MassWindow(700.0, MassTolerance(0.5, "Da")))
+    assert panel.form.message.text().startswith("Nothing was measured in ")
+
+
 def test_a_click_with_a_bad_tolerance_says_so(panel: SpectrumPanel, session: Session) -> None:
     shown: list[IonImage] = []
     session.ion_shown.connect(shown.append)

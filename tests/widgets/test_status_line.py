@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
+from tests.widgets.conftest import make_dataset
 
 from napari_ims_tumor.job import STOP, Job, Progress
 from napari_ims_tumor.session.session import Session
@@ -45,6 +46,25 @@ def test_an_error_outlives_the_notice_before_it(
     session.failed.emit("Broken.")
     qtbot.wait(80)
     assert line.message.text() == "⚠ Broken."
+
+
+def test_what_was_said_of_a_slide_goes_with_it(
+    line: StatusLine, session: Session, qtbot: QtBot
+) -> None:
+    slide, other = (session.adopt(make_dataset(name=name)) for name in ("slide", "other"))
+    session.failed.emit("slide cannot be predicted.")
+    qtbot.wait(20)
+    session.close_slide(other)
+    assert line.message.isVisible()
+    session.close_slide(slide)
+    assert line.message.isHidden()
+
+
+def test_what_closing_a_slide_has_to_say_stays(line: StatusLine, session: Session) -> None:
+    slide = session.adopt(make_dataset(name="slide"))
+    session.failed.emit("The strokes on slide could not be autosaved.")
+    session.close_slide(slide)
+    assert line.message.isVisible()
 
 
 def test_progress_names_its_phase(line: StatusLine, session: Session) -> None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 from sklearn.model_selection import StratifiedGroupKFold
@@ -95,16 +96,22 @@ def held_out_groups(
     return Validation((validation.folds[best],))
 
 
+# Regions are also what is labelled roughly, as a whole: a reason must not be taken to mean those.
+SAID_OF: Final = {"region": ("piece of tissue", "pieces of tissue")}
+"""What a kind of group is called in a reason, one and many, where its own word would mislead."""
+
+
 def _why_no_folds(classes: IntArray, groups: IntArray, word: str) -> str | None:
+    one, many = SAID_OF.get(word, (word, f"{word}s"))
     if np.unique(classes).size < 2:
         return "no validation: only one class is labelled"
     if np.unique(groups).size < 2:
-        return f"no validation: all labels lie in one {word}; label at least two of each class"
+        return f"no validation: all labels lie in one {one}; label at least two of each class"
     lonely = [c for c in np.unique(classes) if np.unique(groups[classes == c]).size < 2]
     if lonely:
         return (
-            f"no validation: a class lies in one {word} only; "
-            f"label each class in at least two {word}s"
+            f"no validation: a class lies in one {one} only; "
+            f"label each class in at least two {many}"
         )
     return None
 

@@ -20,6 +20,8 @@ from napari_ims_tumor.msi.tissue_ions import strongest_tissue_peaks
 N_COLORED_PEAKS: Final = 3
 N_WINDOWS: Final = 500
 """Windows of a processed slide without peaks."""
+FLAT: Final = 0.01
+"""Share of the total ion current by which it must differ at the least to show something."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +52,15 @@ class SlideOverview:
     channels: tuple[MassWindow, ...]
     strongest: tuple[Peak, ...]
     strongest_images: FloatArray
+
+    @property
+    def tic_is_flat(self) -> bool:
+        """Whether the total ion current is the same everywhere: a slide normalized to it."""
+        known = self.tic[np.isfinite(self.tic)]
+        if not known.size:
+            return False
+        low, middle, high = np.percentile(known, (1, 50, 99))
+        return bool(high - low <= FLAT * abs(middle))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tic", frozen(self.tic, np.float64))

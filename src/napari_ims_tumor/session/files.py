@@ -281,6 +281,8 @@ class SessionFiles:
         if current is not None and current.annotation.revision == revision:
             self._autosave.forget(slide.dataset)
             self._kept[slide.key] = revision
+        if current is not None:
+            self._session.labels_saved.emit(current)
 
     def _say_saved(self, path: Path) -> None:
         self._session.noticed.emit(f"Saved {path.name} in the folder {path.parent.name}.")

@@ -50,7 +50,8 @@ class Session:
     Attributes
     ----------
     picked
-        (row, column, plane) last clicked on the active slide; ``None`` before.
+        (row, column, plane) last clicked on the active slide, also before another one was active;
+        ``None`` before.
     """
 
     slide_opened = Signal(SlideState)
@@ -75,6 +76,8 @@ class Session:
     measure_changed = Signal(object)
     """By which ``IonMeasure`` ion images are made from now on."""
     annotation_changed = Signal(SlideState)
+    labels_saved = Signal(SlideState)
+    """A file of the user's own holds labels of the slide; painting may have gone on."""
     labels_asked = Signal(LabelsQuestion)
     """Labels in a file need an answer of the user's."""
     strokes_found = Signal(SlideState, RecoveredStrokes)
@@ -103,9 +106,9 @@ class Session:
         "slide_opened", "slide_closed", "slide_surveyed", "slide_verified", "active_changed",
         "spectrum_picked", "nothing_picked", "ion_shown", "ion_pinned", "ion_unpinned",
         "ions_combined", "measure_changed", "spectrum_averaged", "peaks_found", "fit_reported",
-        "annotation_changed", "labels_asked", "strokes_found", "fitted", "predicted", "previewed",
-        "explained", "not_explained", "job_reported", "job_started", "job_ended", "session_saved",
-        "session_opened", "noticed", "failed",
+        "annotation_changed", "labels_saved", "labels_asked", "strokes_found", "fitted",
+        "predicted", "previewed", "explained", "not_explained", "job_reported", "job_started",
+        "job_ended", "session_saved", "session_opened", "noticed", "failed",
     )  # fmt: skip
 
     def __init__(self, runner: JobRunner, autosave: Autosave | None = None) -> None:
@@ -113,6 +116,7 @@ class Session:
         self.slides: tuple[SlideState, ...] = ()
         self._active: UUID | None = None
         self.picked: tuple[int, int, int] | None = None
+        self._picked: dict[UUID, tuple[int, int, int]] = {}
         self.classifier = Classifier(self)
         self.files = SessionFiles(self, autosave or Autosave())
         self.exports = SessionExports(self)
@@ -167,7 +171,7 @@ class Session:
         """Make an open slide the active one."""
         if slide.key != self._active:
             self._activate(slide.key)
-            self.active_changed.emit(self.active)
+            self._tell_active()
             self.ions.renew()
 
     def close_slide(self, slide: SlideState) -> None:
@@ -181,7 +185,8 @@ class Session:
         self.indexing.let_go(slide)
         if self._active == slide.key:
             self._activate(self.slides[-1].key if self.slides else None)
-            self.active_changed.emit(self.active)
+            self._tell_active()
+        self._picked.pop(slide.key, None)
         self.slide_closed.emit(current)
 
     def reopen(self, slide: SlideState) -> None:
@@ -284,7 +289,15 @@ class Session:
     # ---- inside -----------------------------------------------------------------------------
 
     def _activate(self, key: UUID | None) -> None:
-        self._active, self.picked = key, None
+        if self._active is not None and self.picked is not None:
+            self._picked[self._active] = self.picked
+        self._active, self.picked = key, None if key is None else self._picked.get(key)
+
+    def _tell_active(self) -> None:
+        """Say which slide is active, and which of its pixels was clicked before."""
+        self.active_changed.emit(self.active)
+        if self.picked is not None:
+            self.pick(*self.picked)
 
     def _slide_of(self, path: Path) -> SlideState | None:
         wanted = path.resolve().with_suffix("")

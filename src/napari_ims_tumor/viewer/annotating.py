@@ -17,6 +17,7 @@ from napari_ims_tumor.viewer.layers import LABELS_OPACITY, labels_layer
 from napari_ims_tumor.viewer.slide_tag import SlideTag, first_of, tag_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from uuid import UUID
 
     from napari.components import ViewerModel
@@ -27,11 +28,22 @@ _LARGEST_BRUSH: Final = 10
 _BRUSHES_ACROSS: Final = 40
 
 
+ERASE_KEY: Final = "E"
+
+
 class Annotating:
-    """Ties each slide to at most one labels layer, and never loses strokes over it."""
+    """Ties each slide to at most one labels layer, and never loses strokes over it.
+
+    Attributes
+    ----------
+    on_erase
+        What E does on a labels layer. Keys of the selected layer come before the viewer's, and
+        napari's own E takes a brush, whatever the eraser of the moment is.
+    """
 
     def __init__(self, viewer: ViewerModel, session: Session, debounced: Debounce) -> None:
         self._viewer, self._session, self._debounced = viewer, session, debounced
+        self.on_erase: Callable[[], object] = self.take_eraser
         self._links: dict[UUID, LabelsLink] = {}
         self._lost: list[UUID] = []
         self._tell_lost = debounced(self._say_kept)
@@ -186,9 +198,14 @@ class Annotating:
     def _link(self, layer: Labels, slide: SlideState) -> LabelsLink:
         link = LabelsLink(self._viewer, self._session, layer, slide, self._debounced)
         self._links[slide.key] = link
+        layer.bind_key(ERASE_KEY, self._erase, overwrite=True)
         return link
+
+    def _erase(self, _: object) -> None:
+        self.on_erase()
 
     def _unlink(self, key: UUID) -> None:
         link = self._links.pop(key, None)
         if link is not None:
+            link.layer.bind_key(ERASE_KEY, None)
             link.close()

@@ -15,7 +15,7 @@ from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import IonImage, SlideState
 from napari_ims_tumor.viewer.annotating import Annotating
 from napari_ims_tumor.viewer.bound import forget, remember
-from napari_ims_tumor.viewer.canvas_overlays import center_on
+from napari_ims_tumor.viewer.canvas_overlays import center_on, hide_brush_box
 from napari_ims_tumor.viewer.ion_layers import IonLayers
 from napari_ims_tumor.viewer.keys import KeyBindings
 from napari_ims_tumor.viewer.labels_link import Debounce, at_once
@@ -59,6 +59,7 @@ class Binding:
         self.viewer, self.session = viewer, session
         self.slides = SlideLayers(viewer, session)
         self.annotating = Annotating(viewer, session, debounced)
+        self.annotating.on_erase = self.take_eraser
         self.overlays = Overlays(viewer, session)
         self.ions = IonLayers(viewer, session)
         self.regions = Regions(viewer, session, debounced)
@@ -76,6 +77,7 @@ class Binding:
             },
         )
         self.view = ViewState(self)
+        hide_brush_box(viewer)
         self._connect()
         remember(self)
         self._catch_up()
@@ -109,11 +111,16 @@ class Binding:
         """Call tumor from this probability on; no class closer to it than ``abstain``."""
         self.overlays.set_threshold(threshold, abstain)
 
-    def look_as(self, role: Role) -> None:
-        """Look at the active slide's prediction as probability, class or uncertainty."""
-        if self.session.active is not None:
-            with self.slides.busy():
-                self.overlays.look_as(self.session.active, role)
+    def look_as(self, role: Role | None) -> None:
+        """Look at the active slide's prediction as probability, class …; ``None`` hides it."""
+        slide = self.session.active
+        if slide is None:
+            return
+        with self.slides.busy():
+            if role is None:
+                self.overlays.hide(slide)
+            else:
+                self.overlays.look_as(slide, role)
 
     def go_to_most_uncertain(self) -> None:
         """Bring the place into the middle of the view where the next stroke teaches most."""
@@ -121,6 +128,9 @@ class Binding:
         layer = None if slide is None else first_of(self.viewer.layers, slide.dataset, "tumor")
         if layer is None or pixel is None:
             return
+        # Its spectrum and its row and column tell which pixel is meant: the view says only where.
+        plane, row, column = (0, *pixel)[-3:]
+        self.session.pick(row, column, plane)
         world = layer.data_to_world(pixel)
         center_on(self.viewer, world)
         for axis, place in enumerate(world[:-2], self.viewer.dims.ndim - len(world)):
@@ -196,6 +206,7 @@ class Binding:
     def _catch_up(self) -> None:
         """Take in what both sides already hold."""
         for layer in list(self.viewer.layers):
+            self.overlays.watch(layer)
             tag = tag_of(layer)
             if tag is not None and tag.role not in ("labels", "class"):
                 self.slides.meet(tag)
@@ -260,6 +271,7 @@ class Binding:
     def _layer_added(self, event: Any) -> None:
         layer = event.value
         tag = tag_of(layer)
+        self.overlays.watch(layer)
         if self.slides.is_busy:
             return
         if isinstance(layer, Labels):
@@ -270,6 +282,7 @@ class Binding:
 
     def _layer_removed(self, event: Any) -> None:
         self.annotating.lost(event.value)
+        self.overlays.lost(event.value)
         if not self.slides.is_busy:
             self.ions.lost(event.value)
         self.slides.lost(event.value)

@@ -45,6 +45,19 @@ def scale_bar(viewer: ViewerModel) -> Any:
     return viewer.scale_bar if canvas is None else canvas.overlays.scale_bar
 
 
+def hide_brush_box(viewer: ViewerModel) -> None:
+    """Draw no background box behind the circle of a brush.
+
+    napari 0.9 gives every overlay a box in the color of the canvas and never brings that of the
+    circle up to date: it covers the pixel aimed at, and drawing it after the painted layer was
+    removed crashes the graphics driver.
+    """
+    canvas = getattr(viewer, "canvas", None)
+    circle: Any = getattr(getattr(canvas, "overlays", None), "_brush_circle", None)
+    if hasattr(circle, "box"):
+        circle.box = False
+
+
 def axes_of(viewer: ViewerModel) -> Any:
     """Return the viewer's axes."""
     canvas = getattr(viewer, "canvas", None)

@@ -38,5 +38,11 @@ class ChannelAxis:
 
     def channel(self, world: Sequence[float]) -> int:
         """Return the nearest channel; the last numbers of ``world`` count."""
-        position = self.start + float(self.weights @ np.array(world)[-self.weights.size :])
-        return min(max(math.floor(position + 0.5), 0), self.n_channels - 1)
+        return min(max(math.floor(self._position(world) + 0.5), 0), self.n_channels - 1)
+
+    def holds(self, world: Sequence[float]) -> bool:
+        """Whether there is a channel: the slider goes on for slides with more of them."""
+        return -0.5 <= self._position(world) < self.n_channels - 0.5
+
+    def _position(self, world: Sequence[float]) -> float:
+        return self.start + float(self.weights @ np.array(world)[-self.weights.size :])

@@ -43,7 +43,7 @@ _FROM_SLATE: Final = (
     (0.68, 0.78, 0.92, 0.95),
     (0.96, 0.98, 1.00, 1.00),
 )
-_UNSURE: Final = (0.85, 0.85, 0.85, 0.25)
+_UNSURE: Final = (1.00, 0.93, 0.55, 0.35)
 _HEALTHY_ALPHA: Final = 0.45
 _ROUGH_ALPHA: Final = 0.55
 
@@ -66,7 +66,10 @@ def class_colormap(scheme: ClassScheme) -> DirectLabelColormap:
 
 
 def tumor_colormap(scheme: ClassScheme) -> Colormap:
-    """Color a tumor probability: the healthy color at 0, nearly clear at 0.5, tumor color at 1."""
+    """Color a tumor probability: the healthy color at 0, nearly clear at 0.5, tumor color at 1.
+
+    Sand and not gray in the middle: gray is the tissue where there is no answer at all.
+    """
     healthy = next(label for label in scheme.classes if label.role == "healthy")
     tumor = next(label for label in scheme.classes if label.role == "tumor")
     colors = np.array([[*rgb(healthy.color), _HEALTHY_ALPHA], _UNSURE, [*rgb(tumor.color), 1.0]])

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
 class KeyBindings:
     """Binds keys to actions on one viewer until it is closed.
 
-    napari ignores the key bindings of a manifest. Keys of the selected layer come first, so E
-    on a labels layer is napari's own eraser and does the same.
+    napari ignores the key bindings of a manifest. Keys of the selected layer come first: E on a
+    labels layer would be napari's own eraser, so it is bound there too, see :mod:`.annotating`.
     """
 
     def __init__(self, viewer: ViewerModel, actions: Mapping[str, Callable[[], object]]) -> None:

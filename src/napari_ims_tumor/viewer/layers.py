@@ -56,6 +56,8 @@ STALE_NOTE: Final = " (strokes changed since)"
 OVERLAY_OPACITY: Final = 0.7
 ALL_FAMILIAR: Final = Withholding()
 LABELS_OPACITY: Final = 0.7
+FLAT_TIC_DIMMED: Final = 4
+"""How much above a flat total ion current white is."""
 
 
 def slide_layers(dataset: MsiDataset, overview: SlideOverview) -> list[LayerTuple]:
@@ -66,7 +68,12 @@ def slide_layers(dataset: MsiDataset, overview: SlideOverview) -> list[LayerTupl
 
 def tic_layer(dataset: MsiDataset, overview: SlideOverview) -> LayerTuple:
     """Show the total ion current in gray; unmeasured pixels (NaN) are transparent."""
-    return _image(overview.tic, SlideTag(dataset, "tic", overview), f"TIC · {dataset.name}")
+    more = {}
+    if overview.tic_is_flat:
+        # Only the outline of the tissue is left: dim, as the strongest peak shines through it.
+        more["contrast_limits"] = (0.0, FLAT_TIC_DIMMED * float(np.nanmax(overview.tic)))
+    name = f"TIC · {dataset.name}"
+    return _image(overview.tic, SlideTag(dataset, "tic", overview), name, more)
 
 
 def stack_layer(dataset: MsiDataset, overview: SlideOverview) -> LayerTuple:
@@ -88,14 +95,21 @@ def stack_layer(dataset: MsiDataset, overview: SlideOverview) -> LayerTuple:
 
 
 def peak_layers(dataset: MsiDataset, overview: SlideOverview) -> list[LayerTuple]:
-    """Show the strongest tissue peaks as hidden channels whose colors add up."""
+    """Show the strongest tissue peaks as channels whose colors add up.
+
+    They are hidden, but for the first of a slide whose total ion current shows nothing.
+    """
     pairs = zip(overview.strongest, overview.strongest_images, peak_colormaps(), strict=False)
     return [
         _image(
             image,
             SlideTag(dataset, "peak", overview, peak.window),
             f"m/z {peak.mz:.4f} · {dataset.name}",
-            {"colormap": colormap, "blending": "additive", "visible": False},
+            {
+                "colormap": colormap,
+                "blending": "additive",
+                "visible": overview.tic_is_flat and peak is overview.strongest[0],
+            },
         )
         for peak, image, colormap in pairs
     ]

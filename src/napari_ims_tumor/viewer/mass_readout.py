@@ -7,7 +7,8 @@ the dock, so that a slide opened without the dock is read just as well.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final
 from weakref import WeakKeyDictionary, ref
 
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 SINGLE_ROLES: Final[tuple[Role, ...]] = ("peak", "pin", "ion", "rgb")
 """Layers of one ion image each."""
+
+_LAST: Final = 0
+"""Under this, no dataset's id, is the m/z seen last of any slide."""
 
 _readouts: WeakKeyDictionary[ViewerModel, MassReadout] = WeakKeyDictionary()
 
@@ -61,6 +65,8 @@ class MassReadout:
         self.dataset: MsiDataset | None = None
         self.clip = True
         self._shown: tuple[LazyIonStack, int] | None = None
+        self._is_outside = self._is_held = False
+        self._left: dict[int, float] = {}
         self._limits: tuple[float, float] | None = None
         self._place: Callable[[str], object] | None = None
         self._axis: tuple[Layer, ChannelAxis] | None = None
@@ -75,7 +81,7 @@ class MassReadout:
     def refresh(self, _: object = None) -> None:
         """Bring text, contrast and visibility in line with where the slider stands."""
         viewer = self._viewer()
-        if viewer is None:
+        if viewer is None or self._is_held:
             return
         layer = self._layer(viewer)
         if layer is None:
@@ -83,14 +89,55 @@ class MassReadout:
                 self._shown = None
                 self._say("")
             return
-        here = (layer.data, self._channel(viewer, layer))
-        if here == self._shown:
+        axis = self._channels(layer)
+        here = (layer.data, axis.channel(viewer.dims.point))
+        is_outside = not axis.holds(viewer.dims.point)
+        if (here, is_outside) == (self._shown, self._is_outside):
             return
-        was, self._shown = self._shown, here
-        if was is not None and was[0] is layer.data:
+        was, self._shown, self._is_outside = self._shown, here, is_outside
+        # Not where it only came back into the slide's range, as it does while layers are added.
+        if was is not None and was[0] is layer.data and was != here:
             self._reveal(viewer, layer)
         self._fit_contrast(layer)
         self.write()
+
+    def turn_to(self, dataset: MsiDataset | None) -> None:
+        """Read another slide's stack from now on, at the m/z where its slider was left."""
+        self._note()
+        self.dataset = dataset
+        self.come_back()
+
+    def come_back(self) -> None:
+        """Move the slider to where it was left on this slide, or to the m/z seen last.
+
+        One slider serves all slides: where it stands means another m/z on each of them, or none.
+        """
+        viewer = self._viewer()
+        layer = None if viewer is None else self._layer(viewer)
+        mz = self._left.get(id(self.dataset), self._left.get(_LAST))
+        if layer is None or mz is None:
+            self.refresh()
+            return
+        self.follow(mz)
+        self._fit_contrast(layer)
+
+    @contextmanager
+    def held(self, gone: MsiDataset) -> Iterator[None]:
+        """Keep the slider's m/z while a slide's layers are taken away: its range changes."""
+        self._note()
+        self._left.pop(id(gone), None)
+        self._is_held = True
+        try:
+            yield
+        finally:
+            self._is_held = False
+        self.come_back()
+
+    def _note(self) -> None:
+        """Note at which m/z the slider stands; ids, as not every dataset can be a key."""
+        window = self.window()
+        if window is not None and self._shown is not None:
+            self._left[id(self._shown[0].dataset)] = self._left[_LAST] = window.center
 
     def renew(self) -> None:
         """Bring text and contrast in line with another measure, or another way to draw."""
@@ -132,7 +179,7 @@ class MassReadout:
         if viewer is not None and layer is not None and math.isfinite(mz):
             channel = layer.data.nearest(mz)
             # Known beforehand: a slider that somebody moved would show the stack.
-            self._shown = (layer.data, channel)
+            self._shown, self._is_outside = (layer.data, channel), False
             self._move(viewer, layer, channel)
             self.write()
 
@@ -142,6 +189,8 @@ class MassReadout:
 
     def _layer_added(self, event: Any) -> None:
         self._watch(event.value)
+        if _is_stack(event.value) and event.value.data.dataset is self.dataset:
+            self.come_back()
         self.refresh()
         self.write()
 
@@ -159,11 +208,11 @@ class MassReadout:
         """Take note that a stack was put somewhere else, or has other channels."""
         self._axis = None
 
-    def _channel(self, viewer: ViewerModel, layer: Image) -> int:
+    def _channels(self, layer: Image) -> ChannelAxis:
         if self._axis is None or self._axis[0] is not layer:
             # Once: napari puts its transforms together anew at each question.
             self._axis = layer, ChannelAxis.of(layer)
-        return self._axis[1].channel(viewer.dims.point)
+        return self._axis[1]
 
     def _seen(self, event: Any) -> None:
         """Take note that a layer was shown or hidden; a stack that appears needs its contrast."""
@@ -184,6 +233,8 @@ class MassReadout:
             ions = layers_of(viewer.layers, layer.data.dataset, *SINGLE_ROLES)
             lines = [line for ion in ions if ion.visible and (line := _line(ion))]
             text = "\n".join(lines) or f"slider at {text}, hidden"
+        elif self._is_outside:
+            text = _outside(self._shown[0])
         self._say(text)
 
     def write_to(self, place: Callable[[str], object] | None) -> None:
@@ -238,6 +289,14 @@ def _is_stack(layer: Layer) -> bool:
 def _text(stack: LazyIonStack, channel: int) -> str:
     shown = query_text(IonQuery(stack.channels[channel], stack.measure))
     return f"{shown}   ({channel + 1:,} of {len(stack):,})"
+
+
+def _outside(stack: LazyIonStack) -> str:
+    low, high = stack.channels[0].center, stack.channels[-1].center
+    return (
+        f"The slider is outside {stack.dataset.name}, which goes from m/z {low:.2f} to {high:.2f}: "
+        "another slide has more"
+    )
 
 
 def _line(layer: Layer) -> str:

@@ -15,6 +15,10 @@ from napari_ims_tumor.errors import ImsTumorError
 
 _OF_THE_SCALE_BAR: Final = "Displayed dimensions have mismatched dimensionality ('dimensionless'"
 """napari says so of an m/z axis on screen, for the moment before the view is flat again."""
+_OF_UNITS: Final = "Inconsistent units across layers"
+"""napari says so at each new layer while slides with and without a pixel size are open, which the
+section *Slide* says of each of them. Only one of them is seen at a time."""
+_NO_NEWS: Final = (_OF_THE_SCALE_BAR, _OF_UNITS)
 
 
 class _Dispatch:
@@ -27,7 +31,7 @@ class _Dispatch:
         error = getattr(notification, "exception", None)
         if isinstance(error, ImsTumorError):
             notification = Notification(str(error), NotificationSeverity.ERROR)
-        if not str(notification.message).startswith(_OF_THE_SCALE_BAR):
+        if not str(notification.message).startswith(_NO_NEWS):
             self._dispatch(notification)
 
 

@@ -6,10 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Final
 from uuid import UUID
 
+from psygnal import Signal
+
 from napari_ims_tumor.errors import ImsTumorError
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import SlideState
-from napari_ims_tumor.viewer.layer_list import show_alone, update_layer
+from napari_ims_tumor.viewer.layer_list import COLORED_ROLES, show_alone, update_layer
 from napari_ims_tumor.viewer.layers import (
     OVERLAY_WORDS,
     LayerTuple,
@@ -21,7 +23,7 @@ from napari_ims_tumor.viewer.layers import (
     uncertainty_layer,
     unfamiliarity_layer,
 )
-from napari_ims_tumor.viewer.slide_tag import first_of
+from napari_ims_tumor.viewer.slide_tag import first_of, layers_of, tag_of
 from napari_ims_tumor.viewer.withheld import Withholding
 
 if TYPE_CHECKING:
@@ -54,6 +56,9 @@ class Overlays:
     withholding
         Which answers are not shown.
     """
+
+    seen_changed = Signal()
+    """An overlay or an ion image was shown or hidden, by whomever."""
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self._viewer, self._session = viewer, session
@@ -93,6 +98,27 @@ class Overlays:
                 if layer is not None:
                     self._viewer.layers.remove(layer)
 
+    def hide(self, slide: SlideState) -> None:
+        """Look at the tissue without a prediction over it."""
+        for layer in layers_of(self._viewer.layers, slide.dataset, *OVERLAY_WORDS):
+            layer.visible = False
+
+    def watch(self, layer: Layer) -> None:
+        """Hear when an overlay or an ion image is shown or hidden."""
+        tag = tag_of(layer)
+        if tag is not None and tag.role in COLORED_ROLES:
+            layer.events.visible.connect(self._seen_changed)
+            self.seen_changed.emit()
+
+    def lost(self, layer: Layer) -> None:
+        """Notice that one was deleted."""
+        tag = tag_of(layer)
+        if tag is not None and tag.role in COLORED_ROLES:
+            self.seen_changed.emit()
+
+    def _seen_changed(self, _: object) -> None:
+        self.seen_changed.emit()
+
     def is_half(self, slide: SlideState) -> bool:
         """Whether what is shown of a slide is not all of it yet."""
         return slide.key in self._half
@@ -111,6 +137,10 @@ class Overlays:
         """Return a layer of a slide's prediction, made where it is one made on demand."""
         layer = self._layer(slide, role)
         slide = self._half.get(slide.key, slide)
+        if layer is None and role in ("tumor", "class"):
+            # Somebody has deleted it from the layer list.
+            self._show(slide)
+            return self._layer(slide, role)
         if layer is None and role in self._on_demand and slide.prediction is not None:
             layer = update_layer(self._viewer, self._on_demand[role](slide))
             tumor = self._layer(slide, "tumor")

@@ -62,6 +62,11 @@ def shown_ions(viewer: ViewerModel, dataset: MsiDataset) -> tuple[ShownImage, ..
     )
 
 
+def has_ions(viewer: ViewerModel, dataset: MsiDataset) -> bool:
+    """Whether an ion image of a slide is seen."""
+    return any(layer.visible for layer in layers_of(viewer.layers, dataset, *ION_ROLES))
+
+
 def shown_prediction(
     viewer: ViewerModel, dataset: MsiDataset, role: Role | None
 ) -> ShownImage | None:

@@ -15,6 +15,8 @@ from napari_ims_tumor.viewer.mass_readout import readout_of
 from napari_ims_tumor.viewer.slide_tag import SlideTag, first_of, layers_of, tag_of
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from napari.components import ViewerModel
     from napari.layers import Layer
 
@@ -31,6 +33,7 @@ class SlideLayers:
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self._viewer, self._session = viewer, session
         self._hidden: dict[Layer, bool] = {}
+        self._selected: dict[UUID, Layer] = {}
         self.is_busy = False
 
     def meet(self, tag: SlideTag) -> bool:
@@ -75,23 +78,26 @@ class SlideLayers:
     def activate(self, slide: SlideState | None) -> None:
         """Show the active slide and hide the others."""
         readout = readout_of(self._viewer)
-        before, readout.dataset = readout.dataset, None if slide is None else slide.dataset
+        before = readout.dataset
         if slide is not None:
             show_only(self._viewer, slide.dataset, self._hidden)
+            self._select_in(slide)
             if before is not None and before is not slide.dataset:
                 self._fit_view(slide)
-        readout.refresh()
+        readout.turn_to(None if slide is None else slide.dataset)
 
     def remove(self, slide: SlideState) -> None:
         """Take the layers of a closed slide away."""
         active, layers = self._session.active, self._viewer.layers
         with self.busy():
-            # First, so that no brush of a layer that goes is drawn any more: drawing that of a
-            # removed layer can crash the graphics driver.
-            layers.selection.active = (
-                None if active is None else first_of(layers, active.dataset, "tic")
-            )
-            remove_slide(self._viewer, slide.dataset)
+            # First, so that no brush of a layer that goes is drawn any more.
+            if active is not None:
+                self._select_in(active)
+            elif tag_of(layers.selection.active) is not None:
+                layers.selection.active = None
+            self._selected.pop(slide.key, None)
+            with readout_of(self._viewer).held(slide.dataset):
+                remove_slide(self._viewer, slide.dataset)
         self._forget_hidden()
 
     def lost(self, layer: Layer) -> None:
@@ -122,6 +128,24 @@ class SlideLayers:
             yield
         finally:
             self.is_busy = was
+
+    def _select_in(self, slide: SlideState) -> None:
+        """Select a layer of this slide instead of another slide's: the one it was left with.
+
+        Keys and brushes go to the selected layer, seen or not: Ctrl+Z would take back a stroke on a
+        slide that nobody looks at.
+        """
+        layers = self._viewer.layers
+        selected = layers.selection.active
+        tag = tag_of(selected)
+        if selected is None or tag is None or tag.dataset is slide.dataset:
+            return
+        left = next((s for s in self._session.slides if s.dataset is tag.dataset), None)
+        if left is not None:
+            self._selected[left.key] = selected
+        before = self._selected.get(slide.key)
+        tic = first_of(layers, slide.dataset, "tic")
+        layers.selection.active = before if before in layers else tic
 
     def _fit_view(self, slide: SlideState) -> None:
         """Bring a slide into view: another one may have been far larger or smaller."""

@@ -52,13 +52,21 @@ def withheld_in(prediction: Prediction, how: Withholding) -> BoolArray:
     return unfamiliar_in(prediction, how) | unsure_in(prediction, how)
 
 
-def withheld_words(prediction: Prediction, how: Withholding) -> str:
-    """Say in which words the answers that are not shown are described; empty where all are."""
+def withheld_words(prediction: Prediction, how: Withholding, grayed: bool = True) -> str:
+    """Say in which words the answers that are not shown are described; empty where all are.
+
+    Parameters
+    ----------
+    grayed
+        Whether they are gray in what is seen. How sure a model is, and how familiar a spectrum is,
+        are shown of every pixel.
+    """
+    gray = " (shown in gray)" if grayed else ""
     said = []
     if prediction.unfamiliar_words:
-        shown = "shown in gray" if how.unfamiliar else "shown all the same"
-        said.append(f"{prediction.unfamiliar_words[:-1]} ({shown}).")
+        shown = gray if how.unfamiliar or not grayed else " (shown all the same)"
+        said.append(f"{prediction.unfamiliar_words[:-1]}{shown}.")
     if how.accuracy is not None:
         reason = prediction.why_no_abstention(how.accuracy)
-        said.append(reason or f"{prediction.unsure_words(how.accuracy)[:-1]} (shown in gray).")
+        said.append(reason or f"{prediction.unsure_words(how.accuracy)[:-1]}{gray}.")
     return "\n".join(said)

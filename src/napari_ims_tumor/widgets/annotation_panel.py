@@ -156,14 +156,12 @@ class AnnotationPanel(Section):
         """Show what can be painted with, and how much was painted."""
         slide = self._session.active
         ready = slide is not None and self._binding is not None
-        for widget in (
-            self.start,
-            self.size,
-            self.load,
-            *self.brushes.buttons(),
-            *self.scope.buttons(),
-        ):
+        for widget in (self.start, self.load, *self.brushes.buttons(), *self.scope.buttons()):
             widget.setEnabled(ready)
+        # A region is clicked: there is no brush to be sized.
+        painting = ready and self.scope.checkedId() == 0
+        for widget in (self.size, self.size_text):
+            widget.setEnabled(painting)
         self.start.setToolTip(
             "Make the labels layer and take the tumor brush" if ready else NO_SLIDE
         )
@@ -221,8 +219,6 @@ class AnnotationPanel(Section):
             self._binding.region_tool.choose(bool(column))
             self._binding.take_brush(TUMOR)
         self.hint.setText(REGION_HINT if column else HINT)
-        for widget in (self.size, self.size_text):
-            widget.setEnabled(not column)
         self.refresh()
 
     def _take(self, value: int) -> None:

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import QEvent, Qt, QTimer
+from qtpy.QtCore import QEvent, QObject, QSize, Qt, QTimer
 from qtpy.QtWidgets import QFrame, QMainWindow, QScrollArea, QScrollBar, QVBoxLayout, QWidget
 
 from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.widgets.annotation_panel import AnnotationPanel
+from napari_ims_tumor.widgets.brush_keys import BrushKeys
 from napari_ims_tumor.widgets.dock_state import DockState
 from napari_ims_tumor.widgets.fit_panel import FitPanel
 from napari_ims_tumor.widgets.ion_panel import IonPanel
@@ -31,6 +32,32 @@ if TYPE_CHECKING:
 SPECTRUM_DOCK = "IMS Tumor: spectrum"
 SPECTRUM_HEIGHT = 240
 NARROWEST = 300
+BAR_MARGIN = 4
+"""Of a scroll bar in napari's style sheets; its size hint says nothing of it."""
+
+
+class SectionArea(QScrollArea):
+    """The sections, scrolled up and down; as wide as they are, as a larger font makes them."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.setWidgetResizable(True)
+        self.setFrameShape(QFrame.Shape.NoFrame)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the width of what is inside: Qt's own hint lets it be cut off."""
+        hint = super().minimumSizeHint()
+        inside = self.widget()
+        if inside is None:
+            return hint
+        bar = self.verticalScrollBar().sizeHint().width() + BAR_MARGIN
+        return QSize(inside.minimumSizeHint().width() + bar, hint.height())
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Notice that what is inside needs more room, or less."""
+        if event.type() == QEvent.Type.LayoutRequest and watched is self.widget():
+            self.updateGeometry()
+        return bool(super().eventFilter(watched, event))
 
 
 class ImsTumorDock(QWidget):
@@ -64,7 +91,6 @@ class ImsTumorDock(QWidget):
 
     def _build(self) -> None:
         self.setObjectName("ims_tumor_dock")
-        self.setMinimumWidth(NARROWEST)
         self.recovery = RecoveryBar(self.wiring)
         self.sessions = SessionBar(self.wiring)
         self.slide = SlidePanel(self.wiring)
@@ -94,11 +120,8 @@ class ImsTumorDock(QWidget):
         for section in self._in_order():
             column.addWidget(section)
         column.addStretch(1)
-        area = self._area = QScrollArea()
+        area = self._area = SectionArea()
         area.setWidget(inside)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QFrame.Shape.NoFrame)
-        area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         return area
 
     def _in_order(self) -> tuple[Any, ...]:
@@ -110,6 +133,8 @@ class ImsTumorDock(QWidget):
         self.slide.spectrum_requested.connect(self.show_spectrum)
         self.spectrum.seen.connect(self.slide.spectrum.setHidden)
         self.fit.plot_shown.connect(self._scroll_to_plot)
+        self._brush_keys = BrushKeys(self)
+        self._brush_keys.watch(self)
         # Docking again from inside napari's own docking of this widget would nest the two.
         QTimer.singleShot(0, self.show_spectrum)
 
@@ -132,7 +157,10 @@ class ImsTumorDock(QWidget):
         QTimer.singleShot(200, self._scroll_now)
 
     def _scroll_now(self) -> None:
+        sideways = self._area.horizontalScrollBar()
+        before = sideways.value()
         self._area.ensureWidgetVisible(self.fit.score)
+        sideways.setValue(before)
 
     def show_spectrum(self) -> None:
         """Dock the spectrum below the canvas, or bring its dock back."""
@@ -154,6 +182,10 @@ class ImsTumorDock(QWidget):
             main.resizeDocks(docks, heights, Qt.Orientation.Vertical)
 
     # ---- how it looks -----------------------------------------------------------------------
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for the room that the sections need with the font there is."""
+        return super().minimumSizeHint().expandedTo(QSize(NARROWEST, 0))
 
     def scroll_bar(self) -> QScrollBar:
         """The scroll bar of the sections."""

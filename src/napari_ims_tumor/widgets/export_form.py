@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from qtpy.QtWidgets import QComboBox, QFormLayout, QFrame, QPushButton, QVBoxLayout, QWidget
 
-from napari_ims_tumor.session.exports import FORMATS, View, What
+from napari_ims_tumor.session.exports import FORMATS, NO_IONS, View, What
 from napari_ims_tumor.widgets import file_dialogs
 from napari_ims_tumor.widgets.section import show_text, text_line
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -75,6 +75,8 @@ class ExportForm(QWidget):
 
     def _connect(self, wiring: Wiring) -> None:
         session = wiring.session
+        if self._binding is not None:
+            wiring.on(self._binding.overlays.seen_changed, self.refresh)
         for signal in (
             session.active_changed, session.annotation_changed, session.predicted,
             session.slide_surveyed,
@@ -94,10 +96,18 @@ class ExportForm(QWidget):
 
     def refresh(self) -> None:
         """Enable the button, or say why there is nothing to export."""
-        reason = self._session.exports.why_not(self.chosen)
+        reason = self._session.exports.why_not(self.chosen) or self._why_no_ions()
         self.button.setEnabled(reason is None and not self._busy)
         self.button.setToolTip(reason or ABOUT[self.chosen])
         show_text(self.reason, reason or "" if self._session.active is not None else "")
+
+    def _why_no_ions(self) -> str | None:
+        slide = self._session.active
+        if self.chosen != "ions" or self._binding is None or slide is None:
+            return None
+        from napari_ims_tumor.viewer.shown import has_ions
+
+        return None if has_ions(self._binding.viewer, slide.dataset) else NO_IONS
 
     def _view(self) -> View:
         if self._binding is None:

@@ -47,8 +47,8 @@ FIT_OPTIONS: dict[str, dict[str, Any]] = {
     "seed": {"min": 0, "max": 2**31 - 1},
     "device": {"choices": ["auto", "cpu", "cuda", "mps"], "widget_type": "ComboBox"},
     "precision": {"tooltip": PRECISION_TIP},
-    "deterministic": {"label": "repeatable", "text": "also on a GPU"},
-    "doubt_labels": {"label": "doubt labels", "text": "where suspect"},
+    "deterministic": {"label": "same result", "text": "each time, on a GPU too"},
+    "doubt_labels": {"label": "suspect labels", "text": "leave them out"},
     "time_limit_s": {"label": "stop after (s)", "max": 86_400, "none_text": "no limit"},
 }
 MORE = (

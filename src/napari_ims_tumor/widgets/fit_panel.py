@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from qtpy.QtCore import Signal
+from qtpy.QtCore import QTimer, Signal
 from qtpy.QtWidgets import QHBoxLayout, QPushButton, QWidget
 
 from napari_ims_tumor.job import Progress
@@ -19,8 +19,11 @@ from napari_ims_tumor.widgets.fit_plot import FitPlot
 from napari_ims_tumor.widgets.fit_words import (
     fitted_words,
     model_score_words,
+    model_scores,
+    of_other_slides,
     progress_words,
     score_words,
+    why_not_together,
 )
 from napari_ims_tumor.widgets.forms import ConfigForm, fields_for, form_for
 from napari_ims_tumor.widgets.section import Section, show_text, text_line
@@ -140,7 +143,7 @@ class FitPanel(Section):
         tuning = self.start["start_from"].value == FROM_FILE
         self.start.show_row("model_file", tuning)
         self.options["tune"].enabled = tuning
-        reason = self._session.classifier.why_not_fit()
+        reason = self._session.classifier.why_not_fit() or why_not_together(self._session.slides)
         if reason is None and tuning:
             reason = self._why_not_tune()
         running = self._session.runner.is_busy("fit")
@@ -148,7 +151,8 @@ class FitPanel(Section):
         self.fit.setToolTip(reason or "Fit a model to all strokes on all open slides")
         self.stop.setEnabled(running)
         self.go_on.setVisible(self._session.classifier.can_go_on)
-        show_text(self.reason, "" if running else reason or "")
+        elsewhere = of_other_slides(self._session.slides, self._session.active)
+        show_text(self.reason, "" if running else reason or elsewhere)
 
     def _why_not_tune(self) -> str | None:
         """Say why the chosen network cannot start from the chosen model."""
@@ -249,6 +253,8 @@ class FitPanel(Section):
     def _say(self, model: FittedModel) -> None:
         show_text(self.progress, fitted_words(model))
         show_text(self.score, model_score_words(model) or self.score.text())
+        self.plot.conclude(*model_scores(model))
+        self.plot.setVisible(self.plot.has_rows)
 
     def _with_time_left(self, report: EpochReport) -> EpochReport:
         """Keep the last estimate of a phase: reports within an epoch bring none."""
@@ -262,8 +268,19 @@ class FitPanel(Section):
         if lane == "fit":
             show_text(self.progress, "")
             self.refresh()
+            # After its result is known, if it has one.
+            QTimer.singleShot(0, self._tell_of_the_old)
+
+    def _tell_of_the_old(self) -> None:
+        """Say that the model before is still there, where a fit has come to nothing."""
+        model, running = self._session.classifier.model, self._session.runner.is_busy("fit")
+        if model is not None and not running and not self.progress.text():
+            self._say(model)
 
     def _fitted(self, model: FittedModel) -> None:
+        if not self._session.classifier.fitted_to:
+            # One from a file: the curves are those of another.
+            self.plot.clear_fit()
         self._say(model)
         self.refresh()
 

@@ -29,6 +29,8 @@ class FitPlot(pg.GraphicsLayoutWidget):
         The curves.
     baseline
         The linear model's held-out score.
+    chosen
+        The held-out score of the network that the finished model has.
     """
 
     def __init__(self, parent: QWidget | None = None) -> None:
@@ -53,9 +55,14 @@ class FitPlot(pg.GraphicsLayoutWidget):
         # A small filled circle on each point: one epoch alone is visible too.
         self.score = self.score_plot.plot(symbol="o", symbolSize=4)
         self.loss = self.loss_plot.plot(symbol="o", symbolSize=4)
-        self.baseline = pg.InfiniteLine(angle=0, label="linear")
-        self.baseline.label.setPosition(0.75)
-        self.score_plot.addItem(self.baseline, ignoreBounds=True)
+        self.baseline = self._line("linear", 0.75)
+        self.chosen = self._line("network", 0.25)
+
+    def _line(self, name: str, position: float) -> Any:
+        line = pg.InfiniteLine(angle=0, label=name)
+        line.label.setPosition(position)
+        self.score_plot.addItem(line, ignoreBounds=True)
+        return line
 
     def _row(self, row: int, label: str) -> Any:
         plot = self.addPlot(row=row, col=0)
@@ -71,11 +78,13 @@ class FitPlot(pg.GraphicsLayoutWidget):
         """Begin a new fit: nothing is drawn."""
         self._phase: str | None = None
         self._linear: float | None = None
+        self._chosen: float | None = None
         self._losses.clear()
         self._scores.clear()
         self.loss.setData([], [])
         self.score.setData([], [])
-        self.baseline.hide()
+        for line in (self.baseline, self.chosen):
+            line.hide()
         self._show_rows()
 
     def add(self, report: EpochReport) -> None:
@@ -84,14 +93,22 @@ class FitPlot(pg.GraphicsLayoutWidget):
             self._add_epoch(report, report.loss)
         if report.linear_score is not None:
             self._linear = report.linear_score
-            self.baseline.setValue(report.linear_score)
-            words = f"linear {report.linear_score:.3f}"
-            # The format is what the label falls back to, and it is not looked at while hidden.
-            self.baseline.label.setFormat(words)
-            self.baseline.label.setText(words)
-            self.baseline.show()
-        known = 1.0 if self._linear is None else self._linear
-        self._show_scores(min((LOWEST_SCORE, known, *self._scores.values())))
+            _put(self.baseline, "linear", report.linear_score)
+        self._show_all()
+
+    def conclude(self, network: float | None, linear: float | None) -> None:
+        """Draw the scores of the finished model: the last report may tell of fewer folds."""
+        self._chosen = network
+        if linear is not None:
+            self._linear = linear
+            _put(self.baseline, "linear", linear)
+        if network is not None:
+            _put(self.chosen, "network", network)
+        self._show_all()
+
+    def _show_all(self) -> None:
+        known = (score for score in (self._linear, self._chosen) if score is not None)
+        self._show_scores(min((LOWEST_SCORE, *known, *self._scores.values())))
         self._show_rows()
 
     def _add_epoch(self, report: EpochReport, loss: float) -> None:
@@ -114,12 +131,14 @@ class FitPlot(pg.GraphicsLayoutWidget):
     @property
     def has_rows(self) -> bool:
         """Whether there is anything to see."""
-        return bool(self._losses or self._scores) or self._linear is not None
+        known = self._linear is not None or self._chosen is not None
+        return bool(self._losses or self._scores) or known
 
     def _show_rows(self) -> None:
         """Give no place to a plot while it has nothing to show."""
         # Not asked of the items: an item of a hidden plot always says that it is hidden.
-        shown = (bool(self._scores) or self._linear is not None, bool(self._losses))
+        scored = bool(self._scores) or self._linear is not None or self._chosen is not None
+        shown = (scored, bool(self._losses))
         for row, plot in enumerate((self.score_plot, self.loss_plot)):
             plot.setVisible(shown[row])
             self.ci.layout.setRowFixedHeight(row, ROW_PX + AXIS_PX * row if shown[row] else 0)
@@ -138,3 +157,15 @@ class FitPlot(pg.GraphicsLayoutWidget):
             curve.setSymbolPen(color)
         self.baseline.setPen(pg.mkPen(colors.mean, style=Qt.PenStyle.DashLine))
         self.baseline.label.setColor(colors.mean)
+        self.chosen.setPen(pg.mkPen(colors.score, style=Qt.PenStyle.DashLine))
+        self.chosen.label.setColor(colors.score)
+
+
+def _put(line: Any, name: str, score: float) -> None:
+    """Draw a line at a score, with its words."""
+    line.setValue(score)
+    words = f"{name} {score:.3f}"
+    # The format is what the label falls back to, and it is not looked at while hidden.
+    line.label.setFormat(words)
+    line.label.setText(words)
+    line.show()

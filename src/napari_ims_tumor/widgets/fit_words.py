@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from napari_ims_tumor.job import Progress
@@ -9,6 +11,7 @@ from napari_ims_tumor.job import Progress
 if TYPE_CHECKING:
     from napari_ims_tumor.model.fitted_model import FittedModel
     from napari_ims_tumor.model.fitting import EpochReport
+    from napari_ims_tumor.session.slide_state import SlideState
 
 
 KINDS = {
@@ -18,6 +21,13 @@ KINDS = {
     "faithful": "dilated CNN of stride 1",
 }
 OPTIMISTIC = "A little optimistic: the epoch is chosen on the same held-out strokes."
+
+LIKE_CHANCE = (
+    "This model is hardly better than guessing: paint strokes in more places before you use its "
+    "answers"
+)
+FEW_GROUPS = 4
+"""Held-out groups that are counted for a model that does not say how many there were."""
 
 
 def progress_words(report: EpochReport | Progress) -> str:
@@ -55,25 +65,77 @@ def model_score_words(model: FittedModel) -> str:
     The last report of a fit may tell of another epoch, or of fewer folds. Empty where there is no
     score: what a report said of the reason stands.
     """
-    card, best = model.card, model.card.get("held-out balanced accuracy")
-    linear = card.get("held-out balanced accuracy, linear")
-    of_network = best if model.has_cnn else None
-    found = (("network", of_network), ("linear", linear))
-    scores = [f"{name} {score:.3f}" for name, score in found if isinstance(score, float)]
+    found = zip(("network", "linear"), model_scores(model), strict=True)
+    scores = [f"{name} {score:.3f}" for name, score in found if score is not None]
     if not scores:
         return ""
     chosen = OPTIMISTIC if len(scores) > 1 and model.is_optimistic else ""
-    said = "Held-out balanced accuracy: " + ", ".join(scores)
-    return "\n".join(part for part in (said, chosen, str(card.get("note") or "")) if part)
+    said = f"Held-out balanced accuracy: {', '.join(scores)}; {_chance(model):.2g} is chance"
+    return "\n".join(part for part in (said, chosen, str(model.card.get("note") or "")) if part)
+
+
+def model_scores(model: FittedModel) -> tuple[float | None, float | None]:
+    """The held-out scores that a finished model carries: of its network, and linear alone."""
+    best = model.card.get("held-out balanced accuracy") if model.has_cnn else None
+    linear = model.card.get("held-out balanced accuracy, linear")
+    return (
+        best if isinstance(best, float) else None,
+        linear if isinstance(linear, float) else None,
+    )
+
+
+def is_like_chance(model: FittedModel) -> bool:
+    """Whether a model's held-out score is one that guessing could well have had.
+
+    Groups are guessed as a whole, being all alike inside: a score within one standard error of that
+    from chance tells nothing. A model without a score is not judged here.
+    """
+    score = next((score for score in model_scores(model) if score is not None), None)
+    groups = model.card.get("groups")
+    if score is None:
+        return False
+    chance = _chance(model)
+    n = groups if isinstance(groups, int) and groups > 0 else FEW_GROUPS
+    return score < chance + math.sqrt(chance * (1 - chance) / n)
+
+
+def _chance(model: FittedModel) -> float:
+    return 1 / len(model.class_names)
 
 
 def fitted_words(model: FittedModel) -> str:
     """Say what the model is."""
     kind = KINDS[model.network.network]
     trust = "calibrated" if model.calibrated else "uncalibrated"
-    said = f"Model ready: {kind}, {' / '.join(model.class_names)}, {trust}."
+    state = LIKE_CHANCE if is_like_chance(model) else "Model ready"
+    said = f"{state}: {kind}, {' / '.join(model.class_names)}, {trust}."
     warning = str(model.card.get("held-out warning") or "")
     return f"{said} {warning[0].upper()}{warning[1:]}." if warning else said
+
+
+def why_not_together(slides: Sequence[SlideState]) -> str | None:
+    """Say which two labelled slides no model can be fitted to, having no m/z in common."""
+    painted = [slide for slide in slides if slide.annotation.labels.any()]
+    if len(painted) < 2:
+        return None
+    above = max(painted, key=lambda slide: slide.dataset.mass_range[0])
+    below = min(painted, key=lambda slide: slide.dataset.mass_range[1])
+    if above.dataset.mass_range[0] <= below.dataset.mass_range[1]:
+        return None
+    ranges = " and ".join(
+        f"{slide.name} (m/z {slide.dataset.mass_range[0]:.0f} to {slide.dataset.mass_range[1]:.0f})"
+        for slide in (below, above)
+    )
+    return f"{ranges} have no m/z in common: close one of them, or erase its labels."
+
+
+def of_other_slides(slides: Sequence[SlideState], active: SlideState | None) -> str:
+    """Say that a fit would learn from other slides alone; empty where it would not."""
+    painted = [slide for slide in slides if slide.annotation.labels.any()]
+    if active is None or not painted or active.annotation.labels.any():
+        return ""
+    names = ", ".join(slide.name for slide in painted)
+    return f"Nothing is painted on {active.name}: a fit learns from {names}."
 
 
 def duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, fields
@@ -68,7 +69,8 @@ def fields_for(
     config
         A dataclass whose fields are scalars, literals or paths.
     options
-        Field name → what magicgui is told beyond the type: label, minimum, choices.
+        Field name → what magicgui is told beyond the type: label, minimum, choices; ``text`` is
+        written beside a check box.
     names
         Which fields, in order; all by default.
     """
@@ -90,7 +92,7 @@ def _field(field: Any, hint: Any, options: Mapping[str, Any]) -> ValueWidget[Any
         given = {"min": 0, "max": 1e6, **given}
         default = given["min"]
     label = given.pop("label", field.name.replace("_", " "))
-    about = given.pop("tooltip", None)
+    about, beside = given.pop("tooltip", None), given.pop("text", None)
     kind = {} if default is None else {"value": default}
     # The spin box for whole numbers shows no words; the other one can be made to hold them.
     whole = optional and required is int
@@ -100,6 +102,9 @@ def _field(field: Any, hint: Any, options: Mapping[str, Any]) -> ValueWidget[Any
         annotation=required, name=field.name, label=label, options=given, **kind
     )
     made.tooltip = about
+    if beside is not None:
+        # Not given to magicgui, which takes a button's text and label for the same, and warns.
+        made.native.setText(beside)
     made.native.setObjectName(field.name)
     if whole:
         made.native.setDecimals(0)
@@ -141,4 +146,13 @@ def _explanation(lines: Sequence[str], name: str) -> str:
         if not line or (words and words[-1].endswith((".", "limit."))):
             break
         words.append(line)
-    return " ".join(words).replace("``", "").replace('"', "")
+    return _plain(" ".join(words))
+
+
+_ROLE = re.compile(r",? ?(?:see )?:\w+:`[^`]*`")
+_NONE = re.compile(r"[;,.]? *``None``[^.]*")
+
+
+def _plain(text: str) -> str:
+    """Take out of an explanation what only readers of the source understand."""
+    return _NONE.sub("", _ROLE.sub("", text)).replace("``", "").replace('"', "")

@@ -135,11 +135,10 @@ class IonPanel(Section):
     # ---- what the user does -----------------------------------------------------------------
 
     def _scale_chosen(self, _: int) -> None:
-        seen = self._binding.ions.seen() if self._binding is not None else None
-        if self.scale.currentData() == REFERENCE and not self.reference.text() and seen is not None:
-            # The ion that is looked at is the likely reference.
-            self._show_reference(seen.window)
         self._show_peak_row()
+        if self.scale.currentData() == REFERENCE and not self.reference.text():
+            # Not the ion that is looked at: divided by itself, it is 1 wherever it is.
+            self.reference.setFocus()
         self._apply()
 
     def _apply(self, _: object = None) -> None:

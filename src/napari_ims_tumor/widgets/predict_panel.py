@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
-from qtpy.QtCore import Qt
 from qtpy.QtGui import QColor
-from qtpy.QtWidgets import QComboBox, QLabel, QPushButton, QWidget
+from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
 from napari_ims_tumor.session.slide_state import SlideState
@@ -17,8 +16,10 @@ from napari_ims_tumor.viewer.colors import (
     uncertainty_colormap,
     unfamiliarity_colormap,
 )
+from napari_ims_tumor.viewer.layers import OVERLAY_WORDS
 from napari_ims_tumor.viewer.slide_tag import Role, first_of
 from napari_ims_tumor.viewer.withheld import Withholding, withheld_words
+from napari_ims_tumor.widgets.color_scale import ColorScale, Scale
 from napari_ims_tumor.widgets.forms import form_for
 from napari_ims_tumor.widgets.section import Section, show_text, text_line
 from napari_ims_tumor.widgets.theme import Palette
@@ -37,29 +38,32 @@ UNCALIBRATED = (
 STALE = "Out of date: strokes were painted since this model was fitted."
 
 
-def _dark_to_bright(low: str, high: str) -> str:
-    """Write the ends of a color scale so that each can be read on its own color."""
-    gap = "&nbsp;" * (56 - 2 * len(low + high))
-    return f"{low}{gap}<span style='color: black'>{high}</span>"
-
-
-SHOWN: Final[dict[Role, str]] = {
+HIDDEN: Final = "hidden"
+"""What the list of overlays says while none is seen: an ion image was asked for since."""
+SHOWN: Final[dict[str, str]] = {
     "tumor": "tumor probability",
     "alone": "each pixel alone",
     "class": "one class per pixel",
     "uncertainty": "uncertainty",
     "disagreement": "linear versus network",
     "unfamiliarity": "unfamiliarity",
+    HIDDEN: "nothing",
 }
-LEGENDS: Final[dict[Role, str]] = {
-    "tumor": "0  healthy            unsure            tumor  1",
-    "alone": "0  healthy            unsure            tumor  1",
-    "class": "",
-    "uncertainty": _dark_to_bright("0  sure", "no idea  1"),
-    "disagreement": _dark_to_bright("0  the same", "opposite  1"),
-    "unfamiliarity": _dark_to_bright("0  like the labels", "unlike  2"),
+LEGENDS: Final[dict[str, tuple[str, str, str]]] = {
+    "tumor": ("0  healthy", "unsure", "tumor  1"),
+    "alone": ("0  healthy", "unsure", "tumor  1"),
+    "uncertainty": ("0  sure", "", "no idea  1"),
+    "disagreement": ("0  the same", "", "opposite  1"),
+    "unfamiliarity": ("0  like labels", "1", "unlike  2"),
 }
-MEANINGS: Final[dict[Role, str]] = {
+"""What is written on the color scale: at its low end, in the middle and at its high end."""
+COLORMAPS: Final[dict[str, Callable[[], Colormap]]] = {
+    "uncertainty": uncertainty_colormap,
+    "disagreement": disagreement_colormap,
+    "unfamiliarity": unfamiliarity_colormap,
+}
+UNSURE_COLOR: Final = "#a3955a"
+MEANINGS: Final[dict[str, str]] = {
     "tumor": "",
     "alone": "What each pixel says by its own spectrum, before its measured neighbors are asked.",
     "class": "",
@@ -74,12 +78,15 @@ MEANINGS: Final[dict[Role, str]] = {
         "How unlike the labelled spectra a pixel is. Above 1 its answer is no finding: glass, "
         "matrix, or tissue that nobody has labelled."
     ),
+    HIDDEN: "",
 }
 Answered = Literal["every pixel", "90 % right", "95 % right", "98 % right", "99 % right"]
 ACCURACIES: Final[Mapping[float | None, Answered]] = dict(
     zip((None, 0.9, 0.95, 0.98, 0.99), get_args(Answered), strict=True)
 )
 """Share of the answers to be right → how that is called; ``None`` asks for nothing."""
+WITHHELD_IN: Final[tuple[Role, ...]] = ("tumor", "alone", "class")
+"""Where answers that are not to be shown are gray."""
 TRUSTED_BY: Final[tuple[Role, ...]] = ("alone", "disagreement", "unfamiliarity")
 """What not every prediction has."""
 SLIDER = {"widget_type": "FloatSlider", "min": 0.0, "max": 1.0, "step": 0.01}
@@ -92,11 +99,12 @@ class OverlayForm:
     Attributes
     ----------
     show
-        What is laid over the tissue.
+        What is laid over the tissue. An ion image takes its place, until it is chosen again.
     opacity
         How strongly the overlay covers the tissue.
     threshold
-        A pixel counts as tumor from this probability on.
+        A pixel counts as tumor from this probability on, in the view of one class per pixel and in
+        what is exported.
     answer
         Gray where the model is not sure enough, so that of the other answers this many are right
         on held-out groups.
@@ -104,9 +112,9 @@ class OverlayForm:
         Gray where a spectrum is unlike anything that was labelled: its answer is no finding.
     """
 
-    show: Literal["tumor", "alone", "class", "uncertainty", "disagreement", "unfamiliarity"] = (
-        "tumor"
-    )
+    show: Literal[
+        "tumor", "alone", "class", "uncertainty", "disagreement", "unfamiliarity", "hidden"
+    ] = "tumor"
     opacity: Annotated[float, SLIDER] = 0.7
     threshold: Annotated[float, SLIDER] = 0.5
     answer: Answered = "every pixel"
@@ -128,9 +136,8 @@ class PredictPanel(Section):
         self.predict = QPushButton("Predict this slide")
         self.predict.setObjectName("predict_start")
         self.reason = text_line("predict_reason")
-        self.scale = QLabel()
+        self.scale = ColorScale()
         self.scale.setObjectName("predict_scale")
-        self.scale.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.meaning = text_line("predict_meaning")
         choices = [(words, role) for role, words in SHOWN.items()]
         options: dict[str, dict[str, Any]] = {
@@ -163,6 +170,8 @@ class PredictPanel(Section):
             session.predicted, session.session_opened,
         ):  # fmt: skip
             wiring.on(signal, self._changed)
+        if self._binding is not None:
+            wiring.on(self._binding.overlays.seen_changed, self._seen_changed)
         self.predict.clicked.connect(session.classifier.predict)
         self.form["opacity"].changed.connect(self._set_opacity)
         self.form["show"].changed.connect(self._look_as)
@@ -178,7 +187,7 @@ class PredictPanel(Section):
 
     def refresh(self) -> None:
         """Show whether there is a prediction, and what is to be said about it."""
-        reason = self._session.classifier.why_not_predict()
+        reason = self._session.classifier.why_not_predict() or self._why_not_here()
         self.predict.setEnabled(reason is None)
         self.predict.setToolTip(reason or "Predict every pixel of this slide with the model")
         show_text(self.reason, reason or "")
@@ -192,12 +201,25 @@ class PredictPanel(Section):
         uncalibrated = prediction is not None and not prediction.calibrated
         show_text(self.uncalibrated, UNCALIBRATED if uncalibrated else "")
 
+    def _why_not_here(self) -> str | None:
+        """Say why the model has no answer for this slide: one of quite other m/z."""
+        slide, model = self._session.active, self._session.classifier.model
+        if slide is None or model is None:
+            return None
+        (low, high), axis = slide.dataset.mass_range, model.axis
+        if low <= axis.high and axis.low <= high:
+            return None
+        return (
+            f"The model was fitted to m/z {axis.low:.0f} to {axis.high:.0f}, and this slide goes "
+            f"from {low:.0f} to {high:.0f}: fit a model on it, or open another."
+        )
+
     def _refresh_choice(self, slide: SlideState | None) -> None:
         """Show as what the prediction is seen, and what its colors mean."""
         prediction = slide.prediction if slide else None
         combo: Any = self.form["show"]
         if slide is not None and self._binding is not None:
-            seen = self._binding.overlays.looked_at(slide)
+            seen = self._binding.overlays.looked_at(slide) or (HIDDEN if prediction else None)
             with combo.changed.blocked():
                 combo.value = seen or combo.value
         for trust in TRUSTED_BY:
@@ -205,14 +227,14 @@ class PredictPanel(Section):
             item = combo.native.model().item(list(SHOWN).index(trust))
             item.setEnabled(missing is None)
             item.setToolTip(missing or "")
-        role: Role = combo.value
-        self.scale.setText(LEGENDS[role])
-        self.scale.setStyleSheet(_color_scale(role))
+        role: str = combo.value
+        if role in LEGENDS:
+            self.scale.show_scale(_color_scale(role))
         most = 2 if role == "unfamiliarity" else 1
         self.scale.setToolTip(f"Colors of the {SHOWN[role]}, from 0 to {most}")
-        self.scale.setVisible(prediction is not None and bool(LEGENDS[role]))
+        self.scale.setVisible(prediction is not None and role in LEGENDS)
         show_text(self.meaning, MEANINGS[role] if prediction else "")
-        self._refresh_withheld(prediction)
+        self._refresh_withheld(None if role == HIDDEN else prediction)
 
     def _refresh_withheld(self, prediction: Prediction | None) -> None:
         """Say which answers are not shown, or why that cannot be told; show how it was restored."""
@@ -222,24 +244,44 @@ class PredictPanel(Section):
             known: Any = self.form[field]
             with known.changed.blocked():
                 known.value = value
-        said = withheld_words(prediction, how) if prediction else ""
+        grayed = self.form["show"].value in WITHHELD_IN
+        self._refresh_accuracies(prediction)
+        said = withheld_words(prediction, how, grayed) if prediction else ""
         missing = prediction.why_no_unfamiliarity if prediction else None
         show_text(self.withheld, "\n".join(part for part in (said, missing) if part))
+
+    def _refresh_accuracies(self, prediction: Prediction | None) -> None:
+        """Offer only shares of right answers that the model can keep; the reason as a tooltip."""
+        items = self.form["answer"].native.model()
+        for row, accuracy in enumerate(ACCURACIES):
+            missing = None
+            if prediction is not None and accuracy is not None:
+                missing = prediction.why_no_abstention(accuracy)
+            items.item(row).setEnabled(missing is None)
+            items.item(row).setToolTip(missing or "")
 
     def _changed(self, _: object) -> None:
         self.refresh()
 
+    def _seen_changed(self) -> None:
+        """Say what is seen now: an ion image hides the overlay, and a layer list has eyes."""
+        slide = self._session.active
+        if slide is None or slide.prediction is None or self._binding is None:
+            return
+        if (self._binding.overlays.looked_at(slide) or HIDDEN) != self.form["show"].value:
+            self._refresh_choice(slide)
+
     # ---- the two layers ---------------------------------------------------------------------
 
     def _set_opacity(self, opacity: float) -> None:
-        for role in SHOWN:
+        for role in OVERLAY_WORDS:
             layer = self._layer(role)
             if layer is not None:
                 layer.opacity = opacity
 
-    def _look_as(self, role: Role) -> None:
+    def _look_as(self, role: Role | Literal["hidden"]) -> None:
         if self._binding is not None:
-            self._binding.look_as(role)
+            self._binding.look_as(None if role == "hidden" else role)
         self._refresh_choice(self._session.active)
 
     def _go_to_next(self) -> None:
@@ -266,28 +308,13 @@ class PredictPanel(Section):
         return first_of(self._binding.viewer.layers, slide.dataset, role)
 
 
-def _color_scale(role: Role) -> str:
-    """Draw what an overlay's colors mean, from 0 to 1, as the style of a label."""
-    if role == "uncertainty":
-        return _gradient(uncertainty_colormap())
-    if role == "disagreement":
-        return _gradient(disagreement_colormap())
-    if role == "unfamiliarity":
-        return _gradient(unfamiliarity_colormap())
-    color = {label.role: label.color for label in TUMOR_SCHEME.classes}
-    stops = f"stop:0 {color['healthy']}, stop:0.5 #6b6b6b, stop:1 {color['tumor']}"
-    return _style(stops)
-
-
-def _gradient(colormap: Colormap) -> str:
-    """Write a colormap as Qt's gradient; opaque, as the tissue is not below it."""
-    colors = [QColor.fromRgbF(*(float(c) for c in color[:3])).name() for color in colormap.colors]
-    last = len(colors) - 1
-    return _style(", ".join(f"stop:{i / last:g} {c}" for i, c in enumerate(colors)))
-
-
-def _style(stops: str) -> str:
-    return (
-        "QLabel { color: white; border-radius: 3px; padding: 2px; background: "
-        f"qlineargradient(x1:0, y1:0, x2:1, y2:0, {stops}); }}"
-    )
+def _color_scale(role: str) -> Scale:
+    """What an overlay's colors mean."""
+    low, middle, high = LEGENDS[role]
+    if role in COLORMAPS:
+        # Opaque, as the tissue is not below it.
+        colors = [QColor.fromRgbF(*map(float, c[:3])) for c in COLORMAPS[role]().colors]
+        return Scale(colors, low, middle, high, marked=role == "unfamiliarity")
+    by_role = {label.role: label.color for label in TUMOR_SCHEME.classes}
+    ends = by_role["healthy"], UNSURE_COLOR, by_role["tumor"]
+    return Scale([QColor(color) for color in ends], low, middle, high)

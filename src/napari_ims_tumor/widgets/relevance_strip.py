@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import numpy as np
 import pyqtgraph as pg
+from qtpy.QtCore import QSize
 from qtpy.QtWidgets import QWidget
 
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
@@ -15,6 +16,7 @@ from napari_ims_tumor.widgets.spectrum_curve import SpectrumCurve
 from napari_ims_tumor.widgets.theme import Palette
 
 HEIGHT: Final = 84
+LOWEST: Final = 52
 AXIS_WIDTH: Final = 58
 """Of the axes of the spectrum and of the strip, so that their m/z lie below each other."""
 OTHER: Final = "#8b929c"
@@ -27,7 +29,8 @@ class RelevanceStrip(pg.PlotWidget):
         super().__init__(parent)
         self.setObjectName("relevance_strip")
         self.setAccessibleName("Relevance over m/z")
-        self.setFixedHeight(HEIGHT)
+        self.setMinimumHeight(LOWEST)
+        self.setMaximumHeight(HEIGHT)
         self.hideButtons()
         self.setMenuEnabled(False)
         self.setMouseEnabled(x=False, y=False)
@@ -41,6 +44,14 @@ class RelevanceStrip(pg.PlotWidget):
             self.addItem(curve)
         self.getViewBox().setAutoVisible(y=True)
         self.getViewBox().enableAutoRange(y=True)
+
+    def sizeHint(self) -> QSize:
+        """Ask for its full height; in a low window it takes less."""
+        return QSize(super().sizeHint().width(), HEIGHT)
+
+    def minimumSizeHint(self) -> QSize:
+        """Ask for what can still be read: pyqtgraph's own hint made the window grow."""
+        return QSize(0, LOWEST)
 
     def show_explained(self, explained: Explained | None) -> None:
         """Draw an explanation, or nothing."""

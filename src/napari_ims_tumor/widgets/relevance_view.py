@@ -27,6 +27,7 @@ WIDTH: Final = 350
 KINDS: Final = "Table (*.csv)"
 TARGET: Final = TUMOR_SCHEME.names[-1]
 """The class that relevance points to."""
+LOWEST_TABLE: Final = 48
 
 
 class RelevanceView(QWidget):
@@ -93,10 +94,33 @@ class RelevanceView(QWidget):
         found = None if explained is None else explained.explanation
         self.model.show(found)
         self.export.setEnabled(found is not None)
-        of = "" if explained is None else explained.title
-        self.title.setText("" if found is None else f"Why {found.target}: {of}")
+        self.title.setText("" if explained is None else self._words(explained))
         self.title.setToolTip("" if found is None else "\n".join(found.notes()))
         self.table.setToolTip(self.title.toolTip())
+
+    def _words(self, explained: Explained) -> str:
+        """Say what is explained, and what the answer was: mostly it is the other class."""
+        found = explained.explanation
+        if not explained.title.startswith("row "):
+            return f"What tells {found.target} from {found.others} pixels"
+        answer = self._answer(explained)
+        return f"What decided at {explained.title}{f' ({answer})' if answer else ''}"
+
+    def _answer(self, explained: Explained) -> str:
+        """The class that the model gave the clicked pixel, and how surely; empty where unknown."""
+        picked, slide = self._session.picked, self._session.current(explained.slide)
+        model, made = self._session.classifier.model, slide.prediction if slide else None
+        if picked is None or made is None or model is None or made.model_id != model.model_id:
+            return ""
+        row, column, plane = picked
+        if explained.title != f"row {row}, column {column}":
+            return ""
+        of_plane = (
+            made.probabilities if made.probabilities.ndim == 3 else (made.probabilities[:, plane])
+        )
+        shares = of_plane[:, row, column]
+        most = int(shares.argmax())
+        return f"{made.class_names[most]}, {shares[most]:.0%}" if shares[most] > 0 else ""
 
     def _show_nothing(self, why: str) -> None:
         self.show_explained(None)
@@ -131,4 +155,6 @@ def _table(model: RelevanceModel) -> QTableView:
     table.setObjectName("relevance_table")
     table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
     table.setIconSize(QSize(9, 9))
+    # In a low window the plot beside it needs the room: two rows are seen, the others scrolled to.
+    table.setMinimumHeight(LOWEST_TABLE)
     return table

@@ -51,7 +51,7 @@ class SavePanel(Section):
         session = wiring.session
         for signal in (
             session.active_changed, session.annotation_changed, session.fitted, session.predicted,
-            session.session_saved, session.session_opened,
+            session.labels_saved, session.session_opened,
         ):  # fmt: skip
             wiring.on(signal, self._changed)
         wiring.on(session.job_started, self._job_started)

@@ -88,7 +88,8 @@ class SlidePanel(Section):
         self.spectrum.setObjectName("slide_spectrum")
         self.spectrum.setToolTip("Bring the spectrum dock back")
         self.spectrum.hide()
-        self.add(self.form, self._choice, self.empty, self.facts, self.warnings)
+        self.note = text_line("slide_note")
+        self.add(self.form, self._choice, self.empty, self.facts, self.note, self.warnings)
         self.add(self.spectrum)
 
     def _connect(self, wiring: Wiring) -> None:
@@ -96,6 +97,7 @@ class SlidePanel(Section):
         for signal in (session.slide_opened, session.slide_closed, session.active_changed):
             wiring.on(signal, self._changed)
         wiring.on(session.slide_verified, self._verified)
+        wiring.on(session.slide_surveyed, self._surveyed)
         self.form["slide"].changed.connect(self._chosen)
         self.list.activated.connect(self._selected)
         self.close_slide.clicked.connect(self._close)
@@ -124,6 +126,10 @@ class SlidePanel(Section):
         active = self._session.active
         warnings = active.dataset.warnings if active else ()
         show_text(self.warnings, "\n".join(f"⚠ {warning}" for warning in warnings))
+        show_text(self.note, _note(active))
+
+    def _surveyed(self, _: SlideState) -> None:
+        self._show_warnings()
 
     def _verified(self, _: SlideState) -> None:
         self._show_warnings()
@@ -172,6 +178,20 @@ class _FactTable(QWidget):
             self._form.removeRow(0)
         for name, value in facts.items():
             self._form.addRow(name, text_line(f"fact_{name.replace(' ', '_')}", value))
+
+
+def _note(slide: SlideState | None) -> str:
+    """Say why a slide opens with a peak instead of its total ion current; empty where it does not.
+
+    The picture would be of the tissue's outline alone, and looks like a fault.
+    """
+    overview = slide.overview if slide is not None else None
+    if overview is None or not overview.tic_is_flat:
+        return ""
+    said = "The total ion current is the same everywhere: this slide was normalized to it."
+    if not overview.strongest:
+        return said
+    return f"{said} Its strongest peak, m/z {overview.strongest[0].mz:.4f}, is shown instead."
 
 
 def slide_facts(dataset: MsiDataset) -> dict[str, str]:

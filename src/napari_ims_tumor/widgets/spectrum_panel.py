@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
 from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
@@ -183,6 +184,17 @@ class SpectrumPanel(QWidget):
         self.whole.setEnabled(slide is not None)
         self.why.setEnabled(slide is not None)
         self._show_overview(slide)
+        if changed:
+            self._show_seen()
+
+    def _show_seen(self) -> None:
+        """Fill the fields with the ion image that is seen of this slide, not of another."""
+        seen = self._binding.ions.seen() if self._binding is not None else None
+        if seen is None:
+            self.form.mz.clear()
+            return
+        self.form.show_window(seen.window)
+        self.plot.mark_window(seen.window)
 
     def _surveyed(self, slide: SlideState) -> None:
         if self._slide is not None and slide.key == self._slide.key:
@@ -213,6 +225,7 @@ class SpectrumPanel(QWidget):
         if self._slide is not None and shown.slide.key == self._slide.key:
             self.plot.mark_window(shown.window)
             self.form.show_window(shown.window)
+            self.form.say(_why_empty(shown))
 
     def _explained(self, explained: Explained) -> None:
         if self._slide is not None and explained.slide.key == self._slide.key:
@@ -284,3 +297,16 @@ class SpectrumPanel(QWidget):
     def _say(self, text: str) -> None:
         self.title.setText(text)
         self.title.setToolTip(text)
+
+
+def _why_empty(shown: IonImage) -> str:
+    """Say why an ion image is dark all over; empty where it is not."""
+    if (shown.image > 0).any():
+        return ""
+    axis, window = shown.slide.dataset.mass_axis, shown.window
+    if axis is None:
+        return f"Nothing was measured in {window} on this slide."
+    nearest = float(axis.mz[np.abs(axis.mz - window.center).argmin()])
+    if window.low <= nearest <= window.high:
+        return f"Nothing was measured in {window} on this slide."
+    return f"This slide has no channel in {window}: the nearest is m/z {nearest:.4f}."

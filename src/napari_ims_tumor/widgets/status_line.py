@@ -9,6 +9,7 @@ from qtpy.QtWidgets import QHBoxLayout, QProgressBar, QPushButton, QToolButton, 
 
 from napari_ims_tumor.job import Progress
 from napari_ims_tumor.session.jobs import BACKGROUND_LANES
+from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.widgets.section import show_text, text_line
 from napari_ims_tumor.widgets.theme import Palette
 from napari_ims_tumor.widgets.wiring import Wiring
@@ -35,6 +36,7 @@ class StatusLine(QWidget):
         self._colors: Palette | None = None
         self._running: dict[str, int] = {}
         self._shown = ""
+        self._is_fresh = False
         self._build()
         session = wiring.session
         self._stops = {
@@ -52,6 +54,7 @@ class StatusLine(QWidget):
         # What was said before belongs to another moment than the picture of a session.
         for signal in (session.session_saved, session.session_opened):
             wiring.on(signal, self._session_changed)
+        wiring.on(session.slide_closed, self._slide_closed)
 
     def _build(self) -> None:
         self.setObjectName("status_line")
@@ -115,7 +118,17 @@ class StatusLine(QWidget):
     def _session_changed(self, _: object) -> None:
         self.clear()
 
+    def _slide_closed(self, slide: SlideState) -> None:
+        """Take away what was said of a slide, but for what its closing itself had to say."""
+        if slide.name in self.message.text() and not self._is_fresh:
+            self.clear()
+
+    def _grow_old(self) -> None:
+        self._is_fresh = False
+
     def _show(self, text: str, style: str) -> None:
+        self._is_fresh = True
+        QTimer.singleShot(0, self._grow_old)
         self.message.setStyleSheet(style)
         show_text(self.message, text)
         self.dismiss.setVisible(bool(text))
