@@ -217,6 +217,21 @@ def test_a_model_of_another_mass_range_is_refused_with_both(session, ear, slide,
     assert session.active.prediction is None
 
 
+def test_a_model_of_other_ions_is_refused_with_both(session, ear, slide, strokes) -> None:
+    session.adopt(slide)
+    session.annotate(strokes)
+    session.classifier.fit(LINEAR)
+    model = session.classifier.model
+    session.classifier.model = replace(model, card={**model.card, "polarity": "positive"})
+    assert session.classifier.why_not_predict() is None, "the slide states nothing"
+    object.__setattr__(slide, "metadata", {"polarity": "negative"})
+    before = session.active.prediction
+    session.classifier.predict()
+    assert "positive ions" in ear["failed"][-1][0]
+    assert "negative ones" in ear["failed"][-1][0]
+    assert session.active.prediction is before
+
+
 def test_predicting_without_a_model_says_why(session, ear, slide) -> None:
     session.classifier.predict()
     session.adopt(slide)
