@@ -28,7 +28,8 @@ from napari_ims_tumor.model.fitted_model import CENTER, SCALE, FittedModel
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.predicting import predict
 from napari_ims_tumor.model.preparation import Preparation
-from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.model.training_set import TrainingSet
 from napari_ims_tumor.model.trust import Trust
 from napari_ims_tumor.model.weight_shapes import weight_shapes
 from napari_ims_tumor.msi.binning import bin_axis, bin_spectra
