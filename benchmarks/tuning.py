@@ -20,9 +20,10 @@ import numpy as np
 from napari_ims_tumor.job import outcome_of
 from napari_ims_tumor.model.batches import Batches
 from napari_ims_tumor.model.config import NetworkConfig, Tune
-from napari_ims_tumor.model.device import steady_threads
 from napari_ims_tumor.model.network import DilatedNetwork
-from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.steady_threads import steady_threads
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.model.training_set import TrainingSet
 
 STEPS, ROUNDS = 20, 3
 AT_ONCE = "head, on what lies before it"

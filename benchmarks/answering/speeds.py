@@ -22,13 +22,15 @@ from napari_ims_tumor.io.imzml import open_imzml
 from napari_ims_tumor.job import outcome_of, run_inline
 from napari_ims_tumor.model.computing import PRECISIONS, Computing
 from napari_ims_tumor.model.config import FitConfig, Network, NetworkConfig
-from napari_ims_tumor.model.device import prepare, steady_threads
+from napari_ims_tumor.model.device import prepare
 from napari_ims_tumor.model.familiarity import Familiarity, directions
 from napari_ims_tumor.model.fitted_model import CENTER, SCALE, FittedModel
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.predicting import predict
 from napari_ims_tumor.model.preparation import Preparation
-from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.steady_threads import steady_threads
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.model.training_set import TrainingSet
 from napari_ims_tumor.model.trust import Trust
 from napari_ims_tumor.model.weight_shapes import weight_shapes
 from napari_ims_tumor.msi.binning import bin_axis, bin_spectra

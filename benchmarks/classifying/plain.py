@@ -20,7 +20,8 @@ from napari_ims_tumor.model.linear_path import class_weights
 from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.normalization import InputNormalization
 from napari_ims_tumor.model.presets import RECIPES, inputs_of, sees_shares
-from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.model.training_set import TrainingSet
 
 AUGMENTED = " + shifts"
 """After a model's name: it also learns from shifted and bent spectra."""

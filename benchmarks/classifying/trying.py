@@ -13,7 +13,8 @@ from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.config import NetworkConfig
 from napari_ims_tumor.model.network import DilatedNetwork
 from napari_ims_tumor.model.presets import RECIPES, build_network
-from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.model.training_set import TrainingSet
 
 BATCH = 32
 HIDDEN_SHARE = 0.3

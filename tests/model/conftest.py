@@ -11,10 +11,10 @@ import torch
 
 from napari_ims_tumor.job import run_inline
 from napari_ims_tumor.model.config import FitConfig
-from napari_ims_tumor.model.device import steady_threads
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import EpochReport, fit
 from napari_ims_tumor.model.samples import LabelledSpectra
+from napari_ims_tumor.model.steady_threads import steady_threads
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
 

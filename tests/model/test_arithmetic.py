@@ -19,7 +19,8 @@ from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.config import Network, NetworkConfig
 from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.presets import Built, build_network
-from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.model.training_set import TrainingSet
 
 CNNS: tuple[Network, ...] = ("default", "isotopenet", "faithful")
 CPU, CUDA, APPLE = (torch.device(kind) for kind in ("cpu", "cuda", "mps"))
@@ -95,7 +96,7 @@ def test_a_network_learns_in_few_bits_with_weights_and_optimizer_in_full(network
     trainer, losses = taught(network, Computing("cpu", "bfloat16"))
     assert min(losses[-2:]) < 0.95 * losses[0]
     assert {value.dtype for value in trainer.network.parameters()} == {torch.float32}
-    moments = trainer._optimizer.state_dict()["state"].values()
+    moments = trainer.learner.optimizer.state_dict()["state"].values()
     assert {value.dtype for state in moments for value in state.values()} == {torch.float32}
     assert {values.dtype for values in trainer.weights().values()} == {np.dtype(np.float32)}
     other = taught(network, Computing("cpu", "float32"))[0].weights()

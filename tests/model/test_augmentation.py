@@ -12,7 +12,8 @@ from napari_ims_tumor.model.augmentation import Shown, _left_there, augmented
 from napari_ims_tumor.model.config import Augmentation, FitConfig, Network, NetworkConfig
 from napari_ims_tumor.model.normalization import InputNormalization, root_of_shares
 from napari_ims_tumor.model.presets import RECIPES, Recipe, recipe_of
-from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.model.training_set import TrainingSet
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
 BINS = 200

@@ -4,10 +4,8 @@ import pytest
 import torch
 
 from napari_ims_tumor.errors import FitRefused
-from napari_ims_tumor.job import STOP, Job, Progress
 from napari_ims_tumor.model import device
 from napari_ims_tumor.model.computing import Computing
-from napari_ims_tumor.msi.turns import cpu_cores
 
 
 def test_cpu_and_auto_always_exist() -> None:
@@ -59,25 +57,3 @@ def test_an_idle_gpu_is_pointed_out_with_the_command(monkeypatch: pytest.MonkeyP
     assert "pip install" in str(device.describe_device().advice)
     monkeypatch.setattr(device, "_has_nvidia_driver", lambda: False)
     assert device.describe_device().advice is None
-
-
-def test_threads_are_set_inside_the_steps_only_and_the_job_hears_stop() -> None:
-    seen: list[int] = []
-
-    def job() -> Job[Progress, str]:
-        seen.append(torch.get_num_threads())
-        answer = yield Progress("working")
-        return "stopped" if answer is STOP else "done"
-
-    before = torch.get_num_threads()
-    torch.set_num_threads(3)
-    try:
-        steady = device.steadily(job())
-        next(steady)
-        assert torch.get_num_threads() == 3
-        assert seen == [max(1, cpu_cores() - 1)]
-        with pytest.raises(StopIteration) as end:
-            steady.send(STOP)
-        assert end.value.value == "stopped"
-    finally:
-        torch.set_num_threads(before)

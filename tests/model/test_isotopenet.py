@@ -11,7 +11,8 @@ from napari_ims_tumor.model.isotopenet import LocallyConnected
 from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.presets import build_network
 from napari_ims_tumor.model.scores import balanced_accuracy
-from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.model.training_set import TrainingSet
 from napari_ims_tumor.model.weight_shapes import parameter_count
 
 

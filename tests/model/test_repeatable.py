@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -14,37 +12,14 @@ import torch.utils.deterministic
 from napari_ims_tumor.errors import FitRefused
 from napari_ims_tumor.job import Job, Progress
 from napari_ims_tumor.model.checkpoint import model_bytes
-from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.repeatable import (
     STEADY_WORKSPACES,
     WORKSPACE,
-    SharedSwitch,
     make_repeatable,
     may_repeat,
     repeatable,
 )
-
-
-def test_a_switch_is_turned_by_the_first_and_turned_back_by_the_last() -> None:
-    log: list[str] = []
-
-    @contextmanager
-    def turned() -> Iterator[None]:
-        log.append("on")
-        yield
-        log.append("off")
-
-    switch = SharedSwitch(turned)
-    one, other = switch.held(), switch.held()
-    with one:
-        other.__enter__()
-        assert log == ["on"]
-    assert log == ["on"], "another still needs it"
-    other.__exit__(None, None, None)
-    assert log == ["on", "off"]
-    with switch.held():
-        assert log == ["on", "off", "on"], "it can be turned again"
-
+from napari_ims_tumor.model.steady_threads import steadily
 
 TENSORS: Any = torch.utils.deterministic
 

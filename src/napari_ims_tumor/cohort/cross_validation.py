@@ -18,7 +18,6 @@ from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import CohortError, FitRefused
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.config import NETWORKS, FitConfig, Network
-from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.fitting import fit
 from napari_ims_tumor.model.honest_folds import pixel_folds
@@ -26,6 +25,7 @@ from napari_ims_tumor.model.judging import unfamiliarity_of
 from napari_ims_tumor.model.predicting import predict_rows
 from napari_ims_tumor.model.predictor import Predictor
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
+from napari_ims_tumor.model.steady_threads import steadily
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.memory_budget import MemoryBudget

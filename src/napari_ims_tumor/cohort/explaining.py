@@ -16,11 +16,11 @@ from napari_ims_tumor.cohort.univariate import Univariate, compare
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.computing import Computing, GivenComputing
-from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.predicting import predict_matrix
 from napari_ims_tumor.model.relevance import Attributed, Attribution, Explainer
 from napari_ims_tumor.model.samples import LabelledSpectra
+from napari_ims_tumor.model.steady_threads import steadily
 from napari_ims_tumor.msi.arrays import Float64Array, FloatArray, IntArray
 from napari_ims_tumor.msi.axis_peaks import AxisPeaks, axis_peaks
 from napari_ims_tumor.msi.binning import binned_blocks, refuse_uncovered

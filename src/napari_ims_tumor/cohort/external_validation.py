@@ -18,11 +18,12 @@ from napari_ims_tumor.cohort.table import CohortSlide
 from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.job import STOP, Job, JobStopped, Progress
 from napari_ims_tumor.model.computing import Computing, GivenComputing
-from napari_ims_tumor.model.device import prepare, steadily
+from napari_ims_tumor.model.device import prepare
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.judging import uncalibrated, unfamiliarity_of
 from napari_ims_tumor.model.predicting import predict_rows
 from napari_ims_tumor.model.predictor import Predictor
+from napari_ims_tumor.model.steady_threads import steadily
 from napari_ims_tumor.msi.arrays import Float32Array
 from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.memory_budget import MemoryBudget

@@ -3,21 +3,16 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import torch
-from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 from napari_ims_tumor.errors import FitRefused
-from napari_ims_tumor.job import Job, Report, Result, Stop
 from napari_ims_tumor.model.arithmetic import has_bfloat16
 from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.kernels import NEWEST, install, why_unusable
-from napari_ims_tumor.model.repeatable import make_repeatable, may_repeat, repeatable
+from napari_ims_tumor.model.repeatable import make_repeatable, may_repeat
 from napari_ims_tumor.msi.turns import cpu_cores
 
 
@@ -94,45 +89,6 @@ def prepare(computing: Computing) -> torch.device:
         name = describe_device(computing.device).name
         raise FitRefused(f"{name} does not compute in bfloat16: use the precision auto or float32.")
     return device
-
-
-@contextmanager
-def steady_threads(deterministic: bool = False) -> Iterator[None]:
-    """Compute with all cores but one, the same number every time, then put things back.
-
-    One core stays free for the window; and sums add up in the same order in every process, however
-    its environment is set, so that the same fit gives the same bytes.
-    """
-    threads = max(1, cpu_cores() - 1)
-    before = torch.get_num_threads()
-    torch.set_num_threads(threads)
-    try:
-        with _thread_pools().limit(limits=threads), repeatable(deterministic):
-            yield
-    finally:
-        torch.set_num_threads(before)
-
-
-def steadily(job: Job[Report, Result], deterministic: bool = False) -> Job[Report, Result]:
-    """Drive a job with :func:`steady_threads` inside its steps, and not between them."""
-    answer: Stop = None
-    try:
-        while True:
-            try:
-                with steady_threads(deterministic):
-                    report = job.send(answer) if answer is not None else next(job)
-            except StopIteration as end:
-                result: Result = end.value
-                return result
-            answer = yield report
-    finally:
-        job.close()
-
-
-@cache
-def _thread_pools() -> ThreadpoolController:
-    """The loaded BLAS libraries; looking for them takes milliseconds, so it is done once."""
-    return ThreadpoolController()
 
 
 def _auto_kind() -> str:

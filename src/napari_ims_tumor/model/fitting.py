@@ -18,7 +18,7 @@ from typing import Final
 from napari_ims_tumor.errors import FitRefused, ModelFileError
 from napari_ims_tumor.job import Job
 from napari_ims_tumor.model.config import PLAIN, FitConfig, why_not_fine_tune
-from napari_ims_tumor.model.device import describe_device, prepare, steadily
+from napari_ims_tumor.model.device import describe_device, prepare
 from napari_ims_tumor.model.fit_run import EpochReport, FitRun
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.heritage import kept_words, with_classes
@@ -27,6 +27,7 @@ from napari_ims_tumor.model.network_phase import network_phase
 from napari_ims_tumor.model.plain_phase import plain_phase
 from napari_ims_tumor.model.preparation import is_sampled_curve
 from napari_ims_tumor.model.samples import LabelledSpectra, why_not_fit
+from napari_ims_tumor.model.steady_threads import steadily
 from napari_ims_tumor.model.unfinished import Unfinished, mark_of, refuse_other_fit
 
 __all__ = ["EpochReport", "fit"]

@@ -23,7 +23,8 @@ from napari_ims_tumor.model.linear_answer import LinearAnswer
 from napari_ims_tumor.model.linear_phase import score_facts
 from napari_ims_tumor.model.presets import epochs_of
 from napari_ims_tumor.model.together import at_once, together
-from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.model.training_set import TrainingSet
 from napari_ims_tumor.model.unfinished import Unfinished, kept, mark_of, take_up
 from napari_ims_tumor.model.weight_shapes import network_facts
 from napari_ims_tumor.msi.arrays import Float32Array

@@ -28,7 +28,8 @@ from napari_ims_tumor.model.presets import epochs_of, inputs_of, sees_shares
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.scores import balanced_accuracy
 from napari_ims_tumor.model.together import at_once, together
-from napari_ims_tumor.model.training import Trainer, TrainingSet
+from napari_ims_tumor.model.training import Trainer
+from napari_ims_tumor.model.training_set import TrainingSet
 from napari_ims_tumor.model.weight_shapes import network_facts
 from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 

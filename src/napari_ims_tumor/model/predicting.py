@@ -21,12 +21,12 @@ from napari_ims_tumor.model.answering import (
 )
 from napari_ims_tumor.model.calibration import softmax
 from napari_ims_tumor.model.computing import Computing, GivenComputing
-from napari_ims_tumor.model.device import steadily
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.prediction import Prediction
 from napari_ims_tumor.model.predictor import Predictor
 from napari_ims_tumor.model.repeatable import repeatable
+from napari_ims_tumor.model.steady_threads import steadily
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray, IntArray
 from napari_ims_tumor.msi.binning import binned_blocks, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset

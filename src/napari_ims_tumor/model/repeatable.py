@@ -7,15 +7,15 @@ needs a switch first turns it, whoever needs it last turns it back.
 from __future__ import annotations
 
 import os
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any, Final
 
 import torch
 import torch.utils.deterministic
 
 from napari_ims_tumor.errors import FitRefused
+from napari_ims_tumor.model.shared_switch import SharedSwitch
 
 WORKSPACE: Final = "CUBLAS_WORKSPACE_CONFIG"
 STEADY_WORKSPACES: Final = (":4096:8", ":16:8")
@@ -32,30 +32,6 @@ TOO_LATE: Final = (
 
 
 _TENSORS: Final[Any] = torch.utils.deterministic
-
-
-class SharedSwitch:
-    """A setting of the process that holds while anybody needs it."""
-
-    def __init__(self, turned: Callable[[], AbstractContextManager[object]]) -> None:
-        self._turned = turned
-        self._users, self._back = 0, ExitStack()
-        self._lock = threading.Lock()
-
-    @contextmanager
-    def held(self) -> Iterator[None]:
-        """Have it on."""
-        with self._lock:
-            if not self._users:
-                self._back.enter_context(self._turned())
-            self._users += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._users -= 1
-                if not self._users:
-                    self._back.close()
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from typing import Final, TypeVar
 
 import torch
 
+from napari_ims_tumor.model.steady_threads import use_threads
 from napari_ims_tumor.msi.turns import cpu_cores
 
 Outcome = TypeVar("Outcome")
@@ -45,9 +46,7 @@ def together(
         return results
     ended = threading.Event()
     threads = max(1, (cpu_cores() - 1) // workers)
-    with ThreadPoolExecutor(
-        workers, initializer=torch.set_num_threads, initargs=(threads,)
-    ) as pool:
+    with ThreadPoolExecutor(workers, initializer=use_threads, initargs=(threads,)) as pool:
         try:
             running = [pool.submit(_run, job, ended) for job in jobs]
             while wait(running, LOOK_EVERY_S).not_done:
@@ -103,7 +102,7 @@ def _first(waiting: deque[Future[Outcome]]) -> Generator[Outcome | None, None, N
 def _threads(workers: int) -> ThreadPoolExecutor:
     """Threads that share the cores: torch counts with as many more as are left to each."""
     threads = max(1, (cpu_cores() - 1) // workers)
-    return ThreadPoolExecutor(workers, initializer=partial(torch.set_num_threads, threads))
+    return ThreadPoolExecutor(workers, initializer=partial(use_threads, threads))
 
 
 def _quietly(job: Generator[object, None, Outcome]) -> Generator[None, None, Outcome]:
