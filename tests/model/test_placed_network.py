@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 import torch
 from tests.model.trainers import (
-    drained,
     eight_spectra,
     full_at,
     same_weights,
@@ -17,6 +16,7 @@ from tests.model.trainers import (
 )
 
 from napari_ims_tumor.errors import FitFailed
+from napari_ims_tumor.job import outcome_of
 from napari_ims_tumor.model import at_hand, placed_network, training
 from napari_ims_tumor.model.batches import Batches
 from napari_ims_tumor.model.computing import Computing
@@ -42,7 +42,7 @@ def test_out_of_memory_halves_the_batch_then_moves_to_the_cpu_visibly(
         return real_step(chosen)
 
     monkeypatch.setattr(fit, "_step", step)
-    assert drained(fit.epoch()) is not None
+    assert outcome_of(fit.epoch()) is not None
     assert fit.notes == [
         "GPU memory ran out: batches of 2 spectra now",
         "GPU memory ran out: batches of 1 spectra now",
@@ -128,7 +128,7 @@ def test_on_a_gpu_that_is_full_from_the_start_a_fit_is_that_of_a_cpu(
     fit = Trainer(expected.config, data, 0, "cuda")
     assert (fit.device.type, fit.notes) == ("cpu", [TO_CPU])
     for one in (fit, expected):
-        drained(one.epoch())
+        outcome_of(one.epoch())
     assert same_weights(fit, expected)
 
 
@@ -136,12 +136,12 @@ def test_held_out_spectra_are_asked_on_the_cpu_where_the_gpu_has_no_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     data, fit = eight_spectra(), trainer(eight_spectra())
-    drained(fit.epoch())
-    expected = drained(fit.logits(data.inputs))
+    outcome_of(fit.epoch())
+    expected = outcome_of(fit.logits(data.inputs))
     full_gpu(monkeypatch)
     fit.place.device = torch.device("cuda")
     for _ in range(2):
-        assert np.array_equal(drained(fit.logits(data.inputs)), expected)
+        assert np.array_equal(outcome_of(fit.logits(data.inputs)), expected)
         assert fit.notes == [TO_CPU]
 
 
@@ -160,12 +160,12 @@ def test_what_began_on_a_gpu_in_few_bits_goes_on_in_float32_and_its_card_says_so
         return Batches(network, precision)
 
     monkeypatch.setattr(training, "Batches", batches)
-    drained(fit.logits(data.inputs))
+    outcome_of(fit.logits(data.inputs))
     assert precisions == ["float32"]
     fit.place.go_to_cpu("GPU memory ran out")
     assert fit.facts == {}
     for one in (fit, expected):
-        drained(one.epoch())
+        outcome_of(one.epoch())
     assert same_weights(fit, expected)
 
 
@@ -188,7 +188,7 @@ def test_weights_that_find_no_room_on_a_gpu_are_taken_up_on_the_cpu(
     what: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun = trainer(eight_spectra())
-    drained(begun.epoch())
+    outcome_of(begun.epoch())
     undisturbed, fit = trainer(eight_spectra(), 1), trainer(eight_spectra(), 1)
 
     def taken_up(fit: Trainer) -> Trainer:
@@ -205,7 +205,7 @@ def test_weights_that_find_no_room_on_a_gpu_are_taken_up_on_the_cpu(
     assert (found.device.type, found.notes) == ("cpu", [TO_CPU])
     found.place.batch = expected.batch
     for one in (found, expected):
-        drained(one.epoch())
+        outcome_of(one.epoch())
     assert same_weights(found, expected)
 
 
@@ -238,7 +238,7 @@ def test_an_apple_gpu_that_cannot_do_it_hands_over_to_the_cpu(
         return real_step(chosen)
 
     monkeypatch.setattr(fit, "_step", step)
-    assert drained(fit.epoch()) is not None
+    assert outcome_of(fit.epoch()) is not None
     assert fit.notes == ["the Apple GPU could not do this: continuing on the CPU"]
 
 

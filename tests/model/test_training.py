@@ -10,7 +10,6 @@ import pytest
 import torch
 from tests.model.trainers import (
     CNNS,
-    drained,
     eight_spectra,
     full_at,
     same_weights,
@@ -20,6 +19,7 @@ from tests.model.trainers import (
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from napari_ims_tumor.errors import FitFailed
+from napari_ims_tumor.job import outcome_of
 from napari_ims_tumor.model import training
 from napari_ims_tumor.model.config import Network, NetworkConfig
 from napari_ims_tumor.model.network import DilatedNetwork
@@ -35,8 +35,8 @@ def test_it_overfits_eight_spectra(network: Network) -> None:
     data = eight_spectra()
     fit = trainer(data, network=network)
     for _ in range(RECIPES[network].epochs):
-        drained(fit.epoch())
-    assert (drained(fit.logits(data.inputs)).argmax(axis=1) == data.classes).all()
+        outcome_of(fit.epoch())
+    assert (outcome_of(fit.logits(data.inputs)).argmax(axis=1) == data.classes).all()
 
 
 @pytest.mark.parametrize("network", CNNS)
@@ -46,7 +46,7 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(network: N
         torch.manual_seed(len(found))  # what happened before must not matter
         fit = trainer(eight_spectra(), seed, network)
         for _ in range(3):
-            drained(fit.epoch())
+            outcome_of(fit.epoch())
         found.append(fit.weights())
     first, same, other = found
     assert all(np.array_equal(first[k], same[k]) for k in first)
@@ -55,20 +55,20 @@ def test_the_same_seed_gives_the_same_weights_and_another_seed_others(network: N
 
 def test_it_starts_at_zero_so_that_the_linear_answer_comes_first() -> None:
     data = eight_spectra()
-    assert (drained(trainer(data).logits(data.inputs)) == 0).all()
+    assert (outcome_of(trainer(data).logits(data.inputs)) == 0).all()
 
 
 def test_a_loss_that_is_not_a_number_keeps_the_last_good_weights() -> None:
     data = eight_spectra()
     fit = trainer(data)
-    drained(fit.epoch())
+    outcome_of(fit.epoch())
     good = {name: values.copy() for name, values in fit.weights().items()}
     epoch = fit.epoch()
     for _ in range(3):
         next(epoch)
     with torch.no_grad():
         fit.network.output.bias.fill_(float("nan"))
-    assert drained(epoch) is None
+    assert outcome_of(epoch) is None
     kept = fit.weights()
     assert all(np.array_equal(good[k], kept[k]) for k in good)
     assert all(np.isfinite(v).all() for v in kept.values())
@@ -113,7 +113,7 @@ def test_a_step_on_a_gpu_waits_for_nothing_and_brings_it_only_what_it_has_not(
 
 def test_a_gpu_is_looked_at_seldom_and_learns_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     usual, fit = trainer(eight_spectra()), trainer(eight_spectra())
-    expected = drained(usual.epoch())
+    expected = outcome_of(usual.epoch())
     monkeypatch.setattr(PlacedNetwork, "is_read_at_once", False)
     looks: list[int] = []
     real = Trainer._is_looked_at
@@ -124,7 +124,7 @@ def test_a_gpu_is_looked_at_seldom_and_learns_the_same(monkeypatch: pytest.Monke
         return real(self, step)
 
     monkeypatch.setattr(Trainer, "_is_looked_at", looked_at)
-    assert drained(fit.epoch()) == expected
+    assert outcome_of(fit.epoch()) == expected
     assert same_weights(fit, usual)
     assert fit.step == 40
     assert looks == [0, 1, 2, 3, 16, 32]
@@ -136,7 +136,7 @@ def test_a_loss_on_a_gpu_that_is_not_a_number_is_seen_in_time(
 ) -> None:
     fit = trainer(eight_spectra())
     monkeypatch.setattr(PlacedNetwork, "is_read_at_once", False)
-    drained(fit.epoch())
+    outcome_of(fit.epoch())
     good = {name: values.copy() for name, values in fit.weights().items()}
     epoch = fit.epoch()
     for _ in range(at):
@@ -152,9 +152,9 @@ def test_a_loss_that_is_not_a_number_needs_no_second_copy_on_a_full_gpu(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     fit = trainer(eight_spectra())
-    drained(fit.epoch())
+    outcome_of(fit.epoch())
     monkeypatch.setattr(torch.Tensor, "clone", full_at(1, torch.Tensor.clone))
-    assert drained(fit.epoch()) is not None
+    assert outcome_of(fit.epoch()) is not None
     assert not fit.notes
 
 
@@ -182,7 +182,7 @@ def test_errors_of_torch_become_one_sentence() -> None:
     data = eight_spectra()
     fit = trainer(data)
     with pytest.raises(FitFailed, match="error of torch"):
-        drained(fit.logits(np.zeros((2, 3), np.float32)))
+        outcome_of(fit.logits(np.zeros((2, 3), np.float32)))
 
 
 @pytest.mark.parametrize("bins", [60, 4200])
@@ -191,7 +191,7 @@ def test_tuning_the_head_on_what_lies_before_it_is_tuning_the_head(bins: int) ->
     inputs = rng.normal(size=(24, bins)).astype(np.float32)
     classes, rows = np.arange(24) % 2, np.arange(4, 20)
     base = trainer(TrainingSet(inputs, classes, 2))
-    drained(base.epoch())
+    outcome_of(base.epoch())
     network = build_network(base.config, 0)
     load_weights(network, base.weights())
     assert isinstance(network, DilatedNetwork)
@@ -202,22 +202,22 @@ def test_tuning_the_head_on_what_lies_before_it_is_tuning_the_head(bins: int) ->
         # What is hidden of a spectrum cannot be hidden of what was made of it.
         fit.learner.recipe = replace(fit.recipe, mixing=0.0, peak_dropout=0.0)
         fit.start_from(base.weights(), "head")
-        drained(fit.epoch())
+        outcome_of(fit.epoch())
     tuned = once.weights()
     for name, values in anew.weights().items():
         assert np.allclose(tuned[name], values, atol=2e-5), name
     assert not np.allclose(tuned["cnn.hidden.weight"], base.weights()["cnn.hidden.weight"])
-    assert np.allclose(drained(once.logits(before)), drained(anew.logits(inputs)), atol=1e-4)
+    assert np.allclose(outcome_of(once.logits(before)), outcome_of(anew.logits(inputs)), atol=1e-4)
 
 
 @pytest.mark.parametrize(("tune", "kept"), [("head", "stem.weight"), ("last blocks", "position")])
 def test_fine_tuning_leaves_the_rest_as_it_was(tune: str, kept: str) -> None:
     data = eight_spectra()
     base = trainer(data)
-    drained(base.epoch())
+    outcome_of(base.epoch())
     fit = trainer(data, seed=3)
     fit.start_from(base.weights(), tune)  # type: ignore[arg-type]
-    drained(fit.epoch())
+    outcome_of(fit.epoch())
     before, after = base.weights(), fit.weights()
     assert np.array_equal(before["cnn." + kept], after["cnn." + kept])
     assert not np.array_equal(before["cnn.output.weight"], after["cnn.output.weight"])

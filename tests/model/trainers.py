@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,6 @@ from napari_ims_tumor.model.training import Trainer
 from napari_ims_tumor.model.training_set import TrainingSet
 
 CNNS: tuple[Network, ...] = ("default", "isotopenet", "faithful")
-
-
-def drained(job: Generator[Any, None, Any]) -> Any:
-    try:
-        while True:
-            next(job)
-    except StopIteration as end:
-        return end.value
 
 
 def eight_spectra() -> TrainingSet:
