@@ -242,7 +242,7 @@ def test_on_a_cpu_a_matrix_in_blocks_is_the_whole_one_bit_by_bit(
     kind: str, model: FittedModel, slide: InMemoryDataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asks = replace(model, blend=0.0) if kind == "linear" else model
-    monkeypatch.setattr(predictor, "VALUES_AT_ONCE", 4 * BINS)
+    monkeypatch.setattr(predictor, "IN_CACHE", 4 * BINS)
     monkeypatch.setattr(Batches, "size", 6)
     values = slide.content.intensity
     whole = outcome_of(Predictor(asks, "cpu").steps(values)).probabilities

@@ -19,7 +19,7 @@ def test_spectra_are_answered_alike_however_many_are_looked_at_at_once(
     model = build.fitted(spectra, network=network, epochs=1)
     values = spectra.values[:11]
     whole = outcome_of(Predictor(model).steps(values))
-    monkeypatch.setattr(predictor, "VALUES_AT_ONCE", 3 * 64)
+    monkeypatch.setattr(predictor, "IN_CACHE", 3 * 64)
     parts = outcome_of(Predictor(model).steps(values))
     assert np.allclose(parts.probabilities, whole.probabilities, atol=1e-6)
     assert whole.unfamiliarity is not None

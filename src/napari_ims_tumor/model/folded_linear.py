@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from napari_ims_tumor.model.linear_path import LinearPath
-from napari_ims_tumor.model.normalization import LIMIT, InputNormalization
+from napari_ims_tumor.model.normalization import LIMIT, InputNormalization, has_intensity
 from napari_ims_tumor.msi.arrays import Float32Array
 
 
@@ -31,6 +31,6 @@ class FoldedLinear:
             np.maximum(seen, self._least, out=seen)
         found: Float32Array = seen @ self._weight
         # Of an empty spectrum nothing is seen, not even that it is below the center.
-        found[roots.max(axis=1, initial=0) == 0] = 0
+        found[~has_intensity(roots)] = 0
         found += self._bias
         return found

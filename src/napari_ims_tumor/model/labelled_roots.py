@@ -12,10 +12,10 @@ from napari_ims_tumor.model.normalization import root_of_shares
 from napari_ims_tumor.model.preparation import SPECTRA_LOOKED_AT, Preparation
 from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.msi.arrays import Float32Array
-from napari_ims_tumor.msi.matrix_room import pieces
+from napari_ims_tumor.msi.matrix_room import IN_CACHE, pieces
 from napari_ims_tumor.msi.turns import by_turns
 
-_PIECES_AT_ONCE: Final = 8
+_PIECES_AT_ONCE: Final = 32
 
 
 def suited_preparation(spectra: LabelledSpectra, config: FitConfig) -> Preparation:
@@ -29,7 +29,7 @@ def labelled_roots(spectra: LabelledSpectra, width: int) -> Generator[None, None
     """Rooted shares (n, bins) of all labelled spectra; yields after every few megabytes."""
     values = spectra.values
     roots = spectra.room.matrix(*values.shape)
-    parts = list(pieces(*values.shape))
+    parts = list(pieces(len(values), values.shape[1], IN_CACHE))
     for first in range(0, len(parts), _PIECES_AT_ONCE):
         some = parts[first : first + _PIECES_AT_ONCE]
 

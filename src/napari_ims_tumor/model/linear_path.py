@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 
 from napari_ims_tumor.model.quasi_newton import minimize
-from napari_ims_tumor.model.thin_products import rows_times, times_columns
-from napari_ims_tumor.model.unseen_bias import Minimum
+from napari_ims_tumor.model.thin_products import rows_times, times_rows
+from napari_ims_tumor.model.unseen_bias import Minimum, directions_apart, log_shares
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, FloatArray, IntArray, frozen
 
 BIAS_PRECISION: Final = 1e-3
@@ -25,9 +25,6 @@ BASE_BIAS_PRECISION: Final = 10.0
 """In pixels' worth of evidence, with a base: a few strokes say which spectra differ, but little
 about how common tumor is. Without this, one-sided strokes shift all probabilities (measured on 30
 draws of 60 pixels: .847 instead of .857)."""
-
-_SMALL_PRODUCT: Final = 900_000
-"""Multiplications up to which OpenBLAS uses a kernel that does not copy its operands first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,58 +110,56 @@ def fit_linear(
         spectra without their own part in them; stopped on its way, the bias of the last step.
     """
     problem = _Problem(inputs, classes, start)
-    return (yield from _solved(problem, start if first is None else first, should_stop))
-
-
-def quick_linear(
-    inputs: Float32Array,
-    classes: IntArray | FloatArray,
-    start: LinearPath,
-    should_stop: Callable[[], bool] = lambda: False,
-) -> Generator[float, None, LinearPath]:
-    """As :func:`fit_linear`, several times as fast, and the same but for rounding: to be looked at.
-
-    Sums of a few spectra at a time are added up: each spectrum is then still in the processor's
-    cache when it is needed again, and BLAS has kernels for small products.
-    """
-    return (yield from _solved(_QuickProblem(inputs, classes, start), start, should_stop))
-
-
-def _solved(
-    problem: _Problem, first: LinearPath, should_stop: Callable[[], bool]
-) -> Generator[float, None, LinearPath]:
-    solution = yield from minimize(problem.loss_and_gradient, flat(first), should_stop)
-    weight, bias = problem.unpack(solution)
+    begin = problem.packed(start if first is None else first)
+    solution = yield from minimize(problem.loss_and_gradient, begin, should_stop)
+    weight, bias = problem.unpacked(solution)
     if not should_stop():
         bias = yield from problem.at_minimum(weight, bias).unseen_bias()
     return LinearPath(weight.astype(np.float32), bias.astype(np.float32))
 
 
-def flat(path: LinearPath) -> Float64Array:
-    """Weights and biases as one vector."""
-    vector: Float64Array = np.concatenate([path.weight.ravel(), path.bias]).astype(np.float64)
-    return vector
-
-
 class _Problem:
-    """Mean weighted cross entropy plus the penalty, as a function of one flat vector."""
+    """Mean weighted cross entropy plus the penalty, as a function of one flat vector.
+
+    Adding the same to the logits of all classes changes no probability, so the loss never asks for
+    it, and the penalty forbids it: the minimum differs from ``start`` only along the K − 1
+    directions at a right angle to it. The vector holds how far along each, bin by bin, and then the
+    biases; lengths and angles are those of the weights themselves.
+    """
 
     def __init__(
         self, inputs: Float32Array, classes: IntArray | FloatArray, start: LinearPath
     ) -> None:
         self.inputs, self.start = inputs, start
         self.n, self.bins = inputs.shape
-        self.n_classes = len(start.bias)
-        self.truth = weighted_shares(classes, self.n_classes)
+        n_classes = len(start.bias)
+        self.truth = weighted_shares(classes, n_classes)
         self.pixel_weights = self.truth.sum(axis=1)
+        self.turn = directions_apart(n_classes)  # (K, d)
         # n · mean loss + bins/2 · |W − W0|²: unit prior variance of a logit, divided by n.
         self.penalty = self.bins / self.n
         is_base = bool(start.weight.any())
         self.bias_penalty = BASE_BIAS_PRECISION / self.n if is_base else BIAS_PRECISION
+        self.known = np.zeros((self.n, n_classes))
+        if is_base:
+            self.known += times_rows(inputs, start.weight)
+        self.known += start.bias
 
-    def unpack(self, vector: Float64Array) -> tuple[Float64Array, Float64Array]:
-        cut = self.n_classes * self.bins
-        return vector[:cut].reshape(self.n_classes, self.bins), vector[cut:]
+    def packed(self, path: LinearPath) -> Float64Array:
+        """How far a path lies from the start."""
+        weight = self.turn.T @ (path.weight.astype(np.float64) - self.start.weight)
+        bias = self.turn.T @ (path.bias.astype(np.float64) - self.start.bias)
+        vector: Float64Array = np.concatenate([weight.ravel(), bias])
+        return vector
+
+    def unpacked(self, vector: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Weights (K, bins) and biases (K,)."""
+        weight, bias = self._apart(vector)
+        return self.start.weight + self.turn @ weight, self.start.bias + self.turn @ bias
+
+    def _apart(self, vector: Float64Array) -> tuple[Float64Array, Float64Array]:
+        cut = self.turn.shape[1] * self.bins
+        return vector[:cut].reshape(-1, self.bins), vector[cut:]
 
     def at_minimum(self, weight: Float64Array, bias: Float64Array) -> Minimum:
         return Minimum(
@@ -173,49 +168,22 @@ class _Problem:
         )  # fmt: skip
 
     def loss_and_gradient(self, vector: Float64Array) -> tuple[float, Float64Array]:
-        weight, bias = self.unpack(vector)
-        log_probability, error, slope = self._over_spectra(weight.T.astype(np.float32), bias)
-        moved_weight, moved_bias = weight - self.start.weight, bias - self.start.bias
+        weight, bias = self._apart(vector)
+        # The products with all spectra stay in float32 (half the memory traffic), the sums in
+        # float64.
+        along = times_rows(self.inputs, weight.astype(np.float32)).astype(np.float64)
+        log_probability, error = self._told(self.known + (along + bias) @ self.turn.T)
+        error = error @ self.turn
+        slope = rows_times(error.T.astype(np.float32), self.inputs).astype(np.float64)
+        slope += self.penalty * weight
         loss = -float((self.truth * log_probability).sum()) / self.n
-        loss += self.penalty / 2 * float((moved_weight**2).sum())
-        loss += self.bias_penalty / 2 * float((moved_bias**2).sum())
-        slope += self.penalty * moved_weight
-        return loss, np.concatenate(
-            [slope.ravel(), error.sum(axis=0) + self.bias_penalty * moved_bias]
-        )
+        loss += self.penalty / 2 * float((weight**2).sum())
+        loss += self.bias_penalty / 2 * float((bias**2).sum())
+        return loss, np.concatenate([slope.ravel(), error.sum(axis=0) + self.bias_penalty * bias])
 
-    def _over_spectra(
-        self, columns: Float32Array, bias: Float64Array
-    ) -> tuple[Float64Array, Float64Array, Float64Array]:
-        """Log probabilities (n, K), what they are wrong by (n, K), and the slope (K, bins)."""
-        # The matrix products stay in float32 (half the memory traffic), the sums in float64.
-        logits = times_columns(self.inputs, columns).astype(np.float64) + bias
-        log_probability, error = self._told(logits, slice(None))
-        slope = rows_times(error.T.astype(np.float32), self.inputs)
-        return log_probability, error, slope.astype(np.float64)
-
-    def _told(self, logits: Float64Array, part: slice) -> tuple[Float64Array, Float64Array]:
-        shifted = logits - logits.max(axis=1, keepdims=True)
-        log_sum = np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-        log_probability = shifted - log_sum
-        error = np.exp(log_probability) * self.pixel_weights[part, None] - self.truth[part]
+    def _told(self, logits: Float64Array) -> tuple[Float64Array, Float64Array]:
+        """Log probabilities (n, K), and what they are wrong by (n, K)."""
+        log_probability = log_shares(logits)
+        error = np.exp(log_probability) * self.pixel_weights[:, None] - self.truth
         error /= self.n
         return log_probability, error
-
-
-class _QuickProblem(_Problem):
-    """The same function by sums of other parts."""
-
-    def _over_spectra(
-        self, columns: Float32Array, bias: Float64Array
-    ) -> tuple[Float64Array, Float64Array, Float64Array]:
-        log_probability, error = np.zeros_like(self.truth), np.zeros_like(self.truth)
-        slope = np.zeros((self.n_classes, self.bins), np.float32)
-        rows = max(1, _SMALL_PRODUCT // (self.bins * self.n_classes))
-        for first in range(0, self.n, rows):
-            part = slice(first, first + rows)
-            some = self.inputs[part]
-            logits = (some @ columns).astype(np.float64) + bias
-            log_probability[part], error[part] = self._told(logits, part)
-            slope += error[part].T.astype(np.float32) @ some
-        return log_probability, error, slope.astype(np.float64)

@@ -28,7 +28,7 @@ from napari_ims_tumor.model.judging import calibrated
 from napari_ims_tumor.model.label_doubt import wrong_share
 from napari_ims_tumor.model.labelled_roots import labelled_roots, suited_preparation
 from napari_ims_tumor.model.linear_answer import HeldOutLogits, LinearAnswer
-from napari_ims_tumor.model.linear_path import LinearPath, quick_linear
+from napari_ims_tumor.model.linear_path import LinearPath
 from napari_ims_tumor.model.neighborhood import Neighborhood
 from napari_ims_tumor.model.normalization import InputNormalization
 from napari_ims_tumor.model.samples import LabelledSpectra
@@ -68,26 +68,14 @@ def linear_phase(
     start = _start(spectra, base)
     inputs = spectra.room.changed(roots, normalization.apply)
     told = _told(spectra, config.region_share)
-    quick = None
-    if not told.in_doubt:
-        steps = quick_linear(inputs, told.classes, start, run.is_over)
-        quick = yield from run.drive(steps, begun, to_end=True)
-    learned = None if quick is None else Learned(quick, told.classes)
-    if learned is not None:
-        first = _linear_model(spectra, config, normalization, learned)
-        yield from run.tell(replace(begun, preview=first))
+    learned = yield from run.drive(fit_told(inputs, told, start, run.is_over), begun, to_end=True)
+    assert learned is not None  # noqa: S101 - driven to its end
+    del inputs
+    model = _linear_model(spectra, config, normalization, learned)
+    yield from run.tell(replace(begun, preview=model))
     if config.network != "linear" and not run.over:
         # Not before: imports hold Python up, and somebody waits for the first answer.
         warmed_up(resolve_device(config.device))
-    if learned is None or not run.over:
-        exact = yield from run.drive(fit_told(inputs, told, start, run.is_over), begun, True)
-        # Stopped on its way to what has been found already, it has found less.
-        learned = learned if learned is not None and run.over else exact
-    del inputs
-    assert learned is not None  # noqa: S101 - driven to its end
-    model = _linear_model(spectra, config, normalization, learned)
-    if quick is None:
-        yield from run.tell(replace(begun, preview=model))
     unjudged = HeldOutLogits(np.full((len(spectra), len(start.bias)), np.nan, np.float32))
     answer = LinearAnswer(
         model, spectra, roots, honest_folds(spectra, 5), unjudged, None,

@@ -9,7 +9,6 @@ the same alone and among thousands.
 
 from __future__ import annotations
 
-import itertools
 from typing import Final
 
 import numpy as np
@@ -22,7 +21,7 @@ PEAKS_PER_SEGMENT: Final = 12
 LEAST_SHARE: Final = 0.25
 """A move must bring so much of what it would bring for the mean spectrum itself: noise, or another
 mixture of peaks, moves nothing."""
-_GRAIN: Final = np.float32(64.0)
+_GRAIN: Final = 64.0
 _WEIGHT_GRAIN: Final = 1024.0
 
 
@@ -40,11 +39,9 @@ class MassAlignment:
     def __init__(self, template: Float32Array, reach: int) -> None:
         self.bins, self.reach = len(template), reach
         self.moves = _moves(reach)
-        columns, self._weights = _weights_of(template.astype(np.float64), reach)
-        self._columns = np.concatenate(columns)
-        ends = np.cumsum([0, *map(len, columns)])
-        self._parts = [slice(*two) for two in itertools.pairwise(ends.tolist())]
-        self._segment_move = _segment_moves(self.moves, reach)
+        self._columns, self._weights = _weights_of(template.astype(np.float64), reach)
+        shifts = np.arange(SEGMENTS)[:, None] * (2 * reach + 1)
+        self._segment_shifts = shifts + _segment_moves(self.moves, reach)
         own = self._scores(template[None])[0]
         self._worth = own[0] - own
 
@@ -64,7 +61,7 @@ class MassAlignment:
         result = roots.copy()
         for number in np.unique(move[move > 0]).tolist():
             rows = np.flatnonzero(move == number)
-            result[rows] = roots[rows[:, None], self._sources(number)]
+            result[rows] = roots[rows].take(self._sources(number), axis=1)
         return result
 
     def _sources(self, number: int) -> IntArray:
@@ -80,14 +77,14 @@ class MassAlignment:
         In whole numbers, so that sums are exact and a spectrum's move never hangs on how many
         others it is computed with.
         """
-        scores = np.zeros((len(roots), len(self.moves)))
-        # A power of two times a number of 32 bits is exact, and so is rounding it.
         seen = roots.take(self._columns, axis=1)
-        seen *= _GRAIN
-        whole = np.rint(seen, out=seen).astype(np.float64)
-        for segment, part in enumerate(self._parts):
-            alike = whole[:, part] @ self._weights[segment]
-            scores += alike.take(self._segment_move[segment], axis=1)
+        # A power of two times a number of 32 bits is exact, and so is rounding it.
+        whole = np.multiply(seen, _GRAIN, dtype=np.float64)
+        np.rint(whole, out=whole)
+        # Few calls for all segments: threads that come back from one wait for each other.
+        alike = whole.transpose(1, 0, 2) @ self._weights
+        by_segment = alike.transpose(1, 0, 2).reshape(len(roots), -1)
+        scores: Float64Array = by_segment.take(self._segment_shifts, axis=1).sum(axis=1)
         return scores
 
 
@@ -109,12 +106,16 @@ def _segment_moves(moves: IntArray, reach: int) -> IntArray:
     return counted
 
 
-def _weights_of(
-    template: Float64Array, reach: int
-) -> tuple[tuple[IntArray, ...], tuple[Float64Array, ...]]:
+def _weights_of(template: Float64Array, reach: int) -> tuple[IntArray, Float64Array]:
     """Columns around the highest peaks of each segment, and their weights per shift.
 
-    Peaks of every segment count, or the strong end of the axis would decide for both.
+    Peaks of every segment count, or the strong end of the axis would decide for both. Segments with
+    fewer columns are filled up with some that weigh nothing.
+
+    Returns
+    -------
+    columns, weights
+        Shape (segments, most) and (segments, most, shifts).
     """
     bins = template.size
     floor = uniform_filter1d(template, 6 * reach + 1)
@@ -126,10 +127,15 @@ def _weights_of(
         _segment_weights(template, rise, slice(low, high), reach)
         for low, high in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True)
     ]
-    most = max((np.abs(weights).max(initial=0.0) for _, weights in found), default=0.0)
-    grain = _WEIGHT_GRAIN / most if most > 0 else 0.0
-    columns = tuple(columns for columns, _ in found)
-    return columns, tuple(np.rint(weights * grain) for _, weights in found)
+    most = max(len(columns) for columns, _ in found)
+    every_column = np.zeros((SEGMENTS, most), np.int64)
+    every_weight = np.zeros((SEGMENTS, most, 2 * reach + 1))
+    for number, (columns, weights) in enumerate(found):
+        every_column[number, : len(columns)] = columns
+        every_weight[number, : len(columns)] = weights
+    heaviest = np.abs(every_weight).max(initial=0.0)
+    grain = _WEIGHT_GRAIN / heaviest if heaviest > 0 else 0.0
+    return every_column, np.rint(every_weight * grain)
 
 
 def _segment_weights(

@@ -25,20 +25,32 @@ from napari_ims_tumor.msi.arrays import (
     IntArray,
     frozen,
 )
-from napari_ims_tumor.msi.matrix_room import pieces
+from napari_ims_tumor.msi.matrix_room import IN_CACHE, pieces
 from napari_ims_tumor.msi.normalization import scale_factors
+from napari_ims_tumor.msi.turns import by_turns
 
 SCALE_FLOOR: Final = 0.3
 """Least scale, as a share of the typical scale: a peak seen once must not become a giant."""
 LIMIT: Final = 6.0
 """Largest absolute input: one wild peak must not decide a pixel."""
+LOOKED_AT_FIRST: Final = 512
+"""Bins in the middle of a spectrum: most show there already that they hold something."""
 
 _LEAST: Final = 1e-30
 """Factors beyond this and its inverse are outside what 32 bits hold well."""
 
 
 def has_intensity(values: FloatArray) -> BoolArray:
-    """Which of (n, bins) raw spectra hold anything: the others become all 0 and say nothing."""
+    """Which of (n, bins) spectra hold anything: the others become all 0 and say nothing."""
+    middle = max(0, (values.shape[1] - LOOKED_AT_FIRST) // 2)
+    full = _holds_any(values[:, middle : middle + LOOKED_AT_FIRST])
+    left = np.flatnonzero(~full)
+    if left.size:
+        full[left] = _holds_any(values[left])
+    return full
+
+
+def _holds_any(values: FloatArray) -> BoolArray:
     top = values.max(axis=1, initial=0)
     # Where nothing is wrong, as nearly always, one pass says it.
     full = np.asarray(top > 0, np.bool_)
@@ -89,23 +101,30 @@ def _scale_rows(values: Float32Array, factors: Float64Array) -> None:
 
 
 def _summed(
-    roots: Float32Array,
-    rows: IntArray | None,
-    change: Callable[[Float32Array], FloatArray],
-) -> tuple[int, Float64Array]:
-    """Count spectra that are not empty, and add up what each becomes, a few at a time.
+    roots: Float32Array, rows: IntArray, change: Callable[[Float32Array], FloatArray]
+) -> Float64Array:
+    """Add up what some spectra become, a few at a time: every other piece by each of two threads.
 
-    Each is added to the sum of those before, so the pieces leave no trace in the last digit.
+    It is two sums on any machine, so that the last digit is the same as well.
     """
-    n, total = 0, np.zeros(roots.shape[1])
-    many = len(roots) if rows is None else len(rows)
-    for part in pieces(many, roots.shape[1]):
-        some = roots[part if rows is None else rows[part]]
-        seen = change(some[some.any(axis=1)])
-        n += len(seen)
-        for one in seen:
-            total += one
-    return n, total
+    parts = list(pieces(len(rows), roots.shape[1], IN_CACHE))
+
+    def half(first: int) -> Float64Array:
+        total = np.zeros(roots.shape[1])
+        for part in parts[first::2]:
+            total += change(roots[rows[part]]).sum(axis=0, dtype=np.float64)
+        return total
+
+    halves = by_turns(lambda mine: [half(first) for first in (0, 1)[mine]], 2)
+    total: Float64Array = np.sum([one for some in halves for one in some], axis=0)
+    return total
+
+
+def _not_empty(roots: Float32Array, rows: IntArray | None) -> IntArray:
+    some = np.arange(len(roots)) if rows is None else rows
+    parts = pieces(len(some), roots.shape[1], IN_CACHE)
+    full = [some[part][has_intensity(roots[some[part]])] for part in parts]
+    return np.concatenate([np.zeros(0, np.int64), *full])
 
 
 def _no_move(roots: Float32Array) -> Float32Array:
@@ -148,17 +167,23 @@ class InputNormalization:
         Empty spectra do not count. Where spectra are moved into place, that is first where their
         mean has its peaks, then where the mean of those moved has them.
         """
-        n, total = _summed(roots, rows, lambda seen: seen)
+        full = _not_empty(roots, rows)
+        n = len(full)
         if not n:
             bins = roots.shape[1]
             return cls(np.zeros(bins, np.float32), np.ones(bins, np.float32), preparation)
         place: Callable[[Float32Array], Float32Array] = _no_move
+        center = _summed(roots, full, place) / n
         if preparation.reach:
-            place = _into_place(total / n, preparation.reach)
-            n, total = _summed(roots, rows, place)
-            place = _into_place(total / n, preparation.reach)
-        center = total / n
-        deviation = np.sqrt(_summed(roots, rows, lambda seen: (place(seen) - center) ** 2)[1] / n)
+            place = _into_place(center, preparation.reach)
+            center = _summed(roots, full, place) / n
+            place = _into_place(center, preparation.reach)
+
+        def squares(seen: Float32Array) -> Float64Array:
+            away = place(seen) - center
+            return np.multiply(away, away, out=away)
+
+        deviation = np.sqrt(_summed(roots, full, squares) / n)
         floor = SCALE_FLOOR * float(np.sqrt(np.mean(deviation**2)))
         scale = np.maximum(deviation, floor) if floor > 0 else np.ones_like(deviation)
         return cls(center.astype(np.float32), scale.astype(np.float32), preparation)
@@ -184,5 +209,5 @@ class InputNormalization:
         inputs: Float32Array = roots - self.center
         inputs /= self.scale
         np.clip(inputs, -LIMIT, LIMIT, out=inputs)
-        inputs[roots.max(axis=1, initial=0) == 0] = 0
+        inputs[~has_intensity(roots)] = 0
         return inputs

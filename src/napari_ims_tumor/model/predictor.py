@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import torch
@@ -24,9 +23,7 @@ from napari_ims_tumor.model.uncertainty import total_variation
 from napari_ims_tumor.msi.arrays import Float32Array, FloatArray
 from napari_ims_tumor.msi.binning import bin_spectra
 from napari_ims_tumor.msi.dataset import MsiDataset
-
-VALUES_AT_ONCE: Final = 1 << 18
-"""A megabyte: each pass over spectra then finds them in the processor's own cache."""
+from napari_ims_tumor.msi.matrix_room import IN_CACHE
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -183,7 +180,7 @@ def _small_pieces(n: int, bins: int) -> Iterator[slice]:
 
 
 def _rows_at_once(bins: int) -> int:
-    return max(1, VALUES_AT_ONCE // max(bins, 1))
+    return max(1, IN_CACHE // max(bins, 1))
 
 
 def _network(model: FittedModel) -> Built:

@@ -144,16 +144,17 @@ def sums_of_neighbors(values: FloatArray, width: int) -> FloatArray:
     if width == 1:
         return values
     bins, side = values.shape[1], width // 2
-    window = np.zeros((len(values), bins + 2 * side), values.dtype)
+    window = np.empty((len(values), bins + 2 * side), values.dtype)
+    window[:, :side] = window[:, side + bins :] = 0
     window[:, side : side + bins] = values
     length, at = 1, 1
     # A width is odd: one bin is always among the windows.
-    total = window[:, :bins].copy()
+    total = window[:, :bins]
     while True:
-        if 2 * length > width:
-            return total
         window = window[:, :-length] + window[:, length:]
         length *= 2
         if width & length:
-            total += window[:, at : at + bins]
+            total = total + window[:, at : at + bins]
             at += length
+        if 2 * length > width:
+            return total

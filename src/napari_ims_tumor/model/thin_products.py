@@ -19,16 +19,24 @@ from napari_ims_tumor.msi.turns import cpu_cores
 
 WORTH_IT: Final = 1 << 21
 """Numbers in the matrix from which on a second thread saves more than it costs."""
+_ONE_BY_ONE: Final = 2
+"""Vectors up to which reading the matrix for each of them is quicker: BLAS multiplies a matrix with
+a vector without copying it first."""
 _STEP: Final = 64
 """Halves end at a multiple of this: BLAS then treats every sum as it does in the whole."""
 
 
-def times_columns(matrix: Float32Array, columns: Float32Array) -> Float32Array:
-    """``matrix @ columns``: (n, bins) with (bins, few)."""
-    found = np.empty((len(matrix), columns.shape[1]), np.float32)
+def times_rows(matrix: Float32Array, rows: Float32Array) -> Float32Array:
+    """``matrix @ rows.T``: (n, bins) with (few, bins)."""
+    found = np.empty((len(matrix), len(rows)), np.float32)
+    columns = np.ascontiguousarray(rows.T)
 
     def work(part: slice) -> None:
-        np.matmul(matrix[part], columns, out=found[part])
+        if len(rows) > _ONE_BY_ONE:
+            np.matmul(matrix[part], columns, out=found[part])
+            return
+        for number, row in enumerate(rows):
+            found[part, number] = matrix[part] @ row
 
     _in_halves(work, len(matrix), matrix.size)
     return found
@@ -39,7 +47,11 @@ def rows_times(rows: Float32Array, matrix: Float32Array) -> Float32Array:
     found = np.empty((len(rows), matrix.shape[1]), np.float32)
 
     def work(part: slice) -> None:
-        np.matmul(rows, matrix[:, part], out=found[:, part])
+        if len(rows) > _ONE_BY_ONE:
+            np.matmul(rows, matrix[:, part], out=found[:, part])
+            return
+        for row, sums in zip(rows, found, strict=True):
+            np.matmul(row, matrix[:, part], out=sums[part])
 
     _in_halves(work, matrix.shape[1], matrix.size)
     return found

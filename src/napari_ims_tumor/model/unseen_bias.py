@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
+from scipy.linalg import helmert
 
 from napari_ims_tumor.model.quasi_newton import Objective, minimize
 from napari_ims_tumor.msi.arrays import Float32Array, Float64Array, IntArray
@@ -70,10 +71,10 @@ class Minimum:
         With G = X Xᵀ / penalty, C the curvature of each spectrum's loss and g its slope, the
         hat matrix is H = (I + G C)⁻¹ G and the answer H_ii (I − C_i H_ii)⁻¹ g_i.
         """
-        shares = np.exp(_log_shares(logits + self.bias))
+        shares = np.exp(log_shares(logits + self.bias))
         weights, n = truth.sum(axis=1), len(self.inputs)
         # Slopes add up to 0 over the classes: K − 1 directions say all.
-        turn = _directions(truth.shape[1])  # (K, d)
+        turn = directions_apart(truth.shape[1])  # (K, d)
         slope = (shares * weights[:, None] - truth) @ turn / n  # (m, d)
         curve = (shares[:, :, None] * turn).transpose(0, 2, 1) @ turn  # (m, d, d)
         mean = shares @ turn
@@ -91,10 +92,10 @@ class Minimum:
         weights = told.sum(axis=1, keepdims=True)
 
         def objective(bias: Float64Array) -> tuple[float, Float64Array]:
-            log_shares, away = _log_shares(logits + bias), bias - self.pulled_to
+            told_shares, away = log_shares(logits + bias), bias - self.pulled_to
             loss = self.bias_penalty / 2 * float((away**2).sum())
-            loss -= float((told * log_shares).sum())
-            slope = (np.exp(log_shares) * weights - told).sum(axis=0)
+            loss -= float((told * told_shares).sum())
+            slope = (np.exp(told_shares) * weights - told).sum(axis=0)
             return loss, slope + self.bias_penalty * away
 
         return objective
@@ -138,14 +139,14 @@ def _own_blocks(gram: Float64Array, curve: Float64Array) -> Float64Array:
     return blocks
 
 
-def _directions(classes: int) -> Float64Array:
+def directions_apart(classes: int) -> Float64Array:
     """Orthonormal directions (K, K − 1) at a right angle to all classes moving alike."""
-    centered = np.eye(classes) - 1 / classes
-    directions: Float64Array = np.linalg.svd(centered)[0][:, : classes - 1]
+    directions: Float64Array = helmert(classes).T
     return directions
 
 
-def _log_shares(logits: Float64Array) -> Float64Array:
+def log_shares(logits: Float64Array) -> Float64Array:
+    """Logarithm of the softmax of logits (n, K)."""
     shifted = logits - logits.max(axis=1, keepdims=True)
-    log_shares: Float64Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
-    return log_shares
+    result: Float64Array = shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+    return result

@@ -26,15 +26,17 @@ from napari_ims_tumor.msi.arrays import Float32Array, IntArray
 from napari_ims_tumor.msi.turns import by_turns
 
 _VALUES_AT_ONCE: Final = 1 << 20
+IN_CACHE: Final = 1 << 18
+"""A megabyte: each pass over spectra then finds them in the processor's own cache."""
 _ROWS_AT_ONCE: Final = 256
 _SPARE: Final = 10**9
 """Bytes of the disk that are left to others."""
 _PIECE: Final = 1 << 22
 
 
-def pieces(rows: int, columns: int) -> Iterator[slice]:
-    """Cut the rows of a matrix into pieces of a few megabytes."""
-    at_once = max(1, min(_ROWS_AT_ONCE, _VALUES_AT_ONCE // max(columns, 1)))
+def pieces(rows: int, columns: int, values: int = _VALUES_AT_ONCE) -> Iterator[slice]:
+    """Cut the rows of a matrix into pieces of a few megabytes, or of so many values."""
+    at_once = max(1, min(_ROWS_AT_ONCE, values // max(columns, 1)))
     for start in range(0, rows, at_once):
         yield slice(start, min(start + at_once, rows))
 
@@ -90,7 +92,7 @@ class MatrixRoom:
         """
         n, columns = len(matrix) if rows is None else len(rows), matrix.shape[1]
         made = self.matrix(n, columns)
-        parts = list(pieces(n, columns))
+        parts = list(pieces(n, columns, IN_CACHE))
 
         def work(mine: slice) -> None:
             for part in parts[mine]:
