@@ -21,7 +21,7 @@ PEAKS_PER_SEGMENT: Final = 12
 LEAST_SHARE: Final = 0.25
 """A move must bring so much of what it would bring for the mean spectrum itself: noise, or another
 mixture of peaks, moves nothing."""
-_GRAIN: Final = 64.0
+_GRAIN: Final = np.float32(64.0)
 _WEIGHT_GRAIN: Final = 1024.0
 
 
@@ -79,8 +79,8 @@ class MassAlignment:
         """
         seen = roots.take(self._columns, axis=1)
         # A power of two times a number of 32 bits is exact, and so is rounding it.
-        whole = np.multiply(seen, _GRAIN, dtype=np.float64)
-        np.rint(whole, out=whole)
+        seen *= _GRAIN
+        whole = np.rint(seen, out=seen).astype(np.float64)
         # Few calls for all segments: threads that come back from one wait for each other.
         alike = whole.transpose(1, 0, 2) @ self._weights
         by_segment = alike.transpose(1, 0, 2).reshape(len(roots), -1)

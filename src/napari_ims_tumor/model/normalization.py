@@ -115,7 +115,7 @@ def _summed(
             total += change(roots[rows[part]]).sum(axis=0, dtype=np.float64)
         return total
 
-    halves = by_turns(lambda mine: [half(first) for first in (0, 1)[mine]], 2)
+    halves = by_turns(lambda mine: [half(first) for first in [0, 1][mine]], 2)
     total: Float64Array = np.sum([one for some in halves for one in some], axis=0)
     return total
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from math import inf
+from typing import Final
 
 import numpy as np
 
@@ -32,6 +33,8 @@ from napari_ims_tumor.msi.binning import binned_blocks, refuse_uncovered
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.matrix_room import pieces
 from napari_ims_tumor.msi.neighbors import neighbor_pairs
+
+TELL_EVERY_S: Final = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +123,7 @@ def _predict(
             yield from _go_on(PredictionReport("Predicting", 0, n))
     slide = _SlideAnswers(predictor, dataset)
     blocks = binned_blocks(dataset, model.axis)
-    shown = time.monotonic()
+    shown = told = time.monotonic()
     with closing(answered(predictor, blocks, n)) as answers:
         for one in answers:
             preview = None
@@ -128,6 +131,10 @@ def _predict(
                 slide.take(one)
                 if time.monotonic() - shown >= preview_every_s and slide.done < n:
                     preview, shown = slide.so_far(), time.monotonic()
+            if preview is None and time.monotonic() - told < TELL_EVERY_S and slide.done < n:
+                # Each report holds up the threads that compute.
+                continue
+            told = time.monotonic()
             phase = " · ".join(("Predicting", *predictor.notes[-1:]))
             yield from _go_on(PredictionReport(phase, slide.done, n, preview))
     return slide.laid_out()
