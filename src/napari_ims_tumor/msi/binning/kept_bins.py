@@ -18,7 +18,7 @@ from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, IntArray
 from napari_ims_tumor.msi.dataset import MsiDataset
 from napari_ims_tumor.msi.mass_axis import MassAxis
 
-_VALUES_AT_ONCE: Final = 1 << 20
+_VALUES_AT_ONCE: Final = 1 << 21
 
 
 class KeptBins:
