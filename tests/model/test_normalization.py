@@ -2,9 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from napari_ims_tumor.model.normalization import (
     LIMIT,
+    LOOKED_AT_FIRST,
     SCALE_FLOOR,
     InputNormalization,
     has_intensity,
@@ -79,3 +82,14 @@ def test_one_odd_spectrum_changes_no_other() -> None:
     assert np.allclose((together**2).mean(axis=1), 1, rtol=1e-3)
     assert has_intensity(odd).all()
     assert not has_intensity(np.array([[0.0, np.inf, np.nan, -1.0]])).any()
+
+
+@given(st.integers(0, 3 * LOOKED_AT_FIRST - 1), st.sampled_from([0.0, -1.0, np.nan, np.inf]))
+def test_one_peak_anywhere_is_an_intensity(place: int, elsewhere: float) -> None:
+    spectra = np.full((3, 3 * LOOKED_AT_FIRST), elsewhere, np.float32)
+    spectra[1, place] = 1e-30
+    assert has_intensity(spectra).tolist() == [False, True, False]
+
+
+def test_spectra_without_bins_hold_nothing() -> None:
+    assert has_intensity(np.zeros((2, 0))).tolist() == [False, False]

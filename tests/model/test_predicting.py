@@ -57,6 +57,7 @@ def test_every_batch_repeats_itself_also_while_somebody_looks_at_a_report(
     slide: InMemoryDataset,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setattr(predicting, "TELL_EVERY_S", 0.0)
     seen: Counter[tuple[bool, bool, bool]] = Counter()
     asked = Batches._answer
 
@@ -152,3 +153,17 @@ def test_a_network_without_room_answers_on_the_cpu_and_says_so(
     found = outcome_of(explainer.steps(values))
     assert np.array_equal(found.bins, why.bins)
     assert explainer.notes == [made.note]
+
+
+@pytest.mark.parametrize(("every_s", "reports"), [(0.0, N // 30), (1e9, 0)])
+def test_threads_that_compute_are_not_held_up_by_more_reports_than_are_read(
+    every_s: float,
+    reports: int,
+    model: FittedModel,
+    slide: InMemoryDataset,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(predicting, "TELL_EVERY_S", every_s)
+    begun, *between, last = (report.done for report in predict(model, slide, "cpu"))
+    assert (begun, last) == (0, N)
+    assert len(set(between) - {0, N}) >= reports - 1 if reports else not between
