@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy.stats import rankdata
+from scipy.stats import norm, rankdata, t
 from sklearn.metrics import (
     balanced_accuracy_score,
     brier_score_loss,
@@ -41,6 +41,18 @@ class Peer:
         columns = [f"{network}: {name}" for name in self.classes]
         self.p = np.array([[float(row[column]) for column in columns] for row in rows])
         self.stored = self.facts["networks"][network]
+        self.behind = self.groups_behind()
+        assert self.behind == self.facts["bootstrap"]["groups_behind"]
+
+    def groups_behind(self) -> dict[str, int]:
+        """Figure → groups that hold what it needs."""
+        every, tumor, healthy = (
+            len(set(self.group[where]))
+            for where in (self.truth >= 0, self.truth == 1, self.truth == 0)
+        )
+        of_all = dict.fromkeys(("ece", "tumor_ece", "brier"), every)
+        of_both = dict.fromkeys(("balanced_accuracy", "auroc"), min(tumor, healthy))
+        return {**of_all, **of_both, "sensitivity": tumor, "specificity": healthy}
 
     def figures(self, at: np.ndarray) -> dict[str, float]:
         """By scikit-learn; a figure that a missing class leaves undefined is left out."""
@@ -99,8 +111,10 @@ def ece(claimed: np.ndarray, came_true: np.ndarray) -> float:
     return np.abs(gaps).sum() / claimed.size
 
 
-def percentiles(values: list[float]) -> tuple[float, float]:
-    return np.percentile(values, 2.5), np.percentile(values, 97.5)
+def percentiles(values: list[float], n_groups: int) -> tuple[float, float]:
+    """Hesterberg's expanded percentile interval, by scipy's distributions."""
+    beyond = norm.sf(t.ppf(0.975, n_groups - 1) * (n_groups / (n_groups - 1)) ** 0.5)
+    return np.percentile(values, 100 * beyond), np.percentile(values, 100 * (1 - beyond))
 
 
 def check_against_scikit_learn(folder: Path, networks: tuple[str, ...]) -> None:
@@ -112,7 +126,8 @@ def check_against_scikit_learn(folder: Path, networks: tuple[str, ...]) -> None:
             assert peer.stored[metric] == pytest.approx(value, abs=EXACT), metric
             known = [draw[metric] for draw in draws[name] if metric in draw]
             found = peer.stored["intervals"][metric]
-            assert (found["low"], found["high"]) == pytest.approx(percentiles(known), abs=EXACT)
+            ends = percentiles(known, peer.behind[metric])
+            assert (found["low"], found["high"]) == pytest.approx(ends, abs=EXACT)
             assert found["undefined_draws"] == len(draws[name]) - len(known)
         guess = peer.p.argmax(axis=1)
         assert peer.stored["confusion"] == confusion_matrix(peer.truth, guess).tolist()
@@ -129,7 +144,7 @@ def check_against_scikit_learn(folder: Path, networks: tuple[str, ...]) -> None:
         for metric, difference in found.items():
             both = zip(draws[name], draws["linear"], strict=True)
             known = [a[metric] - b[metric] for a, b in both if metric in a and metric in b]
-            low, high = percentiles(known)
+            low, high = percentiles(known, peers[networks[0]].behind[metric])
             assert (difference["low"], difference["high"]) == pytest.approx((low, high), abs=EXACT)
             assert (difference["shown"] is not None) == (low > 0 or high < 0)
 

@@ -3,6 +3,10 @@
 Pixels of one patient are nearly copies of each other, so it is patients that are drawn anew, with
 replacement, never pixels; the pooled figure is computed for each draw. A figure of a class counts
 only groups that hold it: two patients with tumor are two, however many healthy ones there are.
+
+Few groups drawn anew differ less from each other than few new patients would. The ends of an
+interval therefore lie further out, as those of a t interval do: the expanded percentile interval
+(Hesterberg, *Am. Stat.* 69:371, 2015).
 """
 
 from __future__ import annotations
@@ -12,11 +16,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
+from scipy.special import ndtr, stdtrit
 
 from napari_ims_tumor.cohort.tallies import LOWER_IS_BETTER, METRICS, GroupTallies
 from napari_ims_tumor.msi.arrays import BoolArray, Float64Array
 
-DRAWS: Final = 2000
+DRAWS: Final = 5_000
 SEED: Final = 0
 LEVEL: Final = 0.95
 FEWEST_GROUPS: Final = 5
@@ -29,7 +34,8 @@ class Interval:
     Attributes
     ----------
     low, high
-        ``None`` where fewer than half of the draws could be judged, or too few groups hold a class.
+        ``None`` where fewer than half of the draws could be judged, too few groups hold a class, or
+        no group holds an error.
     undefined
         Draws without a figure, for want of a class.
     """
@@ -80,6 +86,19 @@ def scarce_classes(tallies: GroupTallies, names: Sequence[str], word: str) -> di
     return {figure: reason for figure, reason in found.items() if reason}
 
 
+def groups_behind(tallies: GroupTallies) -> dict[str, int]:
+    """Of how many groups each figure tells: those that hold its class, the scarcest of several."""
+    lies = tallies.confusion.sum(axis=2) > 0
+    of_class = lies.sum(axis=0)
+    scarcest = int(of_class[of_class > 0].min(initial=tallies.n_groups))
+    found = dict.fromkeys(METRICS, tallies.n_groups)
+    found |= {"balanced_accuracy": scarcest, "auroc": scarcest}
+    return found | {
+        "sensitivity": int(of_class[-1]),
+        "specificity": int(lies[:, :-1].any(axis=1).sum()),
+    }
+
+
 def _scarce(classes: Sequence[tuple[str, BoolArray]], word: str) -> str:
     counts = [(name, int(lies.sum())) for name, lies in classes]
     # A class of no group at all leaves the figure itself undefined.
@@ -90,14 +109,22 @@ def _scarce(classes: Sequence[tuple[str, BoolArray]], word: str) -> str:
     )
 
 
-def interval_of(draws: Float64Array) -> Interval:
-    """Percentile interval of the draws that are defined."""
+def interval_of(draws: Float64Array, n_groups: int | None = None) -> Interval:
+    """Percentile interval of the draws that are defined; expanded for so many groups, if told."""
     defined = draws[np.isfinite(draws)]
     undefined = int(draws.size - defined.size)
     if 2 * defined.size < draws.size or not defined.size:
         return Interval(None, None, undefined)
-    low, high = np.quantile(defined, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
+    beyond = (1 - LEVEL) / 2 if n_groups is None else _share_beyond(n_groups)
+    low, high = np.quantile(defined, [beyond, 1 - beyond])
     return Interval(float(low), float(high), undefined)
+
+
+def _share_beyond(n_groups: int) -> float:
+    """Share of the draws beyond either end, so that new groups lie there as rarely as is said."""
+    n = max(n_groups, 2)
+    wide = stdtrit(n - 1, (1 + LEVEL) / 2) * np.sqrt(n / (n - 1))
+    return float(ndtr(-wide))
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,12 +141,15 @@ class Bootstrap:
         Network → figure → its value in each draw.
     scarce
         Figure → why it alone has no interval, see :func:`scarce_classes`.
+    behind
+        Figure → of how many groups it tells.
     """
 
     tallies: Mapping[str, GroupTallies]
     why_not: str | None
     draws: Mapping[str, Mapping[str, Float64Array]]
     scarce: Mapping[str, str] = field(default_factory=dict)
+    behind: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def over(
@@ -142,8 +172,9 @@ class Bootstrap:
             return cls(tallies, why_not, {})
         weights = group_draws(n_groups)
         # All networks are judged on the same pixels.
-        scarce = scarce_classes(next(iter(tallies.values())), names, word)
-        return cls(tallies, None, {n: t.metrics(weights) for n, t in tallies.items()}, scarce)
+        one = next(iter(tallies.values()))
+        draws = {name: found.metrics(weights) for name, found in tallies.items()}
+        return cls(tallies, None, draws, scarce_classes(one, names, word), groups_behind(one))
 
     def figures(self, network: str) -> dict[str, float | None]:
         """The pooled figures over all groups, each counted once."""
@@ -156,7 +187,7 @@ class Bootstrap:
         if network not in self.draws:
             return {}
         own = self.draws[network]
-        return {m: self._interval(m, own[m]).as_dict() for m in METRICS}
+        return {m: self._of_figure(m, own[m]).as_dict() for m in METRICS}
 
     def differences(self, network: str, baseline: str) -> dict[str, Any]:
         """Figure of a network minus the baseline's, on the same draws.
@@ -178,8 +209,16 @@ class Bootstrap:
             found = self._interval(metric, apart)
         return {"value": value, **found.as_dict(), "shown": _shown(metric, found)}
 
+    def _of_figure(self, metric: str, draws: Float64Array) -> Interval:
+        found = self._interval(metric, draws)
+        # No error in any group says that errors are rare, and not that there are none.
+        nothing = found.low == found.high and found.low in (0.0, 1.0)
+        return Interval(None, None, found.undefined) if nothing else found
+
     def _interval(self, metric: str, draws: Float64Array) -> Interval:
-        return Interval(None, None, 0) if metric in self.scarce else interval_of(draws)
+        if metric in self.scarce:
+            return Interval(None, None, 0)
+        return interval_of(draws, self.behind[metric])
 
 
 def _shown(metric: str, found: Interval) -> str | None:

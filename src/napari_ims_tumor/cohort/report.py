@@ -259,6 +259,7 @@ class EvaluationReport:
             "level": LEVEL,
             "why_not": bootstrap.why_not,
             "scarce": dict(bootstrap.scarce),
+            "groups_behind": dict(bootstrap.behind),
         }
 
     def _network(self, name: str, names: list[str], bootstrap: Bootstrap) -> Facts:

@@ -20,6 +20,8 @@ WORDS: Final = {
 }
 _CLAIMED: Final = ("balanced_accuracy", "auroc", "ece")
 """Differences that are put into words; the table has them all."""
+_PERFECT: Final = ("balanced_accuracy", "auroc", "sensitivity", "specificity")
+"""Figures that are 1 where nothing is wrong."""
 
 
 def verdict(facts: Facts) -> list[str]:
@@ -48,7 +50,8 @@ def summary_lines(facts: Facts) -> tuple[str, ...]:
     if facts["why_not"] is not None:
         return (str(facts["why_not"]),)
     head = (
-        f"{facts['kind']}: {facts['n_judged']} spectra, {facts['n_groups']} {facts['group_kind']}s"
+        f"{facts['kind']}: {facts['n_judged']} spectra, {facts['bootstrap']['n_units']} "
+        f"{facts['group_kind']}s"
     )
     seconds = facts["provenance"]["seconds"]
     lines = [
@@ -157,10 +160,32 @@ def _no_intervals(facts: Facts) -> list[str]:
     of_reason: dict[str, list[str]] = {}
     for metric, reason in bootstrap["scarce"].items():
         of_reason.setdefault(reason, []).append(WORDS[metric])
-    return [
+    said = [
         f"No interval of {_joined(figures)} is given: {reason}, and at least {FEWEST_GROUPS} are "
         "needed."
         for reason, figures in of_reason.items()
+    ]
+    return [*said, *_without_errors(facts)]
+
+
+def _without_errors(facts: Facts) -> list[str]:
+    """Say of perfect figures why they have no interval."""
+    scarce = facts["bootstrap"]["scarce"]
+    figures = [
+        WORDS[metric]
+        for metric in _PERFECT
+        if metric not in scarce
+        and any(
+            found[metric] == 1 and found["intervals"][metric]["low"] is None
+            for found in facts["networks"].values()
+        )
+    ]
+    if not figures:
+        return []
+    n, word = facts["bootstrap"]["n_units"], facts["group_kind"]
+    return [
+        f"No interval of a perfect {' or '.join(figures)} is given: none of the {n} {word}s holds "
+        "an error, and the next one may."
     ]
 
 

@@ -20,8 +20,8 @@ CONFIDENCES: Final = 51
 LEAST_COVERAGE: Final = 0.05
 """Fewer answers than that say nothing about the next patient's."""
 NO_CURVE: Final = (
-    "This model cannot say when to give no answer: too few groups judged its probabilities. Label "
-    "more separate strokes or patients, or fit it again."
+    "This model cannot say when to give no answer: too few groups judged its probabilities, or its "
+    "fit was stopped before. Label more separate strokes or patients, or fit it again."
 )
 
 

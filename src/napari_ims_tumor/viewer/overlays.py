@@ -13,6 +13,7 @@ from napari_ims_tumor.session.session import Session
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.viewer.layer_list import COLORED_ROLES, show_alone, update_layer
 from napari_ims_tumor.viewer.layers import (
+    OVERLAY_OPACITY,
     OVERLAY_WORDS,
     LayerTuple,
     alone_layer,
@@ -55,15 +56,18 @@ class Overlays:
         Pixels closer to the threshold than this get no class.
     withholding
         Which answers are not shown.
+    opacity
+        Of overlays, on every slide.
     """
 
     seen_changed = Signal()
-    """An overlay or an ion image was shown or hidden, by whomever."""
+    """An overlay or an ion image was shown, hidden or made clearer, by whomever."""
 
     def __init__(self, viewer: ViewerModel, session: Session) -> None:
         self._viewer, self._session = viewer, session
         self.threshold, self.abstain = 0.5, 0.0
         self.withholding = Withholding()
+        self.opacity = OVERLAY_OPACITY
         self._half: dict[UUID, SlideState] = {}
         self._on_demand = {**ON_DEMAND, "alone": self._alone_layer}
 
@@ -108,6 +112,7 @@ class Overlays:
         tag = tag_of(layer)
         if tag is not None and tag.role in COLORED_ROLES:
             layer.events.visible.connect(self._seen_changed)
+            layer.events.opacity.connect(self._seen_changed)
             self.seen_changed.emit()
 
     def lost(self, layer: Layer) -> None:
@@ -143,8 +148,7 @@ class Overlays:
             return self._layer(slide, role)
         if layer is None and role in self._on_demand and slide.prediction is not None:
             layer = update_layer(self._viewer, self._on_demand[role](slide))
-            tumor = self._layer(slide, "tumor")
-            layer.opacity = layer.opacity if tumor is None else tumor.opacity
+            layer.opacity = self._opacity_on(slide)
         return layer
 
     def looked_at(self, slide: SlideState) -> Role | None:
@@ -165,6 +169,18 @@ class Overlays:
         self.threshold, self.abstain = threshold, abstain
         self._redraw("class", self._class_layer)
 
+    def set_opacity(self, opacity: float) -> None:
+        """Show the overlays of every slide, and those to come, so strongly."""
+        self.opacity = opacity
+        for slide in self._session.slides:
+            for layer in layers_of(self._viewer.layers, slide.dataset, *OVERLAY_WORDS):
+                layer.opacity = opacity
+
+    def opacity_of(self, slide: SlideState) -> float:
+        """How strongly the overlay is shown that is looked at."""
+        layer = self._layer(slide, self.looked_at(slide) or "tumor")
+        return self.opacity if layer is None else float(layer.opacity)
+
     def withhold(self, how: Withholding) -> None:
         """Draw probabilities and classes without the answers that are not to be shown."""
         self.withholding = how
@@ -180,9 +196,12 @@ class Overlays:
         except ImsTumorError as error:
             self._session.failed.emit(str(error))
             return
-        looked_at = self.looked_at(slide)
+        looked_at, opacity = self.looked_at(slide), self._opacity_on(slide)
+        is_first = self._layer(slide, "tumor") is None
         for layer in made:
-            update_layer(self._viewer, layer)
+            shown_layer = update_layer(self._viewer, layer)
+            if is_first:
+                shown_layer.opacity = opacity
         self._renew_those_on_demand(slide)
         shown = self._layer(slide, looked_at or "tumor") or self._layer(slide, "tumor")
         if shown is not None:
@@ -211,6 +230,11 @@ class Overlays:
                 update_layer(self._viewer, make(slide))
             except ImsTumorError:
                 self._viewer.layers.remove(layer)
+
+    def _opacity_on(self, slide: SlideState) -> float:
+        """As strong as what is there already, which may have been set in napari's own controls."""
+        tumor = self._layer(slide, "tumor")
+        return self.opacity if tumor is None else float(tumor.opacity)
 
     def _layer(self, slide: SlideState, role: Role) -> Layer | None:
         return first_of(self._viewer.layers, slide.dataset, role)

@@ -30,6 +30,8 @@ def compact_table(model: QAbstractTableModel, name: str, narrow: Collection[int]
     table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
     table.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
     table.setShowGrid(False)
+    # Or nobody without a mouse would ever leave a long table; arrows move in it.
+    table.setTabKeyNavigation(False)
     table.verticalHeader().hide()
     table.verticalHeader().setDefaultSectionSize(ROW_HEIGHT)
     header = table.horizontalHeader()

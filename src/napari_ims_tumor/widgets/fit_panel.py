@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
 COMPUTING = ("device", "precision", "deterministic")
 NO_BASE = "Choose the model file to start from."
+NO_MODEL_YET = "Stopped before there was a model."
 
 
 class FitPanel(Section):
@@ -57,6 +58,7 @@ class FitPanel(Section):
         self._base: FittedModel | None = None
         self._device_asked = False
         self._time_left: tuple[str, float] | None = None
+        self._is_stopping = False
         self._make()
         self._connect(wiring)
         self._computing_chosen()
@@ -122,7 +124,7 @@ class FitPanel(Section):
         wiring.on(session.session_opened, self._reopened)
         self.fit.clicked.connect(self._start)
         self.go_on.clicked.connect(self._go_on)
-        self.stop.clicked.connect(session.classifier.stop)
+        self.stop.clicked.connect(self._stop)
         self.start["start_from"].changed.connect(self._changed)
         self.start["network"].changed.connect(self._changed)
         self.start["model_file"].changed.connect(self._file_chosen)
@@ -196,6 +198,10 @@ class FitPanel(Section):
         self._base = model
         self.refresh()
 
+    def _stop(self) -> None:
+        self._is_stopping = True
+        self._session.classifier.stop()
+
     def _computing_chosen(self, _: object = None) -> None:
         """Models that are opened are computed as the next fit would be."""
         read = self.options.read()
@@ -208,7 +214,7 @@ class FitPanel(Section):
 
     def _job_started(self, lane: str) -> None:
         if lane == "fit":
-            self._time_left = None
+            self._time_left, self._is_stopping = None, False
             self.plot.clear_fit()
             self.plot.hide()
             show_text(self.score, "")
@@ -274,8 +280,12 @@ class FitPanel(Section):
     def _tell_of_the_old(self) -> None:
         """Say that the model before is still there, where a fit has come to nothing."""
         model, running = self._session.classifier.model, self._session.runner.is_busy("fit")
-        if model is not None and not running and not self.progress.text():
+        if running or self.progress.text():
+            return
+        if model is not None:
             self._say(model)
+        elif self._is_stopping:
+            show_text(self.progress, NO_MODEL_YET)
 
     def _fitted(self, model: FittedModel) -> None:
         if not self._session.classifier.fitted_to:

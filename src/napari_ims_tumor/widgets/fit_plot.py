@@ -97,9 +97,15 @@ class FitPlot(pg.GraphicsLayoutWidget):
         self._show_all()
 
     def conclude(self, network: float | None, linear: float | None) -> None:
-        """Draw the scores of the finished model: the last report may tell of fewer folds."""
+        """Draw the scores of the finished model: the last report may tell of fewer folds.
+
+        Where the network was not chosen, its curve stays beside the linear score on the spectra
+        that it was judged by: that of all folds would compare unlike things.
+        """
         self._chosen = network
-        if linear is not None:
+        if self._scores and self._linear is not None and network is None:
+            _put(self.baseline, "linear, same pixels", self._linear)
+        elif linear is not None:
             self._linear = linear
             _put(self.baseline, "linear", linear)
         if network is not None:

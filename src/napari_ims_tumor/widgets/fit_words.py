@@ -62,16 +62,17 @@ def score_words(report: EpochReport) -> str:
 def model_score_words(model: FittedModel) -> str:
     """Say the held-out scores that a finished model carries, and what was noted of it.
 
-    The last report of a fit may tell of another epoch, or of fewer folds. Empty where there is no
-    score: what a report said of the reason stands.
+    The last report of a fit may tell of another epoch, or of fewer folds. Where there is no score,
+    the note says why; empty where there is none.
     """
+    note = str(model.card.get("note") or "")
     found = zip(("network", "linear"), model_scores(model), strict=True)
     scores = [f"{name} {score:.3f}" for name, score in found if score is not None]
     if not scores:
-        return ""
+        return note
     chosen = OPTIMISTIC if len(scores) > 1 and model.is_optimistic else ""
     said = f"Held-out balanced accuracy: {', '.join(scores)}; {_chance(model):.2g} is chance"
-    return "\n".join(part for part in (said, chosen, str(model.card.get("note") or "")) if part)
+    return "\n".join(part for part in (said, chosen, note) if part)
 
 
 def model_scores(model: FittedModel) -> tuple[float | None, float | None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
@@ -10,14 +11,14 @@ from qtpy.QtGui import QColor
 from qtpy.QtWidgets import QComboBox, QPushButton, QWidget
 
 from napari_ims_tumor.annotation.label_classes import TUMOR_SCHEME
+from napari_ims_tumor.msi.binning import reaches_over
 from napari_ims_tumor.session.slide_state import SlideState
 from napari_ims_tumor.viewer.colors import (
     disagreement_colormap,
     uncertainty_colormap,
     unfamiliarity_colormap,
 )
-from napari_ims_tumor.viewer.layers import OVERLAY_WORDS
-from napari_ims_tumor.viewer.slide_tag import Role, first_of
+from napari_ims_tumor.viewer.slide_tag import Role
 from napari_ims_tumor.viewer.withheld import Withholding, withheld_words
 from napari_ims_tumor.widgets.color_scale import ColorScale, Scale
 from napari_ims_tumor.widgets.forms import form_for
@@ -26,13 +27,12 @@ from napari_ims_tumor.widgets.theme import Palette
 from napari_ims_tumor.widgets.wiring import Wiring
 
 if TYPE_CHECKING:
-    from napari.layers import Layer
     from napari.utils.colormaps import Colormap
 
     from napari_ims_tumor.model.prediction import Prediction
 
 UNCALIBRATED = (
-    "Uncalibrated: too few separate strokes to check the probabilities against. "
+    "Uncalibrated: no strokes that the model had not seen have checked the probabilities. "
     "Read them as an order, not as percentages."
 )
 STALE = "Out of date: strokes were painted since this model was fitted."
@@ -202,16 +202,16 @@ class PredictPanel(Section):
         show_text(self.uncalibrated, UNCALIBRATED if uncalibrated else "")
 
     def _why_not_here(self) -> str | None:
-        """Say why the model has no answer for this slide: one of quite other m/z."""
+        """Say why the model has no answer for this slide: one that lacks some of its m/z."""
         slide, model = self._session.active, self._session.classifier.model
-        if slide is None or model is None:
+        if slide is None or model is None or reaches_over(slide.dataset, model.axis):
             return None
         (low, high), axis = slide.dataset.mass_range, model.axis
-        if low <= axis.high and axis.low <= high:
-            return None
+        if not math.isfinite(low):
+            return f"{slide.name} holds no peak: every spectrum is empty."
         return (
-            f"The model was fitted to m/z {axis.low:.0f} to {axis.high:.0f}, and this slide goes "
-            f"from {low:.0f} to {high:.0f}: fit a model on it, or open another."
+            f"The model needs m/z {axis.low:.2f} to {axis.high:.2f}, and this slide goes from "
+            f"{low:.2f} to {high:.2f}: fit a model on it, or open another."
         )
 
     def _refresh_choice(self, slide: SlideState | None) -> None:
@@ -222,6 +222,7 @@ class PredictPanel(Section):
             seen = self._binding.overlays.looked_at(slide) or (HIDDEN if prediction else None)
             with combo.changed.blocked():
                 combo.value = seen or combo.value
+            self._refresh_opacity(slide)
         for trust in TRUSTED_BY:
             missing = getattr(prediction, f"why_no_{trust}") if prediction else None
             item = combo.native.model().item(list(SHOWN).index(trust))
@@ -235,6 +236,12 @@ class PredictPanel(Section):
         self.scale.setVisible(prediction is not None and role in LEGENDS)
         show_text(self.meaning, MEANINGS[role] if prediction else "")
         self._refresh_withheld(None if role == HIDDEN else prediction)
+
+    def _refresh_opacity(self, slide: SlideState) -> None:
+        slider: Any = self.form["opacity"]
+        if self._binding is not None:
+            with slider.changed.blocked():
+                slider.value = self._binding.overlays.opacity_of(slide)
 
     def _refresh_withheld(self, prediction: Prediction | None) -> None:
         """Say which answers are not shown, or why that cannot be told; show how it was restored."""
@@ -270,14 +277,13 @@ class PredictPanel(Section):
             return
         if (self._binding.overlays.looked_at(slide) or HIDDEN) != self.form["show"].value:
             self._refresh_choice(slide)
+        self._refresh_opacity(slide)
 
     # ---- the two layers ---------------------------------------------------------------------
 
     def _set_opacity(self, opacity: float) -> None:
-        for role in OVERLAY_WORDS:
-            layer = self._layer(role)
-            if layer is not None:
-                layer.opacity = opacity
+        if self._binding is not None:
+            self._binding.overlays.set_opacity(opacity)
 
     def _look_as(self, role: Role | Literal["hidden"]) -> None:
         if self._binding is not None:
@@ -300,12 +306,6 @@ class PredictPanel(Section):
             how = Withholding(bool(self.form["hide_unfamiliar"].value), accuracy)
             self._binding.overlays.withhold(how)
         self._refresh_choice(self._session.active)
-
-    def _layer(self, role: Role) -> Layer | None:
-        slide: SlideState | None = self._session.active
-        if self._binding is None or slide is None:
-            return None
-        return first_of(self._binding.viewer.layers, slide.dataset, role)
 
 
 def _color_scale(role: str) -> Scale:

@@ -107,7 +107,10 @@ class RelevanceView(QWidget):
         return f"What decided at {explained.title}{f' ({answer})' if answer else ''}"
 
     def _answer(self, explained: Explained) -> str:
-        """The class that the model gave the clicked pixel, and how surely; empty where unknown."""
+        """The class that a pixel's own spectrum has, and how surely; empty where unknown.
+
+        What its neighbors add to the answer is not explained here.
+        """
         picked, slide = self._session.picked, self._session.current(explained.slide)
         model, made = self._session.classifier.model, slide.prediction if slide else None
         if picked is None or made is None or model is None or made.model_id != model.model_id:
@@ -115,12 +118,12 @@ class RelevanceView(QWidget):
         row, column, plane = picked
         if explained.title != f"row {row}, column {column}":
             return ""
-        of_plane = (
-            made.probabilities if made.probabilities.ndim == 3 else (made.probabilities[:, plane])
-        )
+        answers = made.probabilities if made.alone is None else made.alone
+        of_plane = answers if answers.ndim == 3 else answers[:, plane]
         shares = of_plane[:, row, column]
         most = int(shares.argmax())
-        return f"{made.class_names[most]}, {shares[most]:.0%}" if shares[most] > 0 else ""
+        alone = "" if made.alone is None else " alone"
+        return f"{made.class_names[most]}, {shares[most]:.0%}{alone}" if shares[most] > 0 else ""
 
     def _show_nothing(self, why: str) -> None:
         self.show_explained(None)

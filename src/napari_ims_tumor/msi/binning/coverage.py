@@ -35,6 +35,12 @@ def covers(mass_range: tuple[float, float], axis: MassAxis, slack: float = 0.002
     return mass_range[0] <= axis.low + allowed and mass_range[1] >= axis.high - allowed
 
 
+def reaches_over(dataset: MsiDataset, axis: MassAxis) -> bool:
+    """Whether a slide was measured from end to end of an axis; it may still lack bins of it."""
+    is_same = dataset.mass_axis == axis
+    return is_same or covers(dataset.mass_range, axis, SLACK[dataset.mode])
+
+
 def refuse_uncovered(dataset: MsiDataset, axis: MassAxis) -> None:
     """Stop where a slide cannot fill the bins of an axis.
 
@@ -50,7 +56,7 @@ def refuse_uncovered(dataset: MsiDataset, axis: MassAxis) -> None:
     low, high = dataset.mass_range
     if not math.isfinite(low):
         raise SlideError(f"{dataset.name} holds no peak: every spectrum is empty")
-    if not covers((low, high), axis, SLACK[dataset.mode]):
+    if not reaches_over(dataset, axis):
         raise ModelFileError(
             f"the model needs m/z {axis.low:.2f} to {axis.high:.2f}, but {dataset.name} was "
             f"measured from m/z {low:.2f} to {high:.2f}: use a model fitted on this m/z range"
