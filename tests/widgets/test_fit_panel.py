@@ -15,7 +15,7 @@ from tests.widgets.conftest import make_dataset, painted
 from tests.widgets.test_fit_words import made_of
 
 from napari_ims_tumor.errors import ImsTumorError
-from napari_ims_tumor.job import STOP, Job, Progress, run_inline
+from napari_ims_tumor.job import STOP, Job, JobStopped, Progress, run_inline
 from napari_ims_tumor.model.checkpoint import write_model
 from napari_ims_tumor.model.computing import Computing
 from napari_ims_tumor.model.config import NETWORKS, PLAIN, FitConfig
@@ -230,6 +230,35 @@ def test_the_plot_and_the_words_tell_of_the_same_model(panel: FitPanel, session:
     assert panel.plot.chosen.isVisible()
     session.job_started.emit("fit")
     assert not panel.plot.chosen.isVisible()
+
+
+def test_a_curve_is_left_beside_the_linear_score_of_its_own_pixels(
+    panel: FitPanel, session: Session
+) -> None:
+    session.job_started.emit("fit")
+    session.job_reported.emit("fit", EpochReport("Network", 1, 8, 0.5, 0.95, 0.977))
+    card = {"held-out balanced accuracy, linear": 0.767, "note": "linear is used"}
+    session.classifier.take(FittedModel(**made_of("linear"), card=card), {uuid4(): 1})
+    assert panel.plot.baseline.value() == 0.977
+    assert panel.plot.baseline.label.toPlainText() == "linear, same pixels 0.977"
+    assert "linear 0.767" in panel.score.text()
+
+
+def test_a_stop_before_there_is_a_model_is_told(
+    threaded: Session, qtbot: QtBot, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def nothing_yet(_: object) -> Iterator[Progress]:
+        while (yield Progress("Getting ready to fit")) is not STOP:
+            pass
+        raise JobStopped("stopped")
+
+    monkeypatch.setattr(classifier, "fit_job", nothing_yet)
+    panel = shown(FitPanel(Wiring(threaded)), qtbot)
+    threaded.adopt(make_dataset())
+    threaded.annotate(STROKES)
+    qtbot.mouseClick(panel.fit, Qt.MouseButton.LeftButton)
+    qtbot.mouseClick(panel.stop, Qt.MouseButton.LeftButton)
+    qtbot.waitUntil(lambda: panel.progress.text() == "Stopped before there was a model.")
 
 
 def test_a_model_from_a_file_brings_no_curves_of_another(panel: FitPanel, session: Session) -> None:

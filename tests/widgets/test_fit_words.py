@@ -53,7 +53,8 @@ def test_a_finished_model_is_told_by_its_own_scores() -> None:
         "Held-out balanced accuracy: network 0.860, linear 0.860; 0.5 is chance\n" + OPTIMISTIC
     )
     unjudged = FittedModel(**made_of("linear"), card={"note": "nothing could judge a CNN"})
-    assert model_score_words(unjudged) == ""
+    assert model_score_words(unjudged) == "nothing could judge a CNN"
+    assert model_score_words(FittedModel(**made_of("linear"))) == ""
 
 
 @pytest.mark.parametrize(

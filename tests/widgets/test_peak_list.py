@@ -53,6 +53,15 @@ def test_without_a_slide_it_is_empty(peaks: PeakList) -> None:
     assert not peaks.export.isEnabled()
 
 
+def test_tab_leaves_the_table(peaks: PeakList, session: Session, qtbot: QtBot) -> None:
+    session.adopt(make_dataset())
+    peaks.table.setCurrentIndex(peaks.model.index(0, 0))
+    qtbot.keyClick(peaks.table, Qt.Key.Key_Down)
+    assert peaks.table.currentIndex() == peaks.model.index(1, 0)
+    qtbot.keyClick(peaks.table, Qt.Key.Key_Tab)
+    assert peaks.table.currentIndex() == peaks.model.index(1, 0), "it went to the next cell"
+
+
 @pytest.mark.parametrize("mode", ["profile", "centroid"])
 def test_it_lists_the_peaks_of_the_slide(peaks: PeakList, session: Session, mode: str) -> None:
     session.adopt(make_dataset(mode))

@@ -136,6 +136,27 @@ def test_the_form_steers_the_layers(
         assert np.array_equal(classes.data, expected)
 
 
+def test_the_opacity_is_that_of_the_overlay_on_every_slide(
+    panel: PredictPanel, session: Session, viewer: ViewerModel
+) -> None:
+    show_prediction(session)
+    first = session.active
+    assert first is not None
+    session.adopt(make_dataset(name="another"))
+    panel.form["opacity"].value = 0.3
+    session.annotate(STROKES)
+    session.classifier.fit(FitConfig("linear"))
+    second = session.active
+    assert second is not None
+    made = [first_of(viewer.layers, slide.dataset, "tumor") for slide in (first, second)]
+    assert [layer and layer.opacity for layer in made] == [0.3, 0.3]
+    assert made[1] is not None
+    made[1].opacity = 0.9  # in napari's own controls
+    assert panel.form["opacity"].value == pytest.approx(0.9)
+    session.activate(first)
+    assert panel.form["opacity"].value == pytest.approx(0.3)
+
+
 def test_the_form_is_made_without_a_warning(
     qtbot: QtBot, wiring: Wiring, recwarn: pytest.WarningsRecorder
 ) -> None:
@@ -287,8 +308,24 @@ def test_a_model_of_other_mz_is_not_asked(panel: PredictPanel, session: Session)
     mz = MassAxis(low.mass_axis.mz + 1000)
     session.adopt(InMemoryDataset.from_matrix(mz, values, low.pixels, "high"))
     assert not panel.predict.isEnabled()
-    assert "m/z 600 to 1000" in panel.reason.text()
-    assert "1600 to 2000" in panel.reason.text()
+    assert "m/z 600.00 to 1000.00" in panel.reason.text()
+    assert "1600.00 to 2000.00" in panel.reason.text()
+
+
+def test_a_model_that_needs_more_mz_than_the_slide_has_is_not_asked(
+    panel: PredictPanel, session: Session
+) -> None:
+    session.adopt(make_dataset())
+    session.annotate(STROKES)
+    session.classifier.fit(FitConfig("linear"))
+    whole = make_dataset()
+    assert whole.mass_axis is not None
+    values = np.array([whole.spectrum(i).intensity for i in range(whole.n_spectra)])
+    half = len(whole.mass_axis) // 2
+    mz = MassAxis(whole.mass_axis.mz[half:])
+    session.adopt(InMemoryDataset.from_matrix(mz, values[:, half:], whole.pixels, "upper half"))
+    assert not panel.predict.isEnabled()
+    assert f"this slide goes from {mz.low:.2f} to 1000.00" in panel.reason.text()
 
 
 def test_a_model_that_cannot_tell_says_why(panel: PredictPanel, session: Session) -> None:

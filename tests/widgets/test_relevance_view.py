@@ -62,8 +62,11 @@ def test_asked_why_the_clicked_pixel_is_explained(
     fitted.pick(3, 8)
     qtbot.mouseClick(panel.why, LEFT)
     assert panel.strip.isVisible()
-    sure = fitted.active.prediction.probabilities[1, 3, 8]
-    wanted = f"What decided at row 3, column 8 (tumor, {sure:.0%})"
+    made = fitted.active.prediction
+    assert made.alone is not None
+    sure = made.alone[1, 3, 8]
+    assert round(sure, 2) != round(made.probabilities[1, 3, 8], 2), "neighbors add something"
+    wanted = f"What decided at row 3, column 8 (tumor, {sure:.0%} alone)"
     assert panel.relevance.title.text() == wanted
     shown = fitted.why.shown
     assert shown is not None
