@@ -7,7 +7,15 @@ import math
 import numpy as np
 from qtpy.QtCore import Qt, Signal
 from qtpy.QtGui import QHideEvent, QShowEvent
-from qtpy.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QPushButton, QVBoxLayout, QWidget
+from qtpy.QtWidgets import (
+    QDockWidget,
+    QGridLayout,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QVBoxLayout,
+    QWidget,
+)
 
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.msi.arrays import FloatArray
@@ -272,6 +280,10 @@ class SpectrumPanel(QWidget):
             part.setVisible(asked)
         # One axis of m/z for both, below the strip: the plot needs the room.
         self.plot.getPlotItem().showAxis("bottom", not asked)
+        dock = self.parentWidget()
+        if not asked and isinstance(dock, QDockWidget):
+            # A dock never becomes lower by itself again, and so the window on a low screen.
+            dock.setMinimumHeight(0)
         self._session.why.want(asked)
 
     def _look_for_region(self) -> None:
