@@ -112,6 +112,8 @@ def _read(path: Path, base: FittedModel | None) -> tuple[Unfinished, str]:
         raise ValueError("damaged")
     if not 0 < about["trainers"] <= len(arrays):
         raise ValueError("more CNNs than arrays")
+    if not isinstance(about["mark"], str) or not isinstance(about["doubted"], bool):
+        raise TypeError("a mark is a text, a doubt is there or not")
     loss, epoch, blend, score = about["best"]
     best = Choice(loss, epoch, blend, score, arrays.get(_LOGITS), _named(arrays, _WEIGHTS))
     unfinished = Unfinished(
@@ -135,9 +137,7 @@ def _is_sound(found: Unfinished) -> bool:
     losses = (best.loss, *(record.loss for record in found.history))
     counts = (found.folds, best.epoch, *epochs)
     return (
-        isinstance(found.mark, str)
-        and isinstance(found.doubted, bool)
-        and all(type(count) is int for count in counts)
+        all(type(count) is int for count in counts)
         and epochs == tuple(range(1, len(epochs) + 1))
         and 0 <= best.epoch <= len(epochs)
         and 1 <= found.folds <= len(found.trainers) <= found.folds + 1
