@@ -98,3 +98,47 @@ def test_one_network_by_its_name_and_memory_in_bytes(table: Path) -> None:
 def test_questions_to_evaluate_that_cannot_be(table: Path, wrong: dict[str, Any]) -> None:
     with pytest.raises(ims.ImsTumorError, match=r"whole number|no network"):
         ims.evaluate(table, **{"networks": ("linear",), **wrong})
+
+
+@pytest.mark.parametrize("wrong", [3, [1], {"a": 1}, np.zeros(3)])
+def test_what_is_no_model_or_slide_is_one_sentence(table: Path, wrong: Any) -> None:
+    made = Cohorts.slide(0)
+    model = ims.fit(made.slide, made.labels, network="linear")
+    with pytest.raises(ims.ImsTumorError, match=r"base is .*: give a model to start from"):
+        ims.fit(made.slide, made.labels, base=wrong, network="linear")
+    with pytest.raises(ims.ImsTumorError, match=r"base is .*: give a model to start from"):
+        ims.fit_cohort(table, base=wrong, network="linear")
+    for other in (wrong, None):
+        for ask in (ims.predict, ims.explain):
+            with pytest.raises(ims.ImsTumorError, match=r"the model is .*: give the path of a"):
+                ask(other, made.slide)
+            with pytest.raises(ims.ImsTumorError, match=r"the slide is .*: give the path of an"):
+                ask(model, other)
+        with pytest.raises(ims.ImsTumorError, match=r"the model is .*: give the path of a"):
+            ims.validate(other, table)
+        with pytest.raises(ims.ImsTumorError, match=r"the slide is .*: give the path of an"):
+            ims.fit(other, made.labels, network="linear")
+        with pytest.raises(ims.ImsTumorError, match=r"the slide is .*: give the path of an"):
+            ims.plan_export(other, "part.imzML")
+
+
+def test_masked_pixels_are_not_labelled_and_in_no_group() -> None:
+    made = Cohorts.slide(0)
+    labels, groups = made.labels.labels, np.repeat([[1], [2]], [3, 3], axis=0).repeat(8, axis=1)
+    corner = np.zeros(labels.shape, bool)
+    corner[:2] = True
+    masked, fewer = np.ma.masked_array(labels, corner), np.where(corner, 0, labels)
+    models = [ims.fit(made.slide, known, network="linear") for known in (masked, fewer)]
+    assert models[0].model_id == models[1].model_id
+    assert models[0].card["n healthy"] == models[1].card["n healthy"]
+    with pytest.raises(ims.ImsTumorError, match="14 labelled pixels of slide0 have no group"):
+        ims.fit(made.slide, made.labels, np.ma.masked_array(groups, corner), network="linear")
+
+
+def test_a_report_where_no_folder_can_be_is_one_sentence(table: Path, tmp_path: Path) -> None:
+    report = ims.evaluate(table, networks="linear", folds=2)
+    (tmp_path / "taken").write_text("something", encoding="utf-8")
+    for folder in (tmp_path / "taken", tmp_path / "taken" / "below"):
+        with pytest.raises(ims.ImsTumorError, match="no folder can be made there for the report"):
+            report.write(folder)
+    assert (tmp_path / "taken").read_text(encoding="utf-8") == "something"

@@ -100,6 +100,8 @@ def test_a_network_is_taught_with_what_was_asked_for(cohort, tmp_path, capsys) -
     assert "no 'noise': use shift, gain, peaks, mixing, or none" in one_line(
         capsys.readouterr().err
     )
+    assert run(*asked, "-o", path, "--augment", "none,peaks") == 2
+    assert "none asks for no change, and peaks for some" in one_line(capsys.readouterr().err)
     judged = ["evaluate", "--model", path, "--cohort", cohort.table, "-o", tmp_path / "report"]
     assert run(*judged, "--augment", "none") == 2
     assert "leave out --augment" in one_line(capsys.readouterr().err)

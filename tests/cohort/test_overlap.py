@@ -75,11 +75,23 @@ def test_a_fine_tuned_model_says_what_its_base_had_seen(cohorts: Any) -> None:
     base = fitted(upper, cohorts.slide(1, "ben"))
     assert "held-out warning" not in base.card
     same = fitted(cohorts.slide(0, "ann"), cohorts.slide(2, "cid"), base=base).summary()
-    assert any("was fitted on 19 of these 76 pixels: held-out figures" in text for text in same)
+    both = "was fitted on 19 of these 76 pixels and groups of the same name (ann): held-out figures"
+    assert any(both in text for text in same)
     other = fitted(lower, cohorts.slide(2, "cid"), base=base).summary()
     assert any("was fitted on other pixels of slide0" in text for text in other)
     new = fitted(cohorts.slide(2, "cid"), cohorts.slide(3, "dan"), base=base)
     assert "held-out warning" not in new.card
+
+
+def test_a_fine_tuned_model_says_that_its_base_knew_the_patients(cohorts: Any) -> None:
+    base = fitted(cohorts.slide(0, "ann"), cohorts.slide(1, "ben"))
+    other = fitted(cohorts.slide(2, "ann"), cohorts.slide(3, "cid"), base=base)
+    assert other.card["held-out warning"] == (
+        "the model to start from was fitted on groups of the same name (ann): if they are the same "
+        "patients, held-out figures are too high, and probabilities too sure"
+    )
+    unnamed = fitted(cohorts.slide(2), cohorts.slide(3), base=fitted(*cohorts.cohort(2)))
+    assert "held-out warning" not in unnamed.card
 
 
 def test_marks_survive_the_file_and_hold_no_name(cohorts: Any, tmp_path: Path) -> None:

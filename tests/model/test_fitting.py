@@ -135,6 +135,17 @@ def test_a_time_limit_ends_the_fit_and_the_card_says_so(build: Any, limit: float
     assert f"ended by its time limit of {limit:g} s" in str(model.card["note"])
 
 
+def test_ended_before_the_first_epoch_it_does_not_say_that_a_cnn_was_judged(build: Any) -> None:
+    job = fit(build.distant_gate(300, 60, 0), FitConfig(device="cpu"))
+    report = next(job)
+    while not report.phase.startswith("Network"):
+        report = next(job)
+    with pytest.raises(StopIteration) as end:
+        job.send(STOP)
+    note = end.value.value.card["note"]
+    assert note == "stopped after 0 of 12 epochs; no CNN was judged by then: linear is used"
+
+
 @pytest.mark.parametrize("network", ["default", "linear"])
 def test_limits_that_cost_nothing_change_nothing(build: Any, network: Any) -> None:
     spectra = build.distant_gate(300, 60, 0)

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+import json
+import struct
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from safetensors.numpy import load
 
 from napari_ims_tumor.errors import FitFailed, FitRefused, ModelFileError
 from napari_ims_tumor.job import Job, run_inline
@@ -18,6 +21,8 @@ from napari_ims_tumor.model.samples import LabelledSpectra
 from napari_ims_tumor.model.training import Trainer
 from napari_ims_tumor.model.unfinished import OTHER_FIT, Unfinished
 from napari_ims_tumor.model.unfinished_file import (
+    KEY,
+    _digest,
     read_unfinished,
     unfinished_path,
     write_unfinished,
@@ -161,6 +166,52 @@ def test_a_file_that_is_absent_or_damaged_is_one_sentence(
     trainers = ({"step": np.array(1)}, *unfinished.trainers[1:])
     with pytest.raises(ModelFileError, match="damaged"):
         run_inline(fit(spectra, CONFIG, replace(unfinished, trainers=trainers)))
+
+
+def with_words(content: bytes, seal: bool = False, **changes: object) -> bytes:
+    """The same file with other words in its description, with a digest of them if asked."""
+    length = struct.unpack("<Q", content[:8])[0]
+    header = json.loads(content[8 : 8 + length])
+    about = {**json.loads(header["__metadata__"][KEY]), **changes}
+    if seal:
+        about["digest"] = _digest(about, load(content))
+    text = json.dumps({**header, "__metadata__": {KEY: json.dumps(about)}}).encode()
+    return struct.pack("<Q", len(text)) + text + content[8 + length :]
+
+
+CHANGES: tuple[dict[str, object], ...] = (
+    {"best": [1e-9, 1, 0.0, 0.9999]}, {"best": [0.4, -5, 0.0, None]}, {"best": [0.4, 1, 7, None]},
+    {"best": [10**400, 1, 0.0, None]}, {"best": [float("nan"), 1, 0.0, None]}, {"best": 3},
+    {"folds": [[1, 2], "x"]}, {"folds": 0}, {"trainers": 1}, {"trainers": 10**9}, {"doubted": "no"},
+    {"history": [{"epoch": 7, "loss": 0.1}]}, {"history": [{"epoch": 1, "loss": float("inf")}]},
+    {"history": [{"os": "system"}]}, {"history": 5}, {"mark": 3},
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("changes", CHANGES)
+def test_words_that_were_changed_are_refused(
+    unfinished: Unfinished, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    model = tmp_path / "tumor.safetensors"
+    path = written(model, unfinished)
+    content = path.read_bytes()
+    path.write_bytes(with_words(content, seal=True))
+    assert read_unfinished(model, None).best.loss == unfinished.best.loss
+    path.write_bytes(with_words(content, **changes))
+    with pytest.raises(ModelFileError, match="damaged"):
+        read_unfinished(model, None)
+    if changes != CHANGES[0]:  # which a fit could have left
+        path.write_bytes(with_words(content, seal=True, **changes))
+        with pytest.raises(ModelFileError, match="damaged"):
+            read_unfinished(model, None)
+
+
+def test_a_file_of_another_version_is_one_sentence(unfinished: Unfinished, tmp_path: Path) -> None:
+    model = tmp_path / "tumor.safetensors"
+    path = written(model, unfinished)
+    path.write_bytes(with_words(path.read_bytes(), version=1))
+    with pytest.raises(ModelFileError, match="by another version of this program"):
+        read_unfinished(model, None)
 
 
 def test_a_gpu_that_fails_is_not_taken_for_a_damaged_file(

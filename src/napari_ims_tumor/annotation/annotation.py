@@ -34,7 +34,8 @@ class Annotation:
     revision: int = 0
 
     def __post_init__(self) -> None:
-        values = np.asarray(self.labels)
+        # What is masked is not labelled, whatever lies below the mask.
+        values = np.ma.filled(self.labels, 0)
         if values.dtype.kind not in "iub":
             raise LabelsError(f"labels are whole numbers, these are {values.dtype}")
         known_values = {0, *self.scheme.values, *(v + ROUGHLY for v in self.scheme.values)}

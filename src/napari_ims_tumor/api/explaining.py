@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
-from napari_ims_tumor.api.models import Labels, read_model
+from napari_ims_tumor.api.given import model_given, slide_given
+from napari_ims_tumor.api.models import Labels
 from napari_ims_tumor.api.noticing import warn
 from napari_ims_tumor.api.slides import PathLike
 from napari_ims_tumor.errors import QueryError
@@ -82,10 +83,9 @@ def explain_job(
         raise QueryError("give either a pixel or a class, not both")
     labels, groups = options.pop("labels", None), options.pop("groups", None)
     how = explain_options(**options)
-    fitted = read_model(model) if isinstance(model, (str, os.PathLike)) else model
+    fitted, dataset = model_given(model), slide_given(slide)
     with ExitStack() as opened:
-        dataset = slide
-        if isinstance(dataset, (str, os.PathLike)):
+        if isinstance(dataset, Path):
             dataset = opened.enter_context((yield from open_imzml_job(dataset, memory_budget)))
         annotation = None if labels is None else _annotation(labels, dataset)
         if annotation is not None:
@@ -154,4 +154,4 @@ def _beside(
 
 
 def _as_groups(image: Any) -> Any:
-    return image if isinstance(image, Path) else np.asarray(image)
+    return image if isinstance(image, Path) else np.ma.filled(image, 0)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.api.given import slide_given
 from napari_ims_tumor.api.slides import PathLike
 from napari_ims_tumor.errors import QueryError
 from napari_ims_tumor.io.imzml import open_imzml_job
@@ -72,10 +73,10 @@ def export_job(
     """Return :func:`export` as a job, which reports how far it is and can be stopped."""
     from napari_ims_tumor.io.slide_export.job import export_job as job
 
-    request = export_request(**options)
-    if not isinstance(slide, (str, os.PathLike)):
-        return (yield from job(slide, Path(path), request))
-    with (yield from open_imzml_job(slide, memory_budget)) as opened:
+    request, source = export_request(**options), slide_given(slide)
+    if not isinstance(source, Path):
+        return (yield from job(source, Path(path), request))
+    with (yield from open_imzml_job(source, memory_budget)) as opened:
         return (yield from job(opened, Path(path), request))
 
 
@@ -99,10 +100,10 @@ def plan_export_job(
     """Return :func:`plan_export` as a job."""
     from napari_ims_tumor.io.slide_export.job import plan_export_job as job
 
-    request = export_request(**options)
-    if not isinstance(slide, (str, os.PathLike)):
-        return (yield from job(slide, Path(path), request))
-    with (yield from open_imzml_job(slide, memory_budget)) as opened:
+    request, source = export_request(**options), slide_given(slide)
+    if not isinstance(source, Path):
+        return (yield from job(source, Path(path), request))
+    with (yield from open_imzml_job(source, memory_budget)) as opened:
         return (yield from job(opened, Path(path), request))
 
 
@@ -136,7 +137,7 @@ def _pixels(given: Mapping[str, Any]) -> dict[str, Any]:
     for name in ("labels", "mask", "groups"):
         if name in found and not isinstance(found[name], Annotation):
             is_path = isinstance(found[name], (str, os.PathLike))
-            found[name] = Path(found[name]) if is_path else np.asarray(found[name])
+            found[name] = Path(found[name]) if is_path else np.ma.filled(found[name], 0)
     for name in ("classes", "numbers", "regions"):
         if name in found:
             value = found[name]

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from napari_ims_tumor.annotation.annotation import Annotation
+from napari_ims_tumor.api.given import base_given, model_given, slide_given
 from napari_ims_tumor.api.noticing import warn
 from napari_ims_tumor.api.slides import PathLike
 from napari_ims_tumor.errors import FitRefused
@@ -100,9 +101,9 @@ def fit(
     from napari_ims_tumor.cohort.table import CohortSlide, as_regions
 
     config, memory = fit_config(**options), MemoryBudget.of(memory_budget)
-    start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
+    start = base_given(base)
     hard = None if labels is None else _labels(labels)
-    one = CohortSlide(_slide(slide), hard, _groups(groups), as_regions(regions))
+    one = CohortSlide(slide_given(slide), hard, _groups(groups), as_regions(regions))
     return run_inline(fit_cohort((one,), config, start, warn, memory))
 
 
@@ -129,7 +130,7 @@ def fit_cohort(
     from napari_ims_tumor.cohort.table import read_cohort
 
     chosen = select_slides(read_cohort(cohort), slides)
-    start = read_model(base) if isinstance(base, (str, os.PathLike)) else base
+    start = base_given(base)
     memory = MemoryBudget.of(memory_budget)
     return run_inline(job(chosen, fit_config(**options), start, warn, memory))
 
@@ -153,11 +154,11 @@ def predict(
     from napari_ims_tumor.cohort.polarity import refuse_other_polarity
     from napari_ims_tumor.model.predicting import predict as predict_slide
 
-    fitted = read_model(model) if isinstance(model, (str, os.PathLike)) else model
-    if not isinstance(slide, (str, os.PathLike)):
-        refuse_other_polarity(fitted, slide)
-        return run_inline(predict_slide(fitted, slide, device))
-    with open_imzml(slide, memory_budget=memory_budget) as dataset:
+    fitted, source = model_given(model), slide_given(slide)
+    if not isinstance(source, Path):
+        refuse_other_polarity(fitted, source)
+        return run_inline(predict_slide(fitted, source, device))
+    with open_imzml(source, memory_budget=memory_budget) as dataset:
         refuse_other_polarity(fitted, dataset)
         return run_inline(predict_slide(fitted, dataset, device))
 
@@ -232,7 +233,7 @@ def validate(
     from napari_ims_tumor.cohort.table import read_cohort
 
     file = Path(model) if isinstance(model, (str, os.PathLike)) else None
-    fitted = read_model(model) if isinstance(model, (str, os.PathLike)) else model
+    fitted = model_given(model)
     chosen = select_slides(read_cohort(cohort), slides)
     report = run_inline(judge(fitted, chosen, device, MemoryBudget.of(memory_budget)))
     return report.with_files(cohort_table=Path(cohort), model_file=file)
@@ -252,10 +253,6 @@ def write_model(path: PathLike, model: FittedModel) -> None:
     write(Path(path), model)
 
 
-def _slide(slide: PathLike | MsiDataset) -> Path | MsiDataset:
-    return Path(slide) if isinstance(slide, (str, os.PathLike)) else slide
-
-
 def _labels(labels: Labels) -> Path | Annotation:
     if isinstance(labels, Annotation):
         return labels
@@ -265,4 +262,4 @@ def _labels(labels: Labels) -> Path | Annotation:
 def _groups(groups: PathLike | NDArray[Any] | None) -> Path | NDArray[Any] | None:
     if groups is None:
         return None
-    return Path(groups) if isinstance(groups, (str, os.PathLike)) else np.asarray(groups)
+    return Path(groups) if isinstance(groups, (str, os.PathLike)) else np.ma.filled(groups, 0)

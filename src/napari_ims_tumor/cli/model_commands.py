@@ -137,12 +137,17 @@ def _add_preparation_to(group: argparse._ArgumentGroup) -> None:
 
 def augmentations(text: str) -> tuple[Augmentation, ...]:
     """Read ways to change spectra: their names with commas, or none."""
-    names = {part.strip() for part in text.split(",") if part.strip()} - {"none"}
-    unknown = sorted(names.difference(AUGMENTATIONS))
+    names = {part.strip() for part in text.split(",") if part.strip()}
+    unknown = sorted(names.difference((*AUGMENTATIONS, "none")))
     if unknown:
         known = ", ".join(AUGMENTATIONS)
         raise argparse.ArgumentTypeError(f"there is no {unknown[0]!r}: use {known}, or none")
-    return tuple(name for name in AUGMENTATIONS if name in names)
+    found = tuple(name for name in AUGMENTATIONS if name in names)
+    if found and "none" in names:
+        raise argparse.ArgumentTypeError(
+            f"none asks for no change, and {', '.join(found)} for some: give one or the other"
+        )
+    return found
 
 
 def fit_config(given: argparse.Namespace, network: str) -> FitConfig:

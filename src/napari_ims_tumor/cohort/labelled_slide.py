@@ -175,7 +175,7 @@ def _numbers(image: Path | IntArray, dataset: MsiDataset) -> IntArray:
     if isinstance(image, Path):
         return read_groups(image, dataset.pixels)
     # 0.5 and 0.7 would both become 0, and two patients one.
-    numbers, _ = whole_numbers(_GROUPS_GIVEN, np.asarray(image))
+    numbers, _ = whole_numbers(_GROUPS_GIVEN, np.ma.filled(image, 0))
     if numbers.shape != dataset.pixels.image_shape:
         raise CohortError(f"groups of {numbers.shape} on a slide of {dataset.pixels.image_shape}")
     return numbers.astype(np.int64)

@@ -47,15 +47,21 @@ def with_warning(
         return model
     numbers = [n for n, r in enumerate(gathered.records) if r.mark in base.seen.slides]
     pixels = sum(_pixels_in_fit(base.seen, gathered, number) for number in numbers)
+    groups = _groups_in_fit(base.seen, gathered)
+    found = []
     if pixels:
-        what = f"{pixels} of these {len(gathered.spectra)} pixels"
+        found.append(f"{pixels} of these {len(gathered.spectra)} pixels")
     elif numbers:
-        what = f"other pixels of {listed([gathered.slides[n] for n in numbers])}"
-    else:
+        found.append(f"other pixels of {listed([gathered.slides[n] for n in numbers])}")
+    if groups:
+        found.append(f"groups of the same name ({listed(groups)})")
+    if not found:
         return model
+    # A name alone may be another patient's: cores are numbered from 1 on in many studies.
+    perhaps = "" if numbers else "if they are the same patients, "
     said = (
-        f"the model to start from was fitted on {what}: held-out figures are too high, and "
-        "probabilities too sure"
+        f"the model to start from was fitted on {' and '.join(found)}: {perhaps}held-out figures "
+        "are too high, and probabilities too sure"
     )
     return replace(model, card={**model.card, "held-out warning": said})
 

@@ -32,6 +32,7 @@ from napari_ims_tumor.cohort.scoring import (
 from napari_ims_tumor.cohort.tallies import tally
 from napari_ims_tumor.cohort.univariate import Univariate
 from napari_ims_tumor.cohort.verdict import summary_lines, verdict
+from napari_ims_tumor.errors import CohortError
 from napari_ims_tumor.model.fitted_model import FittedModel
 from napari_ims_tumor.msi.arrays import BoolArray, Float32Array, IntArray
 
@@ -157,7 +158,13 @@ class EvaluationReport:
         from napari_ims_tumor.cohort.page.render import render_page
 
         target = Path(folder)
-        target.mkdir(parents=True, exist_ok=True)
+        try:
+            target.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise CohortError(
+                f"{target}: no folder can be made there for the report ({error.strerror}): give "
+                "the name of a new folder, or of one you may write to"
+            ) from error
         # All take their names together, at the end: no page beside the figures of another day.
         with (
             atomic_write(target / "predictions.csv") as table,

@@ -171,7 +171,7 @@ def _network(about: dict[str, Any]) -> NetworkConfig:
         network = NetworkConfig(**{**found, "dilations": tuple(found["dilations"])})
         sound = network.network in NETWORKS and 1 <= network.bins <= MAX_BINS
         sound = sound and _counts_are_sound(network) and _names_are_sound(about, network)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         sound = False
     if not sound:
         raise ModelFileError("the model file describes a network this program cannot build")
@@ -238,7 +238,7 @@ def _model(
         )
         sound = _is_share(model.blend, network) and model.preparation.is_sound
         sound = sound and about.get(DIGEST) == _digest(about)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, OverflowError, TypeError, ValueError):
         sound = False
     if not sound or model.model_id != about.get("model_id"):
         raise ModelFileError("the model file was changed or damaged: copy it again")

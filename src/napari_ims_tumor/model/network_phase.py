@@ -38,6 +38,7 @@ PATIENCE_FROM_BASE: Final = 1
 CHECK_FOLDS: Final = 3
 NO_BETTER: Final = "the CNN was no better than the linear model on held-out groups: linear is used"
 STOPPED: Final = "by then the CNN was no better than the linear model: linear is used"
+NONE_JUDGED: Final = "no CNN was judged by then: linear is used"
 NOT_ALL: Final = "the CNN has not seen a part of the groups yet, which judged it"
 NOT_A_NUMBER: Final = "the loss was not a number: the last good weights are kept"
 MANY_NUMBERS: Final = 10_000_000
@@ -76,6 +77,7 @@ def _chosen(
     """The linear model or the CNN on all labels, and what is to be said of that."""
     if not is_worth_it(check):
         why = STOPPED if budget.ended else NO_BETTER
+        why = why if check.saved else NONE_JUDGED
         if not run.over:
             yield from run.tell(replace(_report(check, "Network on held-out groups"), note=why))
         return check.answer.model, why

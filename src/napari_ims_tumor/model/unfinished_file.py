@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import safetensors
@@ -17,15 +18,22 @@ from safetensors.numpy import save
 from napari_ims_tumor.atomic import atomic_write
 from napari_ims_tumor.errors import ModelFileError
 from napari_ims_tumor.model.checkpoint import read_model
-from napari_ims_tumor.model.epoch_choice import Choice
+from napari_ims_tumor.model.epoch_choice import BLENDS, Choice
 from napari_ims_tumor.model.fitted_model import EpochRecord, FittedModel
 from napari_ims_tumor.model.unfinished import NO_FIT, Unfinished
 
 SUFFIX: Final = ".unfinished"
-FORMAT_VERSION: Final = 1
+FORMAT_VERSION: Final = 2
+"""2 has a digest of all that is said, not of the arrays alone."""
 KEY: Final = "napari-ims-tumor unfinished fit"
 _LOGITS: Final = "best.logits"
 _WEIGHTS: Final = "best.weights."
+_DIGEST: Final = "digest"
+
+_DAMAGE: Final = (
+    OSError, safetensors.SafetensorError, KeyError, OverflowError, RecursionError, TypeError,
+    ValueError,
+)  # fmt: skip
 
 
 def unfinished_path(model: str | os.PathLike[str]) -> Path:
@@ -52,10 +60,10 @@ def write_unfinished(model: str | os.PathLike[str], unfinished: Unfinished) -> P
         "doubted": unfinished.doubted,
         "best": [best.loss, best.epoch, best.blend, best.score],
         "history": [asdict(record) for record in unfinished.history],
-        "digest": _digest(arrays),
     }
+    sealed = {**about, _DIGEST: _digest(about, arrays)}
     with atomic_write(path) as temporary:
-        temporary.write_bytes(save(arrays, {KEY: json.dumps(about, sort_keys=True)}))
+        temporary.write_bytes(save(arrays, {KEY: json.dumps(sealed, sort_keys=True)}))
     return path
 
 
@@ -70,7 +78,7 @@ def read_unfinished(model: str | os.PathLike[str], base: FittedModel | None) -> 
     Raises
     ------
     ModelFileError
-        There is none, it is damaged, or another model lies beside it by now.
+        There is none, it is damaged or of another version, or another model lies beside it by now.
     """
     path = unfinished_path(model)
     if not path.is_file():
@@ -81,7 +89,7 @@ def read_unfinished(model: str | os.PathLike[str], base: FittedModel | None) -> 
     so_far = read_model(model)
     try:
         unfinished, model_id = _read(path, base)
-    except (OSError, safetensors.SafetensorError, KeyError, TypeError, ValueError) as error:
+    except _DAMAGE as error:
         raise ModelFileError(f"{path.name}: {NO_FIT}") from error
     if model_id != so_far.model_id:
         raise ModelFileError(
@@ -95,8 +103,17 @@ def _read(path: Path, base: FittedModel | None) -> tuple[Unfinished, str]:
     with safetensors.safe_open(path, "numpy") as file:
         about = json.loads(file.metadata()[KEY])
         arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - no mapping
-    if about["version"] != FORMAT_VERSION or about["digest"] != _digest(arrays):
-        raise ValueError("another version, or damaged")
+    if about["version"] != FORMAT_VERSION:
+        raise ModelFileError(
+            f"{path.name} was written by another version of this program, so the fit cannot go on: "
+            "fit anew, without --resume"
+        )
+    if about[_DIGEST] != _digest(about, arrays):
+        raise ValueError("damaged")
+    if not 0 < about["trainers"] <= len(arrays):
+        raise ValueError("more CNNs than arrays")
+    if not isinstance(about["mark"], str) or not isinstance(about["doubted"], bool):
+        raise TypeError("a mark is a text, a doubt is there or not")
     loss, epoch, blend, score = about["best"]
     best = Choice(loss, epoch, blend, score, arrays.get(_LOGITS), _named(arrays, _WEIGHTS))
     unfinished = Unfinished(
@@ -106,17 +123,42 @@ def _read(path: Path, base: FittedModel | None) -> tuple[Unfinished, str]:
         best,
         tuple(EpochRecord(**record) for record in about["history"]),
         base,
-        doubted=bool(about.get("doubted", False)),
+        doubted=about["doubted"],
     )
+    if not _is_sound(unfinished):
+        raise ValueError("not what this program writes")
     return unfinished, about["model_id"]
+
+
+def _is_sound(found: Unfinished) -> bool:
+    """Whether it is what a fit can have left: a digest tells of damage, not of another writer."""
+    best, epochs = found.best, tuple(record.epoch for record in found.history)
+    scores = (best.score, *(record.held_out_score for record in found.history))
+    losses = (best.loss, *(record.loss for record in found.history))
+    counts = (found.folds, best.epoch, *epochs)
+    return (
+        all(type(count) is int for count in counts)
+        and epochs == tuple(range(1, len(epochs) + 1))
+        and 0 <= best.epoch <= len(epochs)
+        and 1 <= found.folds <= len(found.trainers) <= found.folds + 1
+        and all(_is_number(loss) for loss in losses)
+        and all(score is None or (_is_number(score) and 0 <= score <= 1) for score in scores)
+        and best.blend in BLENDS
+    )
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and math.isfinite(cast("float", value))
 
 
 def _named(arrays: dict[str, NDArray[Any]], start: str) -> dict[str, NDArray[Any]]:
     return {n.removeprefix(start): v for n, v in arrays.items() if n.startswith(start)}
 
 
-def _digest(arrays: dict[str, NDArray[Any]]) -> str:
-    digest = hashlib.sha256()
-    for name in sorted(arrays):
-        digest.update(name.encode() + arrays[name].tobytes())
+def _digest(about: dict[str, Any], arrays: dict[str, NDArray[Any]]) -> str:
+    """Hash of all that is said in the file, and of all numbers with their types and shapes."""
+    said = {name: value for name, value in about.items() if name != _DIGEST}
+    digest = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
+    for name, values in sorted(arrays.items()):
+        digest.update(f"{name} {values.dtype} {values.shape}".encode() + values.tobytes())
     return digest.hexdigest()
