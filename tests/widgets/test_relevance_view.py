@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from pytestqt.qtbot import QtBot
 from qtpy.QtCore import Qt
+from qtpy.QtWidgets import QDockWidget
 from tests.widgets.conftest import make_dataset
 from tests.widgets.test_fit_panel import STROKES
 
@@ -45,6 +46,21 @@ def fitted(session: Session) -> Session:
 def cell(panel: SpectrumPanel, row: int, column: int) -> str:
     model = panel.relevance.model
     return str(model.data(model.index(row, column)))
+
+
+def test_a_dock_becomes_low_again(panel: SpectrumPanel, fitted: Session, qtbot: QtBot) -> None:
+    dock = QDockWidget()
+    dock.setWidget(panel)
+    qtbot.addWidget(dock)
+    with qtbot.waitExposed(dock):
+        dock.show()
+    fitted.pick(3, 8)
+    low = dock.minimumHeight()
+    qtbot.mouseClick(panel.why, LEFT)
+    qtbot.waitUntil(lambda: dock.minimumHeight() > low)
+    qtbot.mouseClick(panel.why, LEFT)
+    qtbot.waitUntil(lambda: dock.minimumHeight() == low)
+    panel.setParent(None)  # or it is deleted with the dock, and then once more
 
 
 def test_nothing_is_explained_until_it_is_asked_for(panel: SpectrumPanel, fitted: Session) -> None:
