@@ -82,7 +82,7 @@ def test_asked_why_the_clicked_pixel_is_explained(
     assert made.alone is not None
     sure = made.alone[1, 3, 8]
     assert round(sure, 2) != round(made.probabilities[1, 3, 8], 2), "neighbors add something"
-    wanted = f"What decided at row 3, column 8 (tumor, {sure:.0%} alone)"
+    wanted = f"Why tumor at row 3, column 8 ({sure:.0%} alone)"
     assert panel.relevance.title.text() == wanted
     shown = fitted.why.shown
     assert shown is not None
@@ -97,7 +97,7 @@ def test_asked_why_the_clicked_pixel_is_explained(
     assert total == pytest.approx(found.bins.sum(), abs=1e-4)
     assert "not what causes or marks the tumor" in panel.relevance.title.toolTip()
     fitted.pick(3, 1)
-    assert panel.relevance.title.text().startswith("What decided at row 3, column 1 (healthy, ")
+    assert panel.relevance.title.text().startswith("Why healthy at row 3, column 1 (")
     fitted.pick(0, 0)
     assert "was not measured" in panel.relevance.title.text()
     assert panel.relevance.model.rowCount() == 0

@@ -196,6 +196,8 @@ class Story:
             "save_prediction": folder / f"{slide}_prediction.ome.tif",
         }
         for button, path in files.items():
+            # What an earlier telling left: the file chooser would ask whether to replace it.
+            path.unlink(missing_ok=True)
             self.hands.answer_dialog(button, path)
             wait_until(path.is_file, f"{path.name} to be written", 20)
             wait_until(lambda: not self.session.runner.is_busy("file"), "the file", 20)
@@ -213,6 +215,7 @@ class Story:
 
     def save_and_reopen(self, path: Path) -> None:
         """Save the session, close the slide, and open the session again."""
+        path.unlink(missing_ok=True)  # as in save
         self.hands.answer_dialog("session_save", path)
         wait_until(path.is_file, "the session to be written", 20)
         wait_until(lambda: not self.session.runner.is_busy("file"), "the file", 20)

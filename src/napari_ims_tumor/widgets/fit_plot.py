@@ -18,6 +18,8 @@ LOWEST_SCORE = 0.45
 ROW_PX = 92
 AXIS_PX = 30
 MARGINS_PX = 8
+BASELINE_WORDS = 0.75
+"""Where along the line they stand: beside those of the network."""
 
 
 class FitPlot(pg.GraphicsLayoutWidget):
@@ -55,7 +57,7 @@ class FitPlot(pg.GraphicsLayoutWidget):
         # A small filled circle on each point: one epoch alone is visible too.
         self.score = self.score_plot.plot(symbol="o", symbolSize=4)
         self.loss = self.loss_plot.plot(symbol="o", symbolSize=4)
-        self.baseline = self._line("linear", 0.75)
+        self.baseline = self._line("linear", BASELINE_WORDS)
         self.chosen = self._line("network", 0.25)
 
     def _line(self, name: str, position: float) -> Any:
@@ -85,6 +87,7 @@ class FitPlot(pg.GraphicsLayoutWidget):
         self.score.setData([], [])
         for line in (self.baseline, self.chosen):
             line.hide()
+        self.baseline.label.setPosition(BASELINE_WORDS)
         self._show_rows()
 
     def add(self, report: EpochReport) -> None:
@@ -105,6 +108,7 @@ class FitPlot(pg.GraphicsLayoutWidget):
         self._chosen = network
         if self._scores and self._linear is not None and network is None:
             _put(self.baseline, "linear, same pixels", self._linear)
+            self.baseline.label.setPosition(0.5)  # or the long words would be cut off
         elif linear is not None:
             self._linear = linear
             _put(self.baseline, "linear", linear)

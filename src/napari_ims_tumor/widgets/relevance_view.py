@@ -103,11 +103,10 @@ class RelevanceView(QWidget):
         found = explained.explanation
         if not explained.title.startswith("row "):
             return f"What tells {found.target} from {found.others} pixels"
-        answer = self._answer(explained)
-        return f"What decided at {explained.title}{f' ({answer})' if answer else ''}"
+        return self._answer(explained) or f"What decided at {explained.title}"
 
     def _answer(self, explained: Explained) -> str:
-        """The class that a pixel's own spectrum has, and how surely; empty where unknown.
+        """Of which class a pixel is by its own spectrum, how surely; empty where that is unknown.
 
         What its neighbors add to the answer is not explained here.
         """
@@ -123,7 +122,9 @@ class RelevanceView(QWidget):
         shares = of_plane[:, row, column]
         most = int(shares.argmax())
         alone = "" if made.alone is None else " alone"
-        return f"{made.class_names[most]}, {shares[most]:.0%}{alone}" if shares[most] > 0 else ""
+        if not shares[most] > 0:
+            return ""
+        return f"Why {made.class_names[most]} at {explained.title} ({shares[most]:.0%}{alone})"
 
     def _show_nothing(self, why: str) -> None:
         self.show_explained(None)
