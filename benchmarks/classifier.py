@@ -47,7 +47,7 @@ def main() -> None:
     for name in given.suite or (() if given.write else ("rivals", "default")):
         run(name, asked, store, (shard[0] - 1, shard[1]))
     runs = runs_of(store.all())
-    for name, text in sections(runs).items():
+    for name, text in sections(runs, given.expanded).items():
         print(f"\n**{name}**\n\n{text}")
     if given.write:
         for path in write(runs, given.write):
@@ -68,6 +68,11 @@ def _arguments() -> argparse.Namespace:
     add("--shard", default="", help="i/n: this process does every n-th fit, the i-th of them")
     add("--accept-older", action="store_true", help="answers of code that has changed count, too")
     add("--write", type=Path, metavar="DOCS", help="fill in accuracy.md and draw its pictures")
+    add(
+        "--expanded",
+        action="store_true",
+        help="print the intervals of an array as wide as reports have them; the docs' stay plain",
+    )
     add("--fine-tune", action="store_true", help="few labels with a base from other groups")
     add("--output", type=Path, help="of --fine-tune, as JSON")
     return parser.parse_args()

@@ -60,6 +60,12 @@ class Run:
         return np.unique(self.joined("groups"), return_inverse=True)[1].reshape(-1)
 
     @property
+    def groups_behind(self) -> int:
+        """Groups that hold the class that the fewest hold."""
+        classes, groups = self.classes, self.groups
+        return min(len(np.unique(groups[classes == value])) for value in np.unique(classes))
+
+    @property
     def fit_seconds(self) -> float:
         return float(sum(float(str(part.facts["fit_seconds"])) for part in self.parts))
 
@@ -138,9 +144,18 @@ def runs_of(kept: Iterable[Kept]) -> list[Run]:
 
 
 class Judged:
-    """The runs of one cohort, by model and view."""
+    """The runs of one cohort, by model and view.
 
-    def __init__(self, runs: Iterable[Run]) -> None:
+    Parameters
+    ----------
+    runs
+        All of them.
+    expanded
+        Whether intervals are as wide as reports have them for so few groups.
+    """
+
+    def __init__(self, runs: Iterable[Run], expanded: bool = False) -> None:
+        self._expanded = expanded
         self._runs: defaultdict[tuple[str, str], dict[tuple[str, int, int], Run]]
         self._runs = defaultdict(dict)
         self._draws: dict[tuple[str, str, str], dict[tuple[str, int, int], np.ndarray]] = {}
@@ -165,7 +180,7 @@ class Judged:
     def interval(self, model: str, view: str, metric: str = "balanced_accuracy") -> Interval:
         """Of the mean over divisions and seeds, for other groups than these."""
         draws = self._of(model, view, metric)
-        return interval_of(np.mean(list(draws.values()), axis=0))
+        return self._interval(np.mean(list(draws.values()), axis=0), model, view)
 
     def difference(
         self, model: str, rival: str, view: str, metric: str = "balanced_accuracy",
@@ -183,7 +198,12 @@ class Judged:
             - self._mean_of(rival, rival_view or view, s, figure)
             for s in splits
         ]
-        return Difference(float(np.mean(values)), interval_of(drawn), len(splits))
+        return Difference(float(np.mean(values)), self._interval(drawn, model, view), len(splits))
+
+    def _interval(self, drawn: np.ndarray, model: str, view: str) -> Interval:
+        if not self._expanded:
+            return interval_of(drawn)
+        return interval_of(drawn, min(run.groups_behind for run in self.runs(model, view)))
 
     def _of(self, model: str, view: str, metric: str) -> dict[tuple[str, int, int], np.ndarray]:
         key = (model, view, metric)

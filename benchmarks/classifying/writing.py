@@ -16,12 +16,20 @@ MAIN = ("rivals", "default", "isotopenet")
 PAGE, PICTURES, FIGURES = "accuracy.md", "images", "accuracy.json"
 
 
-def sections(runs: Sequence[Run]) -> dict[str, str]:
-    """Name of a marked place in the docs → what belongs there; only what was measured."""
+def sections(runs: Sequence[Run], expanded: bool = False) -> dict[str, str]:
+    """Name of a marked place in the docs → what belongs there; only what was measured.
+
+    Parameters
+    ----------
+    runs
+        All that there are.
+    expanded
+        Whether intervals of an array are as wide as reports have them for so few groups.
+    """
     by_suite = _of_suites(runs)
     found: dict[str, str] = {}
     for data, own in _of_data(by_suite, (*MAIN, "tiny", "slides")).items():
-        judged = Judged(own)
+        judged = Judged(own, expanded)
         found[f"accuracy of {data}"] = tables.accuracy(judged)
         found[f"figures of {data}"] = tables.other_figures(judged)
         found[f"differences of {data}"] = tables.differences(judged)
