@@ -20,6 +20,23 @@ def test_halves_are_the_whole(few: int, cores: int, monkeypatch: pytest.MonkeyPa
     np.testing.assert_allclose(rows_times(rows, matrix), rows @ matrix, atol=1e-3)
 
 
+@pytest.mark.parametrize("shape", [(3000, 1000), (701, 3001), (1327, 4099)])
+@pytest.mark.parametrize("few", [1, 2, 3])
+def test_one_core_finds_the_same_bits_as_two(
+    few: int, shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(few)
+    matrix = rng.normal(size=shape).astype(np.float32)
+    along = rng.normal(size=(few, shape[1])).astype(np.float32)
+    down = rng.normal(size=(few, shape[0])).astype(np.float32)
+    found = []
+    for cores in (1, 2):
+        monkeypatch.setattr(thin_products, "cpu_cores", lambda cores=cores: cores)
+        found.append((times_rows(matrix, along), rows_times(down, matrix)))
+    for one, two in zip(*found, strict=True):
+        assert np.array_equal(one, two)
+
+
 def test_a_fault_in_the_second_half_is_not_lost() -> None:
     matrix = np.zeros((1024, 4096), np.float32)
     with pytest.raises(ValueError, match="matmul"):

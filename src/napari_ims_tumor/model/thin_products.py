@@ -1,8 +1,9 @@
 """Products of a large matrix with a few vectors, shared out among two cores.
 
 Each number of the result is one sum along a row or a column. No sum is cut, only the sums are
-shared out, so that the result is that of one core. BLAS does not share out so thin a product, or
-gains nothing by it.
+shared out, and one core makes the same two halves one after the other: BLAS may add up in another
+order in a matrix of another size. BLAS does not share out so thin a product, or gains nothing by
+it.
 """
 
 from __future__ import annotations
@@ -59,11 +60,16 @@ def rows_times(rows: Float32Array, matrix: Float32Array) -> Float32Array:
 
 def _in_halves(work: Callable[[slice], None], n: int, size: int) -> None:
     middle = n // 2 // _STEP * _STEP
-    if size < WORTH_IT or cpu_cores() < 2 or not middle:
+    if size < WORTH_IT or not middle:
         work(slice(None))
         return
-    other = _second_thread().submit(work, slice(middle, None))
-    work(slice(middle))
+    first, second = slice(middle), slice(middle, None)
+    if cpu_cores() < 2:
+        work(first)
+        work(second)
+        return
+    other = _second_thread().submit(work, second)
+    work(first)
     other.result()
 
 

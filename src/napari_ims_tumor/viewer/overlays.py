@@ -197,11 +197,9 @@ class Overlays:
             self._session.failed.emit(str(error))
             return
         looked_at, opacity = self.looked_at(slide), self._opacity_on(slide)
-        is_first = self._layer(slide, "tumor") is None
-        for layer in made:
-            shown_layer = update_layer(self._viewer, layer)
-            if is_first:
-                shown_layer.opacity = opacity
+        for data, kwargs, kind in made:
+            # Of a layer that is there already its own opacity stays.
+            update_layer(self._viewer, (data, {**kwargs, "opacity": opacity}, kind))
         self._renew_those_on_demand(slide)
         shown = self._layer(slide, looked_at or "tumor") or self._layer(slide, "tumor")
         if shown is not None:
